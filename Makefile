@@ -1,0 +1,43 @@
+# The commands of this checkout; `make help` lists them.
+.PHONY: help setup demo serve test lint bench lock clean
+PYTHON ?= python3
+STAMP := .venv/.stamp-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## a virtual environment in .venv with everything pinned
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Rowgate needs Python 3.11 or newer: make setup PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -f .venv/.stamp-* && touch $@
+
+demo: setup ## the whole road over real HTTP: token, rows, refusal (DATABASE=path for your own)
+	@.venv/bin/python tools/demo.py $(if $(DATABASE),--database "$(DATABASE)")
+
+serve: setup ## the demo's server on port 8082, with the lines to paste
+	@.venv/bin/python tools/demo.py --serve $(if $(DATABASE),--database "$(DATABASE)")
+
+test: setup ## the whole test suite
+	.venv/bin/python -m pytest
+
+lint: setup ## ruff and mypy
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+bench: setup ## measures tokens and rows beside other servers, writes docs/benchmarks.md
+	.venv/bin/python bench/run.py
+
+lock: ## resolves the pinned requirements anew (needs uv)
+	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+	  pyproject.toml -o requirements/base.txt
+	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+	  --no-emit-package pandas --no-emit-package numpy --no-emit-package python-dateutil --no-emit-package pytz --no-emit-package tzdata --no-emit-package six \
+	  pyproject.toml --extra dev -o requirements/dev.txt
+
+clean: ## removes what the commands made
+	rm -rf .venv .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
