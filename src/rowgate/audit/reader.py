@@ -1,0 +1,78 @@
+"""Reads segments back: the newest events, those that match, and whether the chain holds."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+_decode = msgspec.json.Decoder().decode
+_CHAIN_BYTES = len(b',"chain":"') + 64 + len(b'"}')
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to look for; an empty member does not narrow."""
+
+    kind: str = ""
+    application: str = ""  # name or client id
+    object: str = ""
+    handle: str = ""  # a token id, family or key id
+    since: float = 0.0
+    until: float = float("inf")
+
+
+def list_segments(directory: Path) -> list[Path]:
+    """Give the segments, oldest first."""
+    return sorted(directory.glob("*.jsonl"))
+
+
+def read_events(path: Path) -> Iterator[dict[str, Any]]:
+    """Give the events of one segment; a torn last line is left out."""
+    with path.open("rb") as segment:
+        for line in segment:
+            if line.endswith(b"\n"):
+                yield _decode(line)
+
+
+def find_events(directory: Path, search: Search) -> Iterator[dict[str, Any]]:
+    """Give the matching events, segment by segment, oldest first within each.
+
+    Lines that do not hold the text looked for are passed over without being decoded.
+    """
+    needles = [text.encode() for text in (search.kind, search.application, search.object, search.handle) if text]
+    for path in list_segments(directory):
+        if path.stat().st_mtime < search.since:
+            continue  # nothing in it is as young
+        with path.open("rb") as segment:
+            for line in segment:
+                if line.endswith(b"\n") and all(needle in line for needle in needles):
+                    event = _decode(line)
+                    if _matches(event, search):
+                        yield event
+
+
+def _matches(event: dict[str, Any], search: Search) -> bool:
+    return (
+        search.since <= event["at"] < search.until
+        and search.kind in ("", event["kind"])
+        and search.application in ("", event.get("application"), event.get("client_id"), event.get("target"))
+        and search.object in ("", event.get("object"), event.get("target"))
+        and search.handle in ("", event.get("token_id"), event.get("family"), event.get("key_id"))
+    )
+
+
+def find_break(path: Path) -> int | None:
+    """Give the number of the first line (from 1) that does not continue the chain, or None when all do."""
+    chain = hashlib.sha256(path.name.encode()).digest()
+    with path.open("rb") as segment:
+        for number, line in enumerate(segment, 1):
+            if not line.endswith(b"\n"):
+                return None  # torn and never acknowledged
+            body = line[: -_CHAIN_BYTES - 1]
+            chain = hashlib.sha256(chain + body).digest()
+            if line != b'%b,"chain":"%b"}\n' % (body, chain.hex().encode()):
+                return number
+    return None

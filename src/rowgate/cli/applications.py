@@ -1,0 +1,250 @@
+"""`rowgate app`: who may ask for tokens, and what for."""
+
+import time
+
+import click
+
+from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
+from rowgate.cli.terminal import Length, Moment, print_json, print_table, render_left, render_moment, say
+from rowgate.oauth.model import (
+    ACCESS_LIFETIME_SECONDS,
+    DEFAULT_SCOPE,
+    NEVER,
+    REFRESH_LIFETIME_SECONDS,
+    SECRET_LIFETIME_SECONDS,
+    Application,
+)
+from rowgate.service.admin.applications import NewCredentials
+
+EXPIRES_IN = click.option("--expires-in", metavar="LENGTH", help="The secret's life, for example 72h; or never.  [72h]")
+EXPIRES_ON = click.option("--expires-on", type=Moment(), metavar="DATE", help="The secret's end: 2027-01-31 (UTC).")
+
+
+@click.group()
+def app() -> None:
+    """Applications and what they may read."""
+
+
+@app.command()
+@click.argument("name")
+@click.option(
+    "--object", "objects", multiple=True, required=True, metavar="OBJ", help="Table, view, alias or pattern; repeat it."
+)
+@EXPIRES_IN
+@EXPIRES_ON
+@click.option("--scope", default=DEFAULT_SCOPE, show_default=True, help="What its tokens may do.")
+@click.option("--no-refresh", is_flag=True, help="Issue no refresh tokens.")
+@click.option(
+    "--access-lifetime",
+    type=Length(),
+    default=ACCESS_LIFETIME_SECONDS,
+    metavar="LENGTH",
+    help="Of access tokens.  [1h]",
+)
+@click.option(
+    "--refresh-lifetime",
+    type=Length(),
+    default=REFRESH_LIFETIME_SECONDS,
+    metavar="LENGTH",
+    help="Of refresh tokens.  [7d]",
+)
+@HOME_OPTION
+@JSON_OPTION
+def add(
+    name: str,
+    objects: tuple[str, ...],
+    expires_in: str | None,
+    expires_on: int | None,
+    scope: str,
+    no_refresh: bool,
+    access_lifetime: int,
+    refresh_lifetime: int,
+    home: str | None,
+    as_json: bool,
+) -> None:
+    """Register an application; its secret is shown once."""
+    with administration(home) as desk:
+        made = desk.applications.add(
+            name,
+            objects,
+            scope=scope,
+            secret_expires_at=choose_expiry(expires_in, expires_on),
+            refresh_tokens=not no_refresh,
+            access_lifetime_seconds=access_lifetime,
+            refresh_lifetime_seconds=refresh_lifetime,
+        )
+    show_credentials(made, as_json=as_json)
+
+
+def choose_expiry(expires_in: str | None, expires_on: int | None) -> int:
+    """Give the end of a secret in seconds since 1970; 72 hours from now when nothing is said (O-11)."""
+    if expires_in and expires_on:
+        raise click.UsageError("--expires-in and --expires-on exclude each other")
+    if expires_on:
+        return expires_on
+    if expires_in == "never":
+        return NEVER
+    seconds = Length().convert(expires_in, None, None) if expires_in else SECRET_LIFETIME_SECONDS
+    return int(time.time()) + seconds
+
+
+def show_credentials(made: NewCredentials, *, as_json: bool) -> None:
+    """Show a new secret, the only time."""
+    if as_json:
+        print_json(
+            {
+                "name": made.application.name,
+                "client_id": made.application.client_id,
+                "client_secret": made.client_secret,
+                "client_secret_expires_at": made.secret.expires_at,
+                "key_id": made.secret.key_id,
+                "objects": made.objects,
+            }
+        )
+        return
+    click.echo(f"client_id      {made.application.client_id}")
+    click.echo(f"client_secret  {made.client_secret}")
+    click.echo(f"expires        {render_moment(made.secret.expires_at)} ({render_left(made.secret.expires_at)})")
+    click.echo(f"may read       {', '.join(made.objects) or 'nothing yet'}")
+    say("The secret is not kept and will not be shown again.")
+
+
+@app.command("list")
+@HOME_OPTION
+@JSON_OPTION
+def list_(home: str | None, as_json: bool) -> None:
+    """List the applications."""
+    with administration(home) as desk:
+        found = desk.applications.list_all()
+    if as_json:
+        print_json([_describe(application, objects) for application, objects in found])
+        return
+    print_table(
+        ("name", "client id", "state", "objects", "secrets", "last secret ends"),
+        [
+            (
+                application.name,
+                application.client_id,
+                "enabled" if application.enabled else "disabled",
+                len(objects),
+                len(_live(application)),
+                render_left(_last_end(application)) if _live(application) else "none is good",
+            )
+            for application, objects in found
+        ],
+    )
+
+
+@app.command()
+@click.argument("name")
+@HOME_OPTION
+@JSON_OPTION
+def show(name: str, home: str | None, as_json: bool) -> None:
+    """Show one application, by name or client id."""
+    with administration(home) as desk:
+        application, objects = desk.applications.load(name)
+    described = _describe(application, objects)
+    if as_json:
+        print_json(described)
+        return
+    for key, value in described.items():
+        if key not in ("secrets", "objects"):
+            click.echo(f"{key:25} {value}")
+    for secret in application.secrets:
+        click.echo(f"{'secret':25} {secret.key_id} {describe_secret_state(secret, time.time())}")
+    for name_ in objects:
+        click.echo(f"{'may read':25} {name_}")
+
+
+def _describe(application: Application, objects: tuple[str, ...]) -> dict[str, object]:
+    return {
+        "name": application.name,
+        "client_id": application.client_id,
+        "enabled": application.enabled,
+        "scope": " ".join(application.scope),
+        "refresh_tokens": application.refresh_tokens,
+        "access_lifetime_seconds": application.access_lifetime_seconds,
+        "refresh_lifetime_seconds": application.refresh_lifetime_seconds,
+        "created_at": application.created_at,
+        "objects": objects,
+        "secrets": [describe_secret(secret) for secret in application.secrets],
+    }
+
+
+def describe_secret(secret: object) -> dict[str, object]:
+    """Give what scripts may know of a secret."""
+    names = ("key_id", "name", "created_at", "expires_at", "revoked", "kills_tokens")
+    return {name: getattr(secret, name) for name in names}
+
+
+def describe_secret_state(secret: object, now: float) -> str:
+    """Say in words whether a secret is good."""
+    if secret.revoked:  # type: ignore[attr-defined]
+        return "revoked" + (", with what it issued" if secret.kills_tokens else "")  # type: ignore[attr-defined]
+    ends = secret.expires_at  # type: ignore[attr-defined]
+    return "never expires" if not ends else ("expired " if now >= ends else "expires ") + render_moment(ends)
+
+
+def _live(application: Application) -> list[int]:
+    now = time.time()
+    return [s.expires_at for s in application.secrets if not s.revoked and not s.is_expired(now)]
+
+
+def _last_end(application: Application) -> int:
+    ends = _live(application)
+    return NEVER if NEVER in ends else max(ends)
+
+
+@app.command()
+@click.argument("name")
+@HOME_OPTION
+def disable(name: str, home: str | None) -> None:
+    """Keep an application out, with every token it holds."""
+    with administration(home) as desk:
+        application = desk.applications.set_enabled(name, enabled=False)
+    say(f"{application.name} is disabled.")
+
+
+@app.command()
+@click.argument("name")
+@HOME_OPTION
+def enable(name: str, home: str | None) -> None:
+    """Let an application in again."""
+    with administration(home) as desk:
+        application = desk.applications.set_enabled(name, enabled=True)
+    say(f"{application.name} is enabled.")
+
+
+@app.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@HOME_OPTION
+def remove(name: str, yes: bool, home: str | None) -> None:
+    """Forget an application, its secrets and its grants."""
+    if not yes:
+        click.confirm(f"Remove {name} with its secrets and grants?", abort=True, err=True)
+    with administration(home) as desk:
+        application = desk.applications.remove(name)
+    say(f"{application.name} is removed.")
+
+
+@app.command()
+@click.argument("name")
+@click.argument("objects", nargs=-1, required=True)
+@HOME_OPTION
+def grant(name: str, objects: tuple[str, ...], home: str | None) -> None:
+    """Allow objects to an application: names, aliases or patterns."""
+    with administration(home) as desk:
+        granted = desk.applications.grant(name, objects)
+    say(f"{name} may read {', '.join(granted)}.")
+
+
+@app.command()
+@click.argument("name")
+@click.argument("objects", nargs=-1, required=True)
+@HOME_OPTION
+def ungrant(name: str, objects: tuple[str, ...], home: str | None) -> None:
+    """Withdraw objects from an application."""
+    with administration(home) as desk:
+        withdrawn = desk.applications.ungrant(name, objects)
+    say(f"{name} may no longer read {', '.join(withdrawn)}.")

@@ -1,0 +1,121 @@
+"""`rowgate audit`: who did what, and who read what."""
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import click
+import msgspec
+
+from rowgate.audit.reader import Search, find_break, find_events, list_segments
+from rowgate.cli.home import HOME_OPTION, open_settings
+from rowgate.cli.terminal import Length, Moment, say
+
+_HANDLED = ("kind", "at", "chain", "request_id")
+
+
+@click.group()
+def audit() -> None:
+    """The record: tail, search, verify."""
+
+
+@audit.command()
+@click.option("-n", "--lines", default=20, show_default=True, help="How many of the newest events.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@HOME_OPTION
+def tail(lines: int, follow: bool, as_json: bool, home: str | None) -> None:
+    """Show the newest events."""
+    directory = open_settings(home).audit_path
+    newest = sorted(find_events(directory, Search()), key=_at)[-lines:] if lines else []
+    _print(newest, as_json=as_json)
+    since = newest[-1]["at"] if newest else time.time()
+    shown = {event["chain"] for event in newest}
+    while follow:
+        time.sleep(0.3)
+        fresh = [
+            e
+            for e in find_events(directory, Search(since=since - 5))
+            if e["chain"] not in shown and e["at"] >= since - 5
+        ]
+        fresh = [e for e in fresh if e["at"] >= since - 5]
+        shown.update(event["chain"] for event in fresh)
+        _print(sorted(fresh, key=_at), as_json=as_json)
+
+
+@audit.command()
+@click.option("--kind", default="", help="token_issued, token_refused, rows_opened, rows_ended, rows_refused, …")
+@click.option("--app", "application", default="", help="Name or client id.")
+@click.option("--object", "object_name", default="", help="Table or view.")
+@click.option("--id", "handle", default="", help="A token id, family or key id.")
+@click.option("--last", type=Length(), metavar="LENGTH", help="Only what is younger, for example 24h.")
+@click.option("--since", type=Moment(), metavar="DATE", help="Only from then on.")
+@click.option("--until", type=Moment(), metavar="DATE", help="Only before then.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many, the oldest first.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@HOME_OPTION
+def search(
+    kind: str,
+    application: str,
+    object_name: str,
+    handle: str,
+    last: int | None,
+    since: int | None,
+    until: int | None,
+    limit: int | None,
+    as_json: bool,
+    home: str | None,
+) -> None:
+    """Find events; what is asked for must all be so."""
+    wanted = Search(
+        kind=kind,
+        application=application,
+        object=object_name,
+        handle=handle,
+        since=time.time() - last if last else float(since or 0),
+        until=float(until) if until else float("inf"),
+    )
+    found: Iterable[dict[str, Any]] = find_events(open_settings(home).audit_path, wanted)
+    _print(_first(found, limit), as_json=as_json)
+
+
+@audit.command()
+@HOME_OPTION
+def verify(home: str | None) -> None:
+    """Check that no line of the record was changed or taken out of the middle."""
+    directory = open_settings(home).audit_path
+    broken = 0
+    segments = list_segments(directory)
+    for path in segments:
+        line = find_break(path)
+        if line is not None:
+            broken += 1
+            click.echo(f"{path.name}: line {line} does not continue the chain")
+    if broken:
+        raise click.exceptions.Exit(1)
+    say(f"{len(segments)} segments hold together.")
+
+
+def _at(event: dict[str, Any]) -> float:
+    return float(event["at"])
+
+
+def _first(events: Iterable[dict[str, Any]], limit: int | None) -> Iterator[dict[str, Any]]:
+    for count, event in enumerate(events):
+        if limit is not None and count >= limit:
+            return
+        yield event
+
+
+def _print(events: Iterable[dict[str, Any]], *, as_json: bool) -> None:
+    for event in events:
+        if as_json:
+            click.echo(msgspec.json.encode(event).decode())
+            continue
+        at = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(event["at"]))
+        rest = " ".join(f"{key}={_short(value)}" for key, value in event.items() if key not in _HANDLED)
+        click.echo(f"{at}  {event['kind']:21} {rest}")
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) and value and " " not in value else msgspec.json.encode(value).decode()

@@ -1,0 +1,133 @@
+"""`rowgate doctor`: is everything as it must be?"""
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import click
+
+from rowgate.cli.home import HOME_OPTION, JSON_OPTION, open_settings
+from rowgate.cli.terminal import print_json
+from rowgate.config import ConfigError, Settings
+
+_MIN_FREE_BYTES = 536_870_912  # 512 MiB
+_SANE_CLOCK_SECONDS = 1_700_000_000  # November 2023: an earlier clock was never set
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One question and its answer; `advice` says what to do when it is no."""
+
+    question: str
+    good: bool
+    found: str
+    advice: str = ""
+
+
+@click.command()
+@HOME_OPTION
+@JSON_OPTION
+def doctor(home: str | None, as_json: bool) -> None:
+    """Check home, keys, database, record, port and clock. Exit code 1 when something is wrong."""
+    try:
+        settings = open_settings(home)
+        findings = [Finding("the settings can be read", True, str(settings.home)), *_examine(settings)]  # noqa: FBT003
+    except ConfigError as error:
+        findings = [Finding("the settings can be read", False, str(error))]  # noqa: FBT003
+    if as_json:
+        print_json(findings)
+    else:
+        for finding in findings:
+            click.echo(f"{'ok' if finding.good else 'BAD':4} {finding.question}: {finding.found}")
+            if not finding.good and finding.advice:
+                click.echo(f"     {finding.advice}")
+    if not all(finding.good for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _examine(settings: Settings) -> Iterator[Finding]:
+    yield from _modes(settings)
+    yield _state(settings)
+    yield _database(settings)
+    yield _record(settings)
+    yield _room(settings)
+    yield _port(settings)
+    now = time.time()
+    shown = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now))
+    yield Finding("the clock is set", now > _SANE_CLOCK_SECONDS, shown, "set the machine's clock: expiry depends on it")
+
+
+def _modes(settings: Settings) -> Iterator[Finding]:
+    for path in (settings.home, settings.master_key_path, settings.state_path):
+        question = f"only its owner can read {path.name}"
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+        except OSError as error:
+            yield Finding(question, False, error.strerror or str(error), "restore it from a backup")  # noqa: FBT003
+            continue
+        yield Finding(question, not mode & 0o077, f"mode {mode:o}", f"chmod go-rwx {path}")
+
+
+def _state(settings: Settings) -> Finding:
+    from rowgate import wiring  # noqa: PLC0415 - doctor must answer even where this cannot be loaded
+    from rowgate.store.errors import StoreError  # noqa: PLC0415
+
+    question = "the state and its keys can be read"
+    try:
+        store = wiring.open_store(settings)
+        try:
+            store.load_keys()
+            count = len(store.load_state().grants)
+        finally:
+            store.close()
+    except StoreError as error:
+        return Finding(question, False, str(error))  # noqa: FBT003
+    return Finding(question, True, f"{count} applications")  # noqa: FBT003
+
+
+def _database(settings: Settings) -> Finding:
+    from rowgate import wiring  # noqa: PLC0415
+    from rowgate.rows.errors import RowsError  # noqa: PLC0415
+
+    question = "the database can be read, and only read"
+    try:
+        source = wiring.open_source(settings.database)
+        try:
+            source.prove_read_only()
+            count = len(source.list_objects())
+        finally:
+            source.close()
+    except (ConfigError, RowsError) as error:
+        detail = getattr(error, "detail", "")
+        return Finding(question, False, f"{error} {detail}".strip(), f"check database in {settings.home}/rowgate.toml")  # noqa: FBT003
+    return Finding(question, True, f"{source.name}, {count} tables and views")  # noqa: FBT003
+
+
+def _record(settings: Settings) -> Finding:
+    path = settings.audit_path if settings.audit_path.exists() else settings.home
+    good = os.access(path, os.W_OK | os.X_OK)
+    return Finding(
+        "the record can be written", good, str(path), f"give this user the folder: chown {os.getuid()} {path}"
+    )
+
+
+def _room(settings: Settings) -> Finding:
+    status = os.statvfs(settings.home)
+    free = status.f_bavail * status.f_frsize
+    advice = "without room for the record no token is issued and no row is read"
+    return Finding("there is room on the home's disk", free > _MIN_FREE_BYTES, f"{free // 1_048_576} MiB free", advice)
+
+
+def _port(settings: Settings) -> Finding:
+    from rowgate.web.server import PortTaken, bind_socket  # noqa: PLC0415
+
+    question = f"port {settings.port} is free, or Rowgate has it"
+    try:
+        bind_socket(settings.host, settings.port).close()
+    except PortTaken as error:
+        return Finding(question, "rowgate" in str(error), str(error), "stop that program, or serve with --port")
+    except ConfigError as error:
+        return Finding(question, False, str(error))  # noqa: FBT003
+    return Finding(question, True, "free")  # noqa: FBT003

@@ -1,0 +1,123 @@
+"""A home: how commands find and open it, and `rowgate init` and `rowgate config`."""
+
+import getpass
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rowgate.config import CONFIG_NAME, ConfigError, Settings, dump, find_home, load_settings
+
+if TYPE_CHECKING:
+    from rowgate.wiring import Administration
+
+HOME_OPTION = click.option("--home", metavar="DIR", help="The home; see `rowgate --help`.")
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
+
+
+def open_settings(home: str | None, **flags: Any) -> Settings:
+    """Give the settings of the home that the command line names.
+
+    Raises:
+        ConfigError: There is no home there, or its settings cannot be used.
+    """
+    given = home or click.get_current_context().find_root().obj
+    path = find_home(given)
+    if not path.is_dir():
+        raise ConfigError(f"there is no home at {path}: `rowgate init --database sqlite:///PATH` makes one")
+    return load_settings(path, os.environ, flags)
+
+
+def name_actor() -> str:
+    """Name who is at the keyboard, for the record."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    behind = os.environ.get("SUDO_USER")
+    return f"{behind} as {user}" if behind else user
+
+
+@contextmanager
+def administration(home: str | None) -> Iterator["Administration"]:
+    """Give the desks of a home, with a record of their own."""
+    from rowgate import wiring  # noqa: PLC0415 - the commands that need no home start without it
+
+    with wiring.open_administration(open_settings(home), actor=name_actor()) as administration_:
+        yield administration_
+
+
+@click.command()
+@HOME_OPTION
+@click.option("--database", metavar="URL", help="The database to serve: sqlite:///PATH, or a path.")
+@click.pass_context
+def init(context: click.Context, home: str | None, database: str | None) -> None:
+    """Make a home: state, keys, rowgate.toml."""
+    path = find_home(home or context.find_root().obj)
+    database = _complete(database)
+    if (path / CONFIG_NAME).exists() or (path / "state.db").exists():
+        raise ConfigError(f"{path} is a home already; nothing was changed")
+    settings = load_settings(path, {}, {"database": database})
+    made = not path.exists()
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        _fill(settings)
+    except BaseException:
+        if made:
+            shutil.rmtree(path, ignore_errors=True)
+        raise
+    click.echo(f"Made a home at {path}.", err=True)
+    if database:
+        click.echo("Next: rowgate object list; rowgate app add NAME --object OBJECT; rowgate serve", err=True)
+    else:
+        click.echo(f"Next: set database in {path / CONFIG_NAME}", err=True)
+
+
+def _complete(database: str | None) -> str:
+    """Give the address with its path made absolute, so that the server finds it from any folder."""
+    if not database:
+        return ""
+    scheme, separator, rest = database.partition("://")
+    if not separator:
+        return f"sqlite:///{Path(database).absolute()}"
+    return f"sqlite:///{Path(rest[1:]).absolute()}" if scheme == "sqlite" and rest.startswith("/") else database
+
+
+def _fill(settings: Settings) -> None:
+    from rowgate import wiring  # noqa: PLC0415 - see above
+    from rowgate.audit.events import AdministrativeChange  # noqa: PLC0415
+    from rowgate.store.master_key import create_master_key  # noqa: PLC0415
+    from rowgate.store.sql_store import SqlStore  # noqa: PLC0415
+
+    if settings.database:
+        source = wiring.open_source(settings.database)
+        source.prove_read_only()
+        source.close()
+    master = os.urandom(32)
+    create_master_key(settings.master_key_path, master)
+    store = SqlStore.create(
+        settings.state_path,
+        master,
+        sealing=os.urandom(32),
+        digest=os.urandom(32),
+        nonces=os.urandom(24),
+        now=time.time(),
+    )
+    store.close()
+    (settings.home / CONFIG_NAME).write_text(dump(settings), "utf-8")
+    writer = wiring.make_audit_writer(settings)
+    recorder: Callable[[Any], None] = wiring.make_recorder(writer)
+    recorder(AdministrativeChange(at=time.time(), actor=name_actor(), action="home.init", target=str(settings.home)))
+    writer.close()
+
+
+@click.command()
+@HOME_OPTION
+def config(home: str | None) -> None:
+    """Print the settings in force, as the file that would make them."""
+    click.echo(dump(open_settings(home)))

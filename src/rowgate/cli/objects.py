@@ -1,0 +1,95 @@
+"""`rowgate object`: the tables and views of the served database."""
+
+import dataclasses
+
+import click
+
+from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
+from rowgate.cli.terminal import print_json, print_table, say
+
+
+@click.group("object")
+def object_() -> None:
+    """Tables and views: list, block, alias."""
+
+
+@object_.command("list")
+@HOME_OPTION
+@JSON_OPTION
+def list_(home: str | None, as_json: bool) -> None:
+    """List the tables and views."""
+    with administration(home) as desk:
+        found = desk.objects.list_all()
+    if as_json:
+        print_json([{"name": o.name, "kind": o.kind, **_without_name(settings)} for o, settings in found])
+        return
+    print_table(
+        ("name", "kind", "blocked", "aliases", "run key"),
+        [(o.name, o.kind, "blocked" if s.blocked else "", ", ".join(s.aliases), s.run_key) for o, s in found],
+    )
+
+
+@object_.command()
+@click.argument("name")
+@HOME_OPTION
+@JSON_OPTION
+def show(name: str, home: str | None, as_json: bool) -> None:
+    """Show one object with its columns."""
+    with administration(home) as desk:
+        described, settings = desk.objects.describe(name)
+    columns = [{"name": c.name, "type": c.declared_type, "compares_as": c.family.value} for c in described.columns]
+    if as_json:
+        print_json({"name": described.name, "kind": described.kind, **_without_name(settings), "columns": columns})
+        return
+    click.echo(f"{described.name} ({described.kind}{', blocked' if settings.blocked else ''})")
+    print_table(("column", "type", "compares as"), [tuple(column.values()) for column in columns])
+
+
+def _without_name(settings: object) -> dict[str, object]:
+    found = dataclasses.asdict(settings)  # type: ignore[call-overload]
+    del found["name"]
+    return dict(found)
+
+
+@object_.command()
+@click.argument("name")
+@click.option("--reason", default="", help="Why, for `rowgate explain` and the record.")
+@HOME_OPTION
+def block(name: str, reason: str, home: str | None) -> None:
+    """Keep everybody from an object, at once."""
+    with administration(home) as desk:
+        changed = desk.objects.block(name, reason=reason)
+    say(f"{changed.name} is blocked.")
+
+
+@object_.command()
+@click.argument("name")
+@HOME_OPTION
+def unblock(name: str, home: str | None) -> None:
+    """Let those who are granted an object read it again."""
+    with administration(home) as desk:
+        changed = desk.objects.unblock(name)
+    say(f"{changed.name} is not blocked.")
+
+
+@object_.command()
+@click.argument("name")
+@click.argument("alias_name", metavar="ALIAS")
+@click.option("--remove", is_flag=True, help="Take the alias away.")
+@HOME_OPTION
+def alias(name: str, alias_name: str, remove: bool, home: str | None) -> None:
+    """Give an object a second name."""
+    with administration(home) as desk:
+        changed = desk.objects.remove_alias(alias_name) if remove else desk.objects.add_alias(name, alias_name)
+    say(f"{changed.name} is also called {', '.join(changed.aliases) or 'nothing else'}.")
+
+
+@object_.command("run-key")
+@click.argument("name")
+@click.argument("column", default="")
+@HOME_OPTION
+def run_key(name: str, column: str, home: str | None) -> None:
+    """Say which COLUMN tells the runs apart; without it, the one named JobRunTimeKey does."""
+    with administration(home) as desk:
+        changed = desk.objects.set_run_key(name, column)
+    say(f"{changed.name} keeps runs apart by {changed.run_key or 'the column named JobRunTimeKey, if any'}.")

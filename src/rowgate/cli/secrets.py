@@ -1,0 +1,77 @@
+"""`rowgate secret`: several secrets may be good at once, so that a change of secrets is no outage."""
+
+import time
+
+import click
+
+from rowgate.cli.applications import (
+    EXPIRES_IN,
+    EXPIRES_ON,
+    choose_expiry,
+    describe_secret,
+    describe_secret_state,
+    show_credentials,
+)
+from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
+from rowgate.cli.terminal import print_json, print_table, render_moment, say
+
+
+@click.group()
+def secret() -> None:
+    """Secrets of an application."""
+
+
+@secret.command()
+@click.argument("app")
+@click.option("--name", "secret_name", default="", help="What to call it.")
+@EXPIRES_IN
+@EXPIRES_ON
+@HOME_OPTION
+@JSON_OPTION
+def add(
+    app: str,
+    secret_name: str,
+    expires_in: str | None,
+    expires_on: int | None,
+    home: str | None,
+    as_json: bool,
+) -> None:
+    """Make one more secret; those that exist stay good."""
+    with administration(home) as desk:
+        made = desk.applications.add_secret(
+            app, secret_name=secret_name, expires_at=choose_expiry(expires_in, expires_on)
+        )
+    show_credentials(made, as_json=as_json)
+
+
+@secret.command("list")
+@click.argument("app")
+@HOME_OPTION
+@JSON_OPTION
+def list_(app: str, home: str | None, as_json: bool) -> None:
+    """List an application's secrets; their values are not kept."""
+    with administration(home) as desk:
+        application, _ = desk.applications.load(app)
+    if as_json:
+        print_json([describe_secret(found) for found in application.secrets])
+        return
+    now = time.time()
+    print_table(
+        ("key id", "name", "made", "state"),
+        [
+            (found.key_id, found.name, render_moment(found.created_at), describe_secret_state(found, now))
+            for found in application.secrets
+        ],
+    )
+
+
+@secret.command()
+@click.argument("app")
+@click.argument("key_id")
+@click.option("--keep-tokens", is_flag=True, help="What was issued with it stays good: an ordinary change of secrets.")
+@HOME_OPTION
+def revoke(app: str, key_id: str, keep_tokens: bool, home: str | None) -> None:
+    """End a secret now, and the tokens that were issued with it."""
+    with administration(home) as desk:
+        desk.applications.revoke_secret(app, key_id, kills_tokens=not keep_tokens)
+    say(f"Secret {key_id} is revoked" + ("; its tokens stay good." if keep_tokens else ", and its tokens with it."))

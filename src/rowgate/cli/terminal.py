@@ -1,0 +1,76 @@
+"""How commands read lengths of time and write listings."""
+
+import re
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import msgspec
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LENGTH = re.compile(r"([0-9]{1,9})\s*([smhdw])", re.IGNORECASE)
+
+
+class Length(click.ParamType[int]):
+    """A length of time such as 72h; gives seconds."""
+
+    name = "length"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> int:
+        """Give the seconds."""
+        if isinstance(value, int):
+            return value
+        match = _LENGTH.fullmatch(str(value).strip())
+        if match is None or int(match[1]) == 0:
+            self.fail(f"{value} is not a length such as 90m, 72h, 7d or 2w", param, context)
+        return int(match[1]) * _UNITS[match[2].lower()]
+
+
+class Moment(click.ParamType[int]):
+    """A date or a moment in ISO 8601, UTC unless it says otherwise; gives seconds since 1970."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> int:
+        """Give seconds since 1970; a date means its beginning."""
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value} is not a date such as 2027-01-31 or 2027-01-31T18:00", param, context)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def render_moment(seconds: float) -> str:
+    """Give a moment as people read it; 0 means never."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if seconds else "never"
+
+
+def render_left(seconds: float, now: float | None = None) -> str:
+    """Give how long it is until then."""
+    if not seconds:
+        return "never"
+    left = int(seconds - (time.time() if now is None else now))
+    if left <= 0:
+        return "expired"
+    days, hours, minutes = left // 86_400, left % 86_400 // 3600, left % 3600 // 60
+    return f"in {days}d {hours}h" if days else f"in {hours}h {minutes}m"
+
+
+def print_json(value: Any) -> None:
+    """Write a value as JSON for scripts."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write rows in columns, as wide as their longest entry."""
+    texts = [[str(cell) for cell in row] for row in rows]
+    widths = [max([len(head), *(len(row[place]) for row in texts)]) for place, head in enumerate(heads)]
+    for line in [[head.upper() for head in heads], *texts]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def say(text: str) -> None:
+    """Tell what was done, on standard error: standard output is for results."""
+    click.echo(text, err=True)

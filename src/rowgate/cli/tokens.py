@@ -1,0 +1,73 @@
+"""`rowgate token`: tokens as the administrator sees them."""
+
+import sys
+from typing import Any
+
+import click
+
+from rowgate import wiring
+from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration, open_settings
+from rowgate.cli.terminal import print_json, render_moment, say
+from rowgate.oauth.tokens import TokenSealer
+
+
+@click.group()
+def token() -> None:
+    """Tokens: revoke and inspect."""
+
+
+def _open_sealer(home: str | None) -> TokenSealer:
+    store = wiring.open_store(open_settings(home))
+    try:
+        return TokenSealer(store.load_keys().sealing)
+    finally:
+        store.close()
+
+
+def _read(presented: str) -> str:
+    """Give the token; - reads it from standard input, where no other user's process list shows it."""
+    return sys.stdin.readline().strip() if presented == "-" else presented
+
+
+@token.command()
+@click.argument("presented", metavar="TOKEN", required=False)
+@click.option("--app", help="Every token of this application instead.")
+@HOME_OPTION
+def revoke(presented: str | None, app: str | None, home: str | None) -> None:
+    """Kill a token: TOKEN itself, its id from the record, or - to read it from standard input.
+
+    A refresh token takes everything that came from it along.
+    """
+    if bool(presented) == bool(app):
+        raise click.UsageError("give a token, or --app APP")
+    with administration(home) as desk:
+        if app:
+            application = desk.applications.revoke_tokens(app)
+            say(f"Every token of {application.name} is revoked.")
+        else:
+            say(f"Token {desk.tokens.revoke(_read(presented or ''), _open_sealer(home))} is revoked.")
+
+
+@token.command()
+@click.argument("presented", metavar="TOKEN")
+@HOME_OPTION
+@JSON_OPTION
+def inspect(presented: str, home: str | None, as_json: bool) -> None:
+    """Say what a token is good for; - reads it from standard input."""
+    with administration(home) as desk:
+        found = desk.tokens.inspect(_read(presented), _open_sealer(home))
+    described: dict[str, Any] = {
+        "kind": found.kind,
+        "state": found.state,
+        "token_id": found.token_id,
+        "family": found.record.family.hex(),
+        "application": found.application.name if found.application else None,
+        "scope": found.record.scope,
+        "issued_at": found.record.issued_at,
+        "expires_at": found.record.expires_at,
+    }
+    if as_json:
+        print_json(described)
+        return
+    for key, value in described.items():
+        click.echo(f"{key:12} {render_moment(value) if key.endswith('_at') else value}")

@@ -1,0 +1,204 @@
+"""Settings: one frozen record from the home's file, the environment and the flags, in that order of precedence.
+
+Every setting has its unit in its name, a default and a help line, in the one table below. `dump` writes the
+record back as the file that would make it.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+CONFIG_NAME = "rowgate.toml"
+ENVIRONMENT_PREFIX = "ROWGATE_"
+_SWITCHES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class ConfigError(Exception):
+    """The settings cannot be used; the text says which and what to do."""
+
+
+def _setting(default: Any, help_line: str) -> Any:
+    return field(default=default, metadata={"help": help_line})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set. Times in seconds, sizes in bytes."""
+
+    # ruff: noqa: FBT003 - the default of a switch
+    home: Path = field(metadata={"help": "where state, keys and audit are kept"})
+    database: str = _setting("", "the served database: sqlite:///PATH")
+    host: str = _setting("127.0.0.1", "address to listen on")
+    port: int = _setting(8082, "port to listen on; 0 takes a free one")
+    workers: int = _setting(1, "worker processes")
+    public_url: str = _setting(
+        "", "the address clients use, for example https://data.example.com; empty: from host and port"
+    )
+    tls_cert: str = _setting("", "PEM file with the certificate chain; with tls_key the server speaks HTTPS")
+    tls_key: str = _setting("", "PEM file with the certificate's private key")
+    insecure_http: bool = _setting(False, "serve plain HTTP beyond this machine")
+    trusted_proxies: tuple[str, ...] = _setting((), "addresses whose X-Forwarded-For and -Proto are believed")
+    cors_origins: tuple[str, ...] = _setting((), "web origins whose pages may read answers")
+    forbidden_as_403: bool = _setting(False, "answer insufficient_scope with 403 (RFC 6750) instead of 401")
+    conceal_objects: bool = _setting(False, "answer alike for objects that are unknown, blocked or not granted")
+    max_token_body_bytes: int = _setting(65_536, "largest body of a token request")  # 64 KiB
+    max_rows_body_bytes: int = _setting(1_048_576, "largest body of a rows request")  # 1 MiB
+    max_header_bytes: int = _setting(32_768, "largest request line and headers together")  # 32 KiB
+    max_connections: int = _setting(2000, "connections per worker; more get 503")
+    request_seconds: int = _setting(20, "time for a whole request to arrive")
+    keep_alive_seconds: int = _setting(75, "time that an idle connection stays open")
+    send_stall_seconds: int = _setting(30, "time that a reader may take nothing before its rows are cut")
+    statement_seconds: int = _setting(300, "time that one statement may spend in the database")
+    max_reads: int = _setting(16, "statements per worker at once; further ones wait")
+    read_queue_seconds: int = _setting(10, "time that a read waits for its turn before it gets 503")
+    shutdown_seconds: int = _setting(30, "time that running requests get to finish when the server stops")
+    log_format: str = _setting("console", "console or json")
+    log_level: str = _setting("info", "debug, info, warning or error")
+
+    @property
+    def state_path(self) -> Path:
+        """The file of the state database."""
+        return self.home / "state.db"
+
+    @property
+    def master_key_path(self) -> Path:
+        """The file of the key that opens the keys in the state database."""
+        return self.home / "master.key"
+
+    @property
+    def audit_path(self) -> Path:
+        """The directory of the audit segments."""
+        return self.home / "audit"
+
+    @property
+    def issuer(self) -> str:
+        """The server's own address, without a slash at its end."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}"
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in _LOOPBACK
+
+    def check(self) -> None:
+        """Refuse settings that do not go together.
+
+        Raises:
+            ConfigError: It says which.
+        """
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ConfigError("tls_cert and tls_key go together: set both or neither")
+        if not (self.tls_cert or self.is_on_loopback or self.trusted_proxies or self.insecure_http):
+            # RFC 6749 §3.2: the token endpoint requires TLS.
+            raise ConfigError(
+                f"host {self.host} is reached from other machines, and secrets would cross the network in the clear: "
+                "give --tls-cert and --tls-key, name your proxy in trusted_proxies, or say --insecure-http"
+            )
+        for name, allowed in (
+            ("log_format", ("console", "json")),
+            ("log_level", ("debug", "info", "warning", "error")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"{name} must be one of {', '.join(allowed)}")
+
+
+SETTINGS = tuple(item for item in fields(Settings) if item.name != "home")
+
+
+def load_settings(home: Path, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
+    """Give the settings of a home.
+
+    Args:
+        home: The home's directory; its rowgate.toml may be absent.
+        environment: Variables such as ROWGATE_PORT override the file.
+        flags: Values from the command line override both; None means not given.
+
+    Raises:
+        ConfigError: The file is not TOML, a name does not exist, a value has the wrong type or they clash.
+    """
+    values: dict[str, Any] = {}
+    path = home / CONFIG_NAME
+    try:
+        text = path.read_text("utf-8") if path.exists() else ""
+        values.update(tomllib.loads(text))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    known = {item.name: item for item in SETTINGS}
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"{path} sets {name}, which does not exist; `rowgate config --help` lists the settings")
+    for name in known:
+        given = environment.get(ENVIRONMENT_PREFIX + name.upper())
+        if given is not None:
+            values[name] = given
+    values.update({name: value for name, value in flags.items() if value is not None})
+    settings = Settings(home=home, **{name: _convert(known[name], value) for name, value in values.items()})
+    settings.check()
+    return settings
+
+
+def _convert(item: Any, value: Any) -> Any:
+    """Give the value as the setting's type; the environment and the file write some types as text."""
+    default = item.default
+    if isinstance(default, bool):
+        converted = _SWITCHES.get(value.lower()) if isinstance(value, str) else value
+        return _require(item, converted, isinstance(converted, bool), "true or false")
+    if isinstance(default, int):
+        converted = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+        is_count = isinstance(converted, int) and not isinstance(converted, bool) and converted >= 0
+        return _require(item, converted, is_count, "a whole number, 0 or more")
+    if isinstance(default, tuple):
+        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        is_list = isinstance(parts, (list, tuple)) and all(isinstance(part, str) for part in parts)
+        return tuple(_require(item, parts, is_list, "a list of texts"))
+    return _require(item, value, isinstance(value, str), "a text")
+
+
+def _require(item: Any, value: Any, fits: bool, expected: str) -> Any:  # noqa: FBT001 - a private question
+    if not fits:
+        raise ConfigError(f"{item.name} must be {expected}")
+    return value
+
+
+def dump(settings: Settings) -> str:
+    """Give the settings as the file that would make them, each with its help line; defaults stand as comments."""
+    lines = ["# Rowgate's settings. A line that begins with # shows the default.", ""]
+    for item in SETTINGS:
+        value = getattr(settings, item.name)
+        mark = "# " if value == item.default else ""
+        lines += [f"# {item.metadata['help']}", f"{mark}{item.name} = {_toml(value)}", ""]
+    return "\n".join(lines)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(part) for part in value) + "]"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return str(value)
+
+
+def find_home(given: str | None, environment: Mapping[str, str] = os.environ) -> Path:
+    """Give the home: as given, else ROWGATE_HOME, else ./.rowgate, else the platform's data folder."""
+    named = given or environment.get("ROWGATE_HOME")
+    if named:
+        return Path(named).absolute()
+    here = Path(".rowgate").absolute()
+    if here.is_dir():
+        return here
+    from platformdirs import user_data_path  # noqa: PLC0415 - only here, and only when nothing else names a home
+
+    there = user_data_path("rowgate", appauthor=False)
+    return there if there.is_dir() else here

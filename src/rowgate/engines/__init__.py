@@ -1,0 +1,1 @@
+"""The databases whose rows are served, one adapter each."""

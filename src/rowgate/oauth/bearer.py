@@ -1,0 +1,70 @@
+"""Reads the bearer token of a request for rows and decides whether it still holds."""
+
+import re
+from collections.abc import Sequence
+
+from rowgate.access import Access
+from rowgate.oauth.errors import InvalidRequest, InvalidToken, MissingToken
+from rowgate.oauth.model import Application
+from rowgate.oauth.tokens import MAX_TOKEN_LENGTH, TokenRecord
+
+# b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=", RFC 6750 §2.1
+_B64TOKEN = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
+
+
+def parse_bearer(authorization: Sequence[bytes]) -> str:
+    """Give the token of the one Authorization header.
+
+    >>> parse_bearer([b"bearer  rgat_abc"])
+    'rgat_abc'
+    >>> parse_bearer([])
+    Traceback (most recent call last):
+    rowgate.oauth.errors.MissingToken: The request carries no access token.
+
+    Raises:
+        MissingToken: No header, or one of another scheme.
+        InvalidToken: Characters that no token has, or too long.
+        InvalidRequest: More than one header.
+
+    Source: RFC 6750 §2.1, RFC 9110 §11.1 (the scheme in any case)
+    """
+    if not authorization:
+        raise MissingToken("The request carries no access token.", reason="no_token")
+    if len(authorization) > 1:
+        raise InvalidRequest("There is more than one Authorization header.", reason="two_authorization_headers")
+    scheme, _, rest = authorization[0].strip().partition(b" ")
+    if scheme.lower() != b"bearer":
+        raise MissingToken("The request carries no bearer token.", reason="other_scheme")
+    token = rest.strip(b" ")
+    if len(token) > MAX_TOKEN_LENGTH or not _B64TOKEN.fullmatch(token):
+        raise InvalidToken("The access token is malformed.", reason="malformed_token")
+    return token.decode("ascii")
+
+
+def decide_bearer(
+    token_id: bytes, record: TokenRecord, application: Application | None, *, revoked: bool, now: float
+) -> Access:
+    """Give the access that an opened token stands for now.
+
+    Raises:
+        InvalidToken: Expired, revoked by itself, by its family, its secret or its application.
+
+    Source: RFC 6750 §3.1
+    """
+    if now >= record.expires_at:
+        raise InvalidToken("The access token has expired.", reason="expired_token")
+    if application is None:
+        raise InvalidToken("The access token is revoked.", reason="removed_application")
+    if not application.enabled:
+        raise InvalidToken("The access token is revoked.", reason="disabled_application")
+    secret = application.find_secret(record.secret_number)
+    if revoked or record.epoch != application.epoch or (secret is not None and secret.kills_tokens):
+        raise InvalidToken("The access token is revoked.", reason="revoked_token")
+    return Access(
+        application_number=application.number,
+        client_id=application.client_id,
+        application_name=application.name,
+        scope=frozenset(name for name in record.scope.split(" ") if name in application.scope),
+        token_id=token_id.hex(),
+        expires_at=record.expires_at,
+    )

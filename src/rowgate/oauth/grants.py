@@ -1,0 +1,81 @@
+"""Decides what a token request gets, for a client that has proved who it is. Pure choices."""
+
+from dataclasses import dataclass
+
+from rowgate.oauth.errors import InvalidGrant, InvalidRequest, InvalidScope, UnauthorizedClient, UnsupportedGrantType
+from rowgate.oauth.form import TokenParameters
+from rowgate.oauth.model import Application
+from rowgate.oauth.scope import narrow_scope
+from rowgate.oauth.tokens import TokenRecord
+
+CLIENT_CREDENTIALS = "client_credentials"
+REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the grant type's registered name
+GRANT_TYPES = (CLIENT_CREDENTIALS, REFRESH_TOKEN)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentialsRequest:
+    """RFC 6749 §4.4.2."""
+
+    scope: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshRequest:
+    """RFC 6749 §6."""
+
+    refresh_token: str
+    scope: str | None
+
+
+def decide_grant(parameters: TokenParameters, application: Application) -> ClientCredentialsRequest | RefreshRequest:
+    """Give the request that the parameters make, for an application that may make it.
+
+    A refresh token together with grant_type=client_credentials is a refresh (O-14).
+
+    Raises:
+        InvalidRequest: No grant_type, or a refresh without its refresh_token.
+        UnsupportedGrantType: A grant type that the server does not have.
+        UnauthorizedClient: A refresh by an application that is issued no refresh tokens.
+
+    Source: RFC 6749 §4.4.2, §5.2, §6
+    """
+    grant_type = parameters.grant_type
+    if grant_type is None:
+        raise InvalidRequest("The grant_type parameter is missing.", reason="no_grant_type")
+    if grant_type not in GRANT_TYPES:
+        raise UnsupportedGrantType("The grant type is not supported.", reason="unsupported_grant_type")
+    if grant_type == CLIENT_CREDENTIALS and parameters.refresh_token is None:
+        return ClientCredentialsRequest(parameters.scope)
+    if not application.refresh_tokens:
+        raise UnauthorizedClient("The application may not use refresh tokens.", reason="refresh_not_allowed")
+    if parameters.refresh_token is None:
+        raise InvalidRequest("The refresh_token parameter is missing.", reason="no_refresh_token")
+    return RefreshRequest(parameters.refresh_token, parameters.scope)
+
+
+def decide_refresh(
+    record: TokenRecord, application: Application, requested_scope: str | None, *, revoked: bool, now: float
+) -> tuple[str, ...]:
+    """Give the scope of the access token that a refresh gets.
+
+    It is a part of what the refresh token was issued for and of what the application may have today.
+
+    Raises:
+        InvalidGrant: Another application's token, expired, revoked, or of an earlier epoch.
+        InvalidScope: More than the refresh token was issued for, or nothing of it is allowed any more.
+
+    Source: RFC 6749 §6
+    """
+    if record.application_number != application.number:
+        raise InvalidGrant("The refresh token is not valid.", reason="another_applications_token")
+    if now >= record.expires_at:
+        raise InvalidGrant("The refresh token has expired.", reason="expired_token")
+    secret = application.find_secret(record.secret_number)
+    if revoked or record.epoch != application.epoch or (secret is not None and secret.kills_tokens):
+        raise InvalidGrant("The refresh token is revoked.", reason="revoked_token")
+    original = tuple(record.scope.split(" "))
+    scope = tuple(name for name in narrow_scope(requested_scope, original) if name in application.scope)
+    if not scope:
+        raise InvalidScope("Nothing of this scope is allowed any more.", reason="scope_withdrawn")
+    return scope

@@ -1,0 +1,187 @@
+"""What the service asks of the world: Protocols, each with its contract in the docstring."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from rowgate.audit.events import Event
+from rowgate.oauth.model import Application, Secret
+from rowgate.rows.model import ObjectDescription, ObjectListing, Statement, Value
+from rowgate.service.model import Changes, KeyMaterial, ObjectSettings, Revocation, StateSnapshot
+
+
+class Clock(Protocol):
+    """The time of day."""
+
+    def __call__(self) -> float:
+        """Give seconds since 1970; may jump."""
+
+
+class Entropy(Protocol):
+    """Randomness that cannot be guessed."""
+
+    def __call__(self, count: int, /) -> bytes:
+        """Give that many fresh random bytes."""
+
+
+class StoreReader(Protocol):
+    """The serving side of the state: load once, then follow."""
+
+    def load_state(self) -> StateSnapshot:
+        """Give everything, as of one moment."""
+
+    def load_keys(self) -> KeyMaterial:
+        """Give the keys, opened with the home's master key.
+
+        Raises:
+            StoreError: The master key does not open them.
+        """
+
+    def has_changed(self) -> bool:
+        """Tell, cheaply, whether anybody has committed since the last call. May say yes for nothing."""
+
+    def load_changes(self, after: int) -> Changes | None:
+        """Give what changed after that sequence number, as of one moment, or None when that is no longer known.
+
+        After None the caller loads the whole state.
+        """
+
+
+class StoreWriter(Protocol):
+    """The administrator's side, inside one transaction (see `StoreAdmin.changing`).
+
+    Every call takes effect when the transaction commits, and all of them or none. Names and numbers that do
+    not exist raise `UnknownName`; a name that is taken raises `NameTaken`.
+    """
+
+    def find_application(self, name_or_client_id: str) -> tuple[Application, tuple[str, ...]] | None:
+        """Give the application and the names of its granted objects, or None."""
+
+    def list_applications(self) -> Sequence[tuple[Application, tuple[str, ...]]]:
+        """Give every application with its grants, in order of name."""
+
+    def add_application(self, application: Application) -> Application:
+        """Keep a new application with its secrets; the numbers of the argument are ignored, those given back count."""
+
+    def set_enabled(self, application_number: int, *, enabled: bool) -> None:
+        """Let an application in, or keep it out."""
+
+    def remove_application(self, application_number: int) -> None:
+        """Forget an application, its secrets and grants; its number is never used again."""
+
+    def raise_epoch(self, application_number: int) -> None:
+        """Kill every token the application was ever issued."""
+
+    def grant(self, application_number: int, object_names: Sequence[str]) -> None:
+        """Allow objects; those allowed already stay so."""
+
+    def ungrant(self, application_number: int, object_names: Sequence[str]) -> None:
+        """Withdraw objects; those not allowed are no error."""
+
+    def add_secret(self, application_number: int, secret: Secret) -> Secret:
+        """Keep one more secret."""
+
+    def revoke_secret(self, secret_number: int, *, kills_tokens: bool) -> None:
+        """End a secret now; kills_tokens also ends what was issued with it."""
+
+    def find_object_settings(self, object_name: str) -> ObjectSettings:
+        """Give what is set for an object; the defaults when nothing is."""
+
+    def list_object_settings(self) -> Sequence[ObjectSettings]:
+        """Give the objects for which anything is set."""
+
+    def set_object_settings(self, settings: ObjectSettings) -> None:
+        """Keep what is set for an object, aliases included."""
+
+    def add_revocation(self, revocation: Revocation) -> None:
+        """Kill one token or one family; forgotten some time after it would have expired by itself."""
+
+    def is_revoked(self, handle: bytes) -> bool:
+        """Tell whether a token id or family was killed."""
+
+    def forget_revocations(self, now: float) -> None:
+        """Drop the revocations of what would have expired anyway."""
+
+
+class Store(StoreReader, Protocol):
+    """The whole state."""
+
+    def changing(self) -> AbstractContextManager[StoreWriter]:
+        """Open a transaction that excludes other writers; it commits at the end of the block unless that raises."""
+
+    def reading(self) -> AbstractContextManager[StoreWriter]:
+        """Open a transaction that is rolled back at the end; for listings."""
+
+    def close(self) -> None:
+        """Let go of the file or the connections."""
+
+
+class AuditSink(Protocol):
+    """Where events become durable."""
+
+    async def record(self, event: Event) -> None:
+        """Return when the event is durable.
+
+        Raises:
+            AuditUnavailable: It could not be made durable; nothing of it will appear.
+        """
+
+    def record_soon(self, event: Event) -> None:
+        """Make the event durable with the next batch; the caller does not wait."""
+
+
+class RowBlocks(Protocol):
+    """The result of one statement, block by block. Used by one thread at a time, except `cancel`."""
+
+    is_exhausted: bool
+
+    def read_block(self) -> list[tuple[Value, ...]]:
+        """Give the next rows; sets `is_exhausted` with the last of them.
+
+        Raises:
+            EngineUnavailable: The database is busy or cannot be read.
+            StatementTimeout: The statement used up its seconds in the engine.
+            StatementCancelled: `cancel` was called.
+            EngineFailure: Anything else the engine says; its text is private.
+        """
+
+    def cancel(self) -> None:
+        """Stop the statement from any thread, within a fraction of a second."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+class RowSource(Protocol):
+    """A served database, read-only."""
+
+    @property
+    def name(self) -> str:
+        """Name the engine, for people."""
+
+    def prove_read_only(self) -> None:
+        """Try to write.
+
+        Raises:
+            NotReadOnly: It worked, or it would.
+            EngineUnavailable: The database cannot be opened.
+        """
+
+    def list_objects(self) -> Sequence[ObjectListing]:
+        """Give the tables and views in order of name."""
+
+    def find_object(self, name: str) -> ObjectDescription | None:
+        """Give the object of exactly this name, or None. Answers from memory while the catalog is unchanged."""
+
+    def open_rows(self, statement: Statement, *, statement_seconds: float) -> RowBlocks:
+        """Start a statement. The seconds are those spent in the engine, not those waiting for the reader.
+
+        Raises:
+            EngineUnavailable: The database is busy or cannot be read.
+        """
+
+    def explain(self, statement: Statement) -> Sequence[str]:
+        """Give the engine's plan, line by line."""
+
+    def close(self) -> None:
+        """Let go of every connection."""

@@ -1,0 +1,92 @@
+"""The refusals and failures of the data side.
+
+RowsError
+├── InvalidParameter     400 invalid_parameter: names the field and what was expected (O-36)
+├── UnknownObject        404 unknown_object (O-36)
+├── NotAcceptable        406 not_acceptable
+├── EngineUnavailable    503 temporarily_unavailable: the database is busy or gone
+├── StatementTimeout     503 statement_timeout: the statement used up its seconds
+├── StatementCancelled   nobody is left to be told
+├── EngineFailure        500 server_error: the engine's own words stay private
+└── NotReadOnly          start-up only: the account may write
+"""
+
+from typing import ClassVar
+
+
+class RowsError(Exception):
+    """A request for rows that does not get them.
+
+    Attributes:
+        code: Stable, public.
+        description: Public text.
+        field: Where in the request, empty when it is not about one place.
+        expected: What would have been right.
+        detail: Private text for the log.
+    """
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+
+    def __init__(self, description: str, *, field: str = "", expected: str = "", detail: str = "") -> None:
+        super().__init__(description)
+        self.description = description
+        self.field = field
+        self.expected = expected
+        self.detail = detail
+
+
+class InvalidParameter(RowsError):
+    """A parameter is wrong; nothing was read."""
+
+    code = "invalid_parameter"
+    status = 400
+
+
+class UnknownObject(RowsError):
+    """There is no such table, view or alias."""
+
+    code = "unknown_object"
+    status = 404
+
+
+class NotAcceptable(RowsError):
+    """None of the formats that the client accepts exists."""
+
+    code = "not_acceptable"
+    status = 406
+
+
+class EngineUnavailable(RowsError):
+    """The database is busy, locked or cannot be opened; later it may work."""
+
+    code = "temporarily_unavailable"
+    status = 503
+
+
+class StatementTimeout(RowsError):
+    """The statement used up its seconds in the engine."""
+
+    code = "statement_timeout"
+    status = 503
+
+
+class StatementCancelled(RowsError):
+    """The reader went away."""
+
+    code = "cancelled"
+    status = 503
+
+
+class EngineFailure(RowsError):
+    """The engine refused the statement or failed in it."""
+
+    code = "server_error"
+    status = 500
+
+
+class NotReadOnly(RowsError):
+    """The served database would let us write."""
+
+    code = "not_read_only"
+    status = 500

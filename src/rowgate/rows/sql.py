@@ -1,0 +1,149 @@
+"""The only place where SQL text is built, from a plan and never from a client's text.
+
+Identifiers come from the database's own catalog by way of `plan.py` and are quoted; every value is bound.
+Wildcards do not exist: contains, starts_with and ends_with compare substrings (O-31).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from rowgate.rows.fold import fold
+from rowgate.rows.model import Condition, Family, Function, Plan, Statement, Value
+
+_COMPARISONS = {
+    Function.EQUALS: "=",
+    Function.GREATER: ">",
+    Function.GREATER_EQUAL: ">=",
+    Function.LESS: "<",
+    Function.LESS_EQUAL: "<=",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one engine writes what differs between engines."""
+
+    quote: Callable[[str], str]
+    ignore_ascii_case: str  # appended to an expression: compares it without regard to ASCII case
+    fold_ascii: str  # function: lower-cases ASCII only
+    fold_text: str  # function: as rows/fold.py
+    no_limit: str  # what LIMIT takes for "all"
+
+
+def quote_with_double_quotes(name: str) -> str:
+    """Quote an identifier as the SQL standard does."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+SQLITE = Dialect(
+    quote=quote_with_double_quotes,
+    ignore_ascii_case=" COLLATE NOCASE",
+    fold_ascii="lower",
+    fold_text="rowgate_fold",
+    no_limit="-1",
+)
+
+
+def render_select(plan: Plan, dialect: Dialect) -> Statement:
+    """Give the statement that reads what the plan says, group keys first."""
+    quote = dialect.quote
+    source = quote(plan.object.name)
+    parameters: list[Value] = []
+    where = [_condition(condition, dialect, parameters) for condition in plan.conditions]
+    if plan.latest_run is not None:
+        key = quote(plan.latest_run.column.name)
+        where.append(f"{key} = (SELECT max({key}) FROM {source})")  # noqa: S608 - quoted catalog names
+    selected = ", ".join(quote(column.name) for column in (*plan.group_by, *plan.columns))
+    # Groups are streamed, so the rows of a group must come one after the other.
+    order = [quote(column.name) for column in plan.group_by]
+    order += [quote(item.column.name) + (" DESC" if item.descending else "") for item in plan.order_by]
+    text = f"SELECT {selected} FROM {source}"  # noqa: S608 - quoted catalog names
+    if where:
+        text += " WHERE " + " AND ".join(where)
+    if order:
+        text += " ORDER BY " + ", ".join(order)
+    if plan.limit is not None:
+        text += " LIMIT ?"
+        parameters.append(plan.limit)
+    if plan.offset:
+        text += ("" if plan.limit is not None else f" LIMIT {dialect.no_limit}") + " OFFSET ?"
+        parameters.append(plan.offset)
+    return Statement(text, tuple(parameters))
+
+
+def _condition(condition: Condition, dialect: Dialect, parameters: list[Value]) -> str:  # noqa: PLR0911 - one per function
+    column = dialect.quote(condition.column.name)
+    function, values = condition.function, condition.values
+    match function:
+        case Function.IS_NULL:
+            return f"{column} IS NULL"
+        case Function.IS_NOT_NULL:
+            return f"{column} IS NOT NULL"
+        case Function.EQUALS | Function.NOT_EQUALS if condition.any_of:
+            return _any_of(condition, column, dialect, parameters)
+        case Function.NOT_EQUALS:
+            column, values = _comparable(condition, column, dialect)
+            parameters.append(values[0])
+            return f"{column} <> ?"
+        case Function.BETWEEN:
+            column, values = _comparable(condition, column, dialect)
+            parameters.extend(values)
+            return f"({column} >= ? AND {column} <= ?)"
+        case Function.CONTAINS | Function.STARTS_WITH | Function.ENDS_WITH:
+            return _or([_substring(function, str(value), column, dialect, parameters) for value in values])
+        case Function.EQUALS | Function.GREATER | Function.GREATER_EQUAL | Function.LESS | Function.LESS_EQUAL:
+            column, values = _comparable(condition, column, dialect)
+            parameters.extend(values)
+            return _or([f"{column} {_COMPARISONS[function]} ?" for _ in values])
+        case _:
+            assert_never(function)
+
+
+def _or(parts: list[str]) -> str:
+    """Join alternatives; none of them matches nothing (R24)."""
+    if not parts:
+        return "1 = 0"
+    return parts[0] if len(parts) == 1 else "(" + " OR ".join(parts) + ")"
+
+
+def _any_of(condition: Condition, column: str, dialect: Dialect, parameters: list[Value]) -> str:
+    negated = condition.function is Function.NOT_EQUALS
+    if not condition.values:
+        return f"{column} IS NOT NULL" if negated else "1 = 0"
+    compared, values = _comparable(condition, column, dialect)
+    parameters.extend(values)
+    places = ", ".join("?" * len(values))
+    return f"{compared} {'NOT IN' if negated else 'IN'} ({places})"
+
+
+def _comparable(condition: Condition, column: str, dialect: Dialect) -> tuple[str, tuple[Value, ...]]:
+    """Give the column and the values so that comparing them ignores case, where they are text.
+
+    A value in ASCII needs only ASCII folding (rows/fold.py says why), which engines do by themselves and can
+    use an index for; other text is folded by a function.
+    """
+    values = condition.values
+    texts = [value for value in values if isinstance(value, str)]
+    if not texts or condition.column.family is Family.MOMENT:
+        return column, values
+    if all(text.isascii() for text in texts):
+        return column + dialect.ignore_ascii_case, values
+    folded = tuple(fold(value) if isinstance(value, str) else value for value in values)
+    return f"{dialect.fold_text}({column})", folded
+
+
+def _substring(function: Function, value: str, column: str, dialect: Dialect, parameters: list[Value]) -> str:
+    folding = dialect.fold_ascii if value.isascii() else dialect.fold_text
+    folded = fold(value)
+    if function is Function.CONTAINS:
+        parameters.append(folded)
+        return f"instr({folding}({column}), ?) > 0"
+    length = len(folded)
+    part = (
+        f"substr({column}, 1, {length})"
+        if function is Function.STARTS_WITH
+        else f"substr({column}, -{length}, {length})"
+    )
+    parameters.append(folded)
+    return f"{folding}({part}) = ?"

@@ -1,0 +1,6 @@
+"""The sample database: made-up inventory, permission, job and activity rows, the same for the same seed."""
+
+from rowgate.sample.build import build_sample
+from rowgate.sample.model import SampleObject, SampleSummary
+
+__all__ = ["SampleObject", "SampleSummary", "build_sample"]

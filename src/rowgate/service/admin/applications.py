@@ -1,0 +1,207 @@
+"""Applications and their secrets."""
+
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rowgate.oauth.client_auth import SECRET_PREFIX, digest_client_secret
+from rowgate.oauth.model import NEVER, Application, Secret
+from rowgate.oauth.scope import parse_scope
+from rowgate.service.admin.desk import AdminError, Desk, list_aliases, load_application
+
+_ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # 32 signs, none to be mistaken for another
+_URL_SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_CLIENT_ID_SIGNS = 20
+_KEY_ID_SIGNS = 8
+_SECRET_SIGNS = 43  # 6 bits each: 256 bits and a little more
+_MAX_NAME_LENGTH = 120
+
+
+@dataclass(frozen=True, slots=True)
+class NewCredentials:
+    """What is shown once."""
+
+    application: Application
+    secret: Secret
+    client_secret: str
+    objects: tuple[str, ...]
+
+
+class ApplicationDesk:
+    """Registers applications, grants them objects, changes their secrets."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Take the administrator's tools."""
+        self._desk = desk
+
+    def add(
+        self,
+        name: str,
+        objects: Sequence[str],
+        *,
+        scope: str,
+        secret_expires_at: int,
+        refresh_tokens: bool,
+        access_lifetime_seconds: int,
+        refresh_lifetime_seconds: int,
+    ) -> NewCredentials:
+        """Register an application with its first secret.
+
+        Args:
+            name: Unique, for people.
+            objects: Names, aliases or patterns (`SA_*`) of what it may read.
+            scope: What its tokens may do.
+            secret_expires_at: Seconds since 1970, NEVER = 0.
+            refresh_tokens: Whether it is issued refresh tokens.
+            access_lifetime_seconds: Of an access token.
+            refresh_lifetime_seconds: Of a refresh token.
+
+        Raises:
+            AdminError: An unfit name, an object that does not exist.
+            NameTaken: There is an application of this name.
+        """
+        if not name.strip() or len(name) > _MAX_NAME_LENGTH or not name.isprintable():
+            raise AdminError(f"a name has 1 to {_MAX_NAME_LENGTH} printable characters")
+        now = int(self._desk.clock())
+        client_id = self._random_text(_CLIENT_ID_SIGNS, _ID_ALPHABET)
+        secret, client_secret = self._make_secret(client_id, "first", now, secret_expires_at)
+        granted = self._desk.resolve_objects(objects)
+        with self._desk.store.changing() as change:
+            application = change.add_application(
+                Application(
+                    number=0,
+                    client_id=client_id,
+                    name=name,
+                    enabled=True,
+                    epoch=0,
+                    scope=parse_scope(scope),
+                    refresh_tokens=refresh_tokens,
+                    access_lifetime_seconds=access_lifetime_seconds,
+                    refresh_lifetime_seconds=refresh_lifetime_seconds,
+                    created_at=now,
+                    secrets=(secret,),
+                )
+            )
+            change.grant(application.number, granted)
+            self._desk.tell("application.add", name, client_id=client_id, key_id=secret.key_id, objects=list(granted))
+        return NewCredentials(application, application.secrets[0], client_secret, granted)
+
+    def list_all(self) -> Sequence[tuple[Application, tuple[str, ...]]]:
+        """Give every application with the objects it may read."""
+        with self._desk.store.reading() as look:
+            return look.list_applications()
+
+    def load(self, name: str) -> tuple[Application, tuple[str, ...]]:
+        """Give one application, by name or client id.
+
+        Raises:
+            AdminError: There is none.
+        """
+        with self._desk.store.reading() as look:
+            return load_application(look, name)
+
+    def set_enabled(self, name: str, *, enabled: bool) -> Application:
+        """Let an application in, or keep it out together with every token it holds."""
+        with self._desk.store.changing() as change:
+            application, _ = load_application(change, name)
+            change.set_enabled(application.number, enabled=enabled)
+            self._desk.tell("application.enable" if enabled else "application.disable", application.name)
+        return application
+
+    def remove(self, name: str) -> Application:
+        """Forget an application; its tokens die with it."""
+        with self._desk.store.changing() as change:
+            application, _ = load_application(change, name)
+            change.remove_application(application.number)
+            self._desk.tell("application.remove", application.name, client_id=application.client_id)
+        return application
+
+    def grant(self, name: str, objects: Sequence[str]) -> tuple[str, ...]:
+        """Allow objects to an application; give the names that were allowed."""
+        granted = self._desk.resolve_objects(objects)
+        with self._desk.store.changing() as change:
+            application, _ = load_application(change, name)
+            change.grant(application.number, granted)
+            self._desk.tell("application.grant", application.name, objects=list(granted))
+        return granted
+
+    def ungrant(self, name: str, objects: Sequence[str]) -> tuple[str, ...]:
+        """Withdraw objects from an application; give the names that were withdrawn.
+
+        Raises:
+            AdminError: The application was not allowed one of them.
+        """
+        with self._desk.store.changing() as change:
+            application, held = load_application(change, name)
+            aliases = list_aliases(change)
+            withdrawn: list[str] = []
+            for wanted in objects:
+                found = fnmatch.filter(held, wanted) or [n for n in held if n == aliases.get(wanted)]
+                if not found:
+                    raise AdminError(f"{application.name} may not read {wanted} anyway")
+                withdrawn += found
+            change.ungrant(application.number, withdrawn)
+            self._desk.tell("application.ungrant", application.name, objects=withdrawn)
+        return tuple(withdrawn)
+
+    def revoke_tokens(self, name: str) -> Application:
+        """Kill every token the application was ever issued; its secrets stay."""
+        with self._desk.store.changing() as change:
+            application, _ = load_application(change, name)
+            change.raise_epoch(application.number)
+            self._desk.tell("application.revoke_tokens", application.name)
+        return application
+
+    def add_secret(self, name: str, *, secret_name: str, expires_at: int) -> NewCredentials:
+        """Make one more secret; those that exist stay good."""
+        now = int(self._desk.clock())
+        with self._desk.store.changing() as change:
+            application, objects = load_application(change, name)
+            secret, client_secret = self._make_secret(application.client_id, secret_name, now, expires_at)
+            kept = change.add_secret(application.number, secret)
+            self._desk.tell("secret.add", application.name, key_id=secret.key_id, expires_at=expires_at)
+        return NewCredentials(application, kept, client_secret, objects)
+
+    def revoke_secret(self, name: str, key_id: str, *, kills_tokens: bool) -> Secret:
+        """End a secret now.
+
+        Args:
+            name: The application.
+            key_id: Which secret.
+            kills_tokens: Whether what was issued with it dies too (R12); not for an ordinary change of secrets.
+
+        Raises:
+            AdminError: The application has no such secret.
+        """
+        with self._desk.store.changing() as change:
+            application, _ = load_application(change, name)
+            for secret in application.secrets:
+                if secret.key_id == key_id:
+                    change.revoke_secret(secret.number, kills_tokens=kills_tokens)
+                    self._desk.tell("secret.revoke", application.name, key_id=key_id, kills_tokens=kills_tokens)
+                    return secret
+        raise AdminError(
+            f"{application.name} has no secret {key_id}; `rowgate secret list {application.name}` shows them"
+        )
+
+    def _make_secret(self, client_id: str, name: str, now: int, expires_at: int) -> tuple[Secret, str]:
+        if expires_at != NEVER and expires_at <= now:
+            raise AdminError("the secret would have expired already")
+        key_id = self._random_text(_KEY_ID_SIGNS, _ID_ALPHABET)
+        client_secret = f"{SECRET_PREFIX}{key_id}_{self._random_text(_SECRET_SIGNS, _URL_SIGNS)}"
+        digest = digest_client_secret(self._desk.store.load_keys().digest, client_id, client_secret)
+        secret = Secret(
+            number=0,
+            key_id=key_id,
+            name=name,
+            digest=digest,
+            created_at=now,
+            expires_at=expires_at,
+            revoked=False,
+            kills_tokens=False,
+        )
+        return secret, client_secret
+
+    def _random_text(self, length: int, alphabet: str) -> str:
+        # the length of an alphabet is a power of two, so that every sign is as likely as any other
+        return "".join(alphabet[byte & len(alphabet) - 1] for byte in self._desk.entropy(length))

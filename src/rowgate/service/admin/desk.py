@@ -1,0 +1,88 @@
+"""What every administrative act needs: the store, the catalog, and a way to put it on record.
+
+The record is made durable inside the store's transaction, before it commits: what changed is always on
+record; in the worst case a change is on record that a crash then undid.
+"""
+
+import fnmatch
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rowgate.audit.events import AdministrativeChange, Event
+from rowgate.oauth.model import Application
+from rowgate.ports import Clock, Entropy, RowSource, Store, StoreWriter
+
+
+class AdminError(Exception):
+    """The change cannot be made; the text says why and what would work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The administrator's tools."""
+
+    store: Store
+    source: RowSource
+    record: Callable[[Event], None]  # returns when the event is durable
+    actor: str
+    clock: Clock
+    entropy: Entropy
+
+    def resolve_object(self, name: str) -> str:
+        """Give the database's own name for a name or alias.
+
+        Raises:
+            AdminError: There is neither.
+        """
+        if self.source.find_object(name) is not None:
+            return name
+        with self.store.reading() as look:
+            resolved = list_aliases(look).get(name)
+            if resolved is None and any(found.name == name for found in look.list_object_settings()):
+                resolved = name  # the object is gone from the database; what was set for it can still be changed
+        if resolved is None:
+            alike = [found.name for found in self.source.list_objects() if found.name.lower() == name.lower()]
+            hint = f"; did you mean {alike[0]}?" if alike else "; `rowgate object list` shows them all"
+            raise AdminError(f"there is no object {name}{hint}")
+        return resolved
+
+    def resolve_objects(self, wanted: Sequence[str]) -> tuple[str, ...]:
+        """Give the database's own names for names, aliases and patterns such as `SA_*`.
+
+        Raises:
+            AdminError: One of them stands for nothing.
+        """
+        names = [found.name for found in self.source.list_objects()]
+        resolved: list[str] = []
+        for item in wanted:
+            if any(sign in item for sign in "*?[") and item not in names:
+                matching = [name for name in names if fnmatch.fnmatchcase(name, item)]
+                if not matching:
+                    raise AdminError(f"no object matches {item}; `rowgate object list` shows them all")
+                resolved += matching
+            else:
+                resolved.append(self.resolve_object(item))
+        return tuple(dict.fromkeys(resolved))
+
+    def tell(self, action: str, target: str, **details: Any) -> None:
+        """Put a change on record; call it inside the transaction that makes the change."""
+        event = AdministrativeChange(at=self.clock(), actor=self.actor, action=action, target=target, details=details)
+        self.record(event)
+
+
+def load_application(look: StoreWriter, name: str) -> tuple[Application, tuple[str, ...]]:
+    """Give the application of a name or client id with its objects.
+
+    Raises:
+        AdminError: There is none.
+    """
+    found = look.find_application(name)
+    if found is None:
+        raise AdminError(f"there is no application {name}; `rowgate app list` shows them all")
+    return found
+
+
+def list_aliases(look: StoreWriter) -> dict[str, str]:
+    """Give the objects' names by their aliases."""
+    return {alias: settings.name for settings in look.list_object_settings() for alias in settings.aliases}

@@ -1,0 +1,106 @@
+"""Objects of the served database: blocks, aliases, run keys."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from rowgate.rows.model import ObjectDescription, ObjectListing
+from rowgate.rows.plan import find_run_key
+from rowgate.service.admin.desk import AdminError, Desk
+from rowgate.service.model import ObjectSettings
+
+
+class ObjectDesk:
+    """Says which objects there are, blocks them and names them."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Take the administrator's tools."""
+        self._desk = desk
+
+    def list_all(self) -> Sequence[tuple[ObjectListing, ObjectSettings]]:
+        """Give the tables and views of the served database with what is set for them."""
+        with self._desk.store.reading() as look:
+            settings = {found.name: found for found in look.list_object_settings()}
+        return [
+            (found, settings.get(found.name) or ObjectSettings(found.name))
+            for found in self._desk.source.list_objects()
+        ]
+
+    def block(self, name: str, *, reason: str) -> ObjectSettings:
+        """Keep everybody from an object."""
+        return self._change_object(name, "object.block", lambda old: replace(old, blocked=True, block_reason=reason))
+
+    def unblock(self, name: str) -> ObjectSettings:
+        """Let those who are granted an object read it again."""
+        return self._change_object(name, "object.unblock", lambda old: replace(old, blocked=False, block_reason=""))
+
+    def add_alias(self, name: str, alias: str) -> ObjectSettings:
+        """Give an object a second name (O-24).
+
+        Raises:
+            AdminError: The alias is the name of an object, or cannot stand in an address.
+            NameTaken: The alias belongs to another object.
+        """
+        if not alias or "/" in alias or not alias.isprintable():
+            raise AdminError("an alias is printable and has no /")
+        if self._desk.source.find_object(alias) is not None:
+            raise AdminError(f"{alias} is the name of an object already")
+        return self._change_object(
+            name, "object.alias", lambda old: replace(old, aliases=tuple(sorted({*old.aliases, alias})))
+        )
+
+    def remove_alias(self, alias: str) -> ObjectSettings:
+        """Take a second name away.
+
+        Raises:
+            AdminError: It is no alias.
+        """
+        return self._change_object(
+            alias,
+            "object.unalias",
+            lambda old: replace(old, aliases=tuple(a for a in old.aliases if a != alias)),
+            only_alias=True,
+        )
+
+    def set_run_key(self, name: str, column: str) -> ObjectSettings:
+        """Say which column tells the runs apart; empty: the one named JobRunTimeKey, if any (O-25).
+
+        Raises:
+            AdminError: The object has no such column.
+        """
+        resolved = self._desk.resolve_object(name)
+        described = self._desk.source.find_object(resolved)
+        if column and (described is None or find_run_key(described, column) is None):
+            raise AdminError(f"{resolved} has no column {column}")
+        return self._change_object(name, "object.run_key", lambda old: replace(old, run_key=column))
+
+    def describe(self, name: str) -> tuple[ObjectDescription, ObjectSettings]:
+        """Give an object with its columns and what is set for it.
+
+        Raises:
+            AdminError: It does not exist.
+        """
+        resolved = self._desk.resolve_object(name)
+        described = self._desk.source.find_object(resolved)
+        if described is None:
+            raise AdminError(f"{resolved} does not exist in the database any more")
+        with self._desk.store.reading() as look:
+            return described, look.find_object_settings(resolved)
+
+    def _change_object(
+        self, name: str, action: str, edit: Callable[[ObjectSettings], ObjectSettings], *, only_alias: bool = False
+    ) -> ObjectSettings:
+        resolved = self._desk.resolve_object(name)
+        if only_alias and resolved == name:
+            raise AdminError(f"{name} is no alias")
+        with self._desk.store.changing() as change:
+            changed = edit(change.find_object_settings(resolved))
+            change.set_object_settings(changed)
+            self._desk.tell(
+                action,
+                resolved,
+                blocked=changed.blocked,
+                reason=changed.block_reason,
+                aliases=list(changed.aliases),
+                run_key=changed.run_key,
+            )
+        return changed

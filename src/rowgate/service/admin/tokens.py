@@ -1,0 +1,122 @@
+"""Single tokens, and why an application may or may not read an object."""
+
+from dataclasses import dataclass
+
+from rowgate.oauth.model import Application
+from rowgate.oauth.tokens import ACCESS, REFRESH, TokenRecord, TokenSealer, UnreadableToken
+from rowgate.service.admin.desk import AdminError, Desk, list_aliases, load_application
+from rowgate.service.model import Revocation
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an application may, or may not, read an object: every question with its answer."""
+
+    allowed: bool
+    steps: tuple[tuple[str, bool, str], ...]  # question, whether it stands in the way no longer, what was found
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedToken:
+    """What a token of ours says and whether it is still good."""
+
+    kind: str
+    token_id: str
+    record: TokenRecord
+    application: Application | None
+    state: str  # good, expired, revoked
+
+
+class TokenDesk:
+    """Revokes and inspects tokens, and explains decisions."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Take the administrator's tools."""
+        self._desk = desk
+
+    def revoke(self, presented: str, sealer: TokenSealer) -> str:
+        """Kill one token: an access token, a refresh token with all that came from it, or a handle from the record.
+
+        Raises:
+            AdminError: It is neither a token of this home nor a handle.
+        """
+        if presented.startswith((ACCESS, REFRESH)):
+            inspected = self.inspect(presented, sealer)
+            handle, forget_at = inspected.token_id, inspected.record.expires_at + 1
+        else:
+            handle = presented.strip().lower()
+            # A handle does not say when its token ends: remember it for as long as any token may live.
+            with self._desk.store.reading() as look:
+                lives = [app.refresh_lifetime_seconds for app, _ in look.list_applications()]
+            forget_at = int(self._desk.clock()) + max([604_800, *lives]) + 1
+        try:
+            raw = bytes.fromhex(handle)
+        except ValueError:
+            raise AdminError("this is neither a token nor a token id (32 hexadecimal digits)") from None
+        if len(raw) != 16:  # noqa: PLR2004 - TOKEN_ID_BYTES in hex
+            raise AdminError("a token id has 32 hexadecimal digits")
+        with self._desk.store.changing() as change:
+            change.forget_revocations(self._desk.clock())
+            change.add_revocation(Revocation(raw, forget_at))
+            self._desk.tell("token.revoke", handle)
+        return handle
+
+    def inspect(self, presented: str, sealer: TokenSealer) -> InspectedToken:
+        """Say what a token is good for.
+
+        Raises:
+            AdminError: This home did not make it.
+        """
+        kind = ACCESS if presented.startswith(ACCESS) else REFRESH
+        try:
+            token_id, record = sealer.open(kind, presented.strip())
+        except UnreadableToken:
+            raise AdminError("this home did not make that token") from None
+        with self._desk.store.reading() as look:
+            found = [a for a, _ in look.list_applications() if a.number == record.application_number]
+            revoked = look.is_revoked(token_id) or look.is_revoked(record.family)
+        application = found[0] if found else None
+        return InspectedToken(
+            "access token" if kind == ACCESS else "refresh token",
+            token_id.hex(),
+            record,
+            application,
+            _judge(record, application, revoked=revoked, now=self._desk.clock()),
+        )
+
+    def explain(self, application_name: str, object_name: str) -> Explanation:
+        """Answer every question on the way from an application to an object, in the order the server asks them.
+
+        Raises:
+            AdminError: There is no such application.
+        """
+        now = self._desk.clock()
+        with self._desk.store.reading() as look:
+            application, held = load_application(look, application_name)
+            name = list_aliases(look).get(object_name, object_name)
+            settings = look.find_object_settings(name)
+        described = self._desk.source.find_object(name)
+        live = [s for s in application.secrets if not s.revoked and not s.is_expired(now)]
+        block = f"blocked: {settings.block_reason}" if settings.block_reason else "blocked"
+        steps = (
+            ("the application is enabled", application.enabled, "enabled" if application.enabled else "disabled"),
+            (
+                "it has a secret that is good now",
+                bool(live),
+                f"{len(live)} of {len(application.secrets)} secrets are good",
+            ),
+            ("its scope allows reading", "read" in application.scope, "scope: " + " ".join(application.scope)),
+            ("the object exists", described is not None, name if described else f"there is no {name} in the database"),
+            ("the object is granted to it", name in held, f"{len(held)} objects are granted"),
+            ("the object is not blocked", not settings.blocked, block if settings.blocked else "not blocked"),
+        )
+        return Explanation(all(good for _, good, _ in steps), steps)
+
+
+def _judge(record: TokenRecord, application: Application | None, *, revoked: bool, now: float) -> str:
+    if now >= record.expires_at:
+        return "expired"
+    if application is None or not application.enabled or revoked or record.epoch != application.epoch:
+        return "revoked"
+    secret = application.find_secret(record.secret_number)
+    return "revoked" if secret is not None and secret.kills_tokens else "good"

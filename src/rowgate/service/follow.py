@@ -1,0 +1,63 @@
+"""Keeps a worker's state up to date with the store, so that a change holds everywhere within a second."""
+
+import asyncio
+import logging
+from concurrent.futures import Executor
+
+from rowgate.ports import Clock, StoreReader
+from rowgate.service.state import LiveState
+from rowgate.store.errors import StoreError
+
+POLL_SECONDS = 0.2
+FORGET_SECONDS = 60.0
+
+_log = logging.getLogger("rowgate.follow")
+
+
+class Follower:
+    """Asks the store whether anybody has committed, and takes over what changed."""
+
+    def __init__(self, store: StoreReader, state: LiveState, executor: Executor, clock: Clock) -> None:
+        """Take the store; its calls are made in the executor, one at a time."""
+        self._store = store
+        self._state = state
+        self._executor = executor
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+        self.is_current = True
+
+    def start(self) -> None:
+        """Begin to follow, in the running event loop."""
+        self._task = asyncio.get_running_loop().create_task(self._follow())
+
+    async def stop(self) -> None:
+        """End, leaving no call to the store under way."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _follow(self) -> None:
+        forget_at = self._clock() + FORGET_SECONDS
+        while True:
+            try:
+                await self._catch_up()
+                self.is_current = True
+            except StoreError as error:
+                # Tokens that were issued can still be checked: serve with what is known (PROTOCOL 120).
+                if self.is_current:
+                    _log.warning("the state cannot be read, serving as of before: %s", error)
+                self.is_current = False
+            if self._clock() >= forget_at:
+                self._state.forget_expired(self._clock())
+                forget_at = self._clock() + FORGET_SECONDS
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _catch_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self.is_current and not await loop.run_in_executor(self._executor, self._store.has_changed):
+            return
+        changes = await loop.run_in_executor(self._executor, self._store.load_changes, self._state.sequence)
+        if changes is None:
+            self._state.replace(await loop.run_in_executor(self._executor, self._store.load_state))
+        else:
+            self._state.apply(changes)

@@ -1,0 +1,60 @@
+"""What the service keeps in memory, and the shapes in which the store hands it over. Data only."""
+
+from dataclasses import dataclass, field
+
+from rowgate.oauth.model import Application
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSettings:
+    """What an administrator has set for an object of the served database."""
+
+    name: str  # exactly as the database spells it
+    blocked: bool = False
+    block_reason: str = ""
+    aliases: tuple[str, ...] = ()
+    run_key: str = ""  # the run-key column; empty: found by its name (O-25)
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """One dead token, or one dead family."""
+
+    handle: bytes  # 16 bytes: token id or family
+    forget_at: int  # seconds since 1970; by then it would have expired anyway
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """An application and the names of the objects it may read."""
+
+    application: Application
+    objects: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StateSnapshot:
+    """Everything, as of one change number."""
+
+    sequence: int
+    grants: tuple[Grants, ...]
+    objects: tuple[ObjectSettings, ...]
+    revocations: tuple[Revocation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is different since a change number; a number or name without its record is gone."""
+
+    sequence: int
+    applications: dict[int, Grants | None] = field(default_factory=dict)
+    objects: dict[str, ObjectSettings] = field(default_factory=dict)
+    revocations: tuple[Revocation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMaterial:
+    """The home's keys, opened. Never printed."""
+
+    sealing: dict[int, bytes] = field(repr=False)  # 32 bytes each, by key number
+    digest: bytes = field(repr=False)  # 32 bytes: keys the digests of client secrets

@@ -1,0 +1,299 @@
+"""Reads rows for an Access: decides, plans, opens, streams, and puts on record who read what and how it ended.
+
+Statements run and rows are encoded in threads; the event loop only passes bytes on.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from rowgate.access import Access
+from rowgate.audit.events import RowsEnded, RowsOpened
+from rowgate.oauth.errors import InsufficientScope
+from rowgate.oauth.model import DEFAULT_SCOPE
+from rowgate.ports import AuditSink, Clock, RowBlocks, RowSource
+from rowgate.rows.encode import BlockEncoder, open_encoder
+from rowgate.rows.errors import EngineUnavailable, RowsError, StatementCancelled, UnknownObject
+from rowgate.rows.model import Condition, Format, ObjectDescription, Plan, RowsRequest
+from rowgate.rows.plan import plan_rows
+from rowgate.rows.sql import SQLITE, render_select
+from rowgate.service.origin import Origin
+from rowgate.service.state import LiveState
+
+_log = logging.getLogger("rowgate.rows")
+
+COMPLETE, CUT, FAILED = "complete", "cut", "failed"
+
+
+class ReaderStalled(Exception):
+    """The client has taken nothing for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """What one worker allows."""
+
+    max_reads: int
+    queue_seconds: float
+    statement_seconds: float
+
+
+class Reading:
+    """One read: its first block is in hand, the others come as `RowsService.deliver` asks for them."""
+
+    def __init__(self, access: Access, origin: Origin, form: Format) -> None:
+        """Take who reads; everything else comes with `start`, in a thread."""
+        self.access = access
+        self.origin = origin
+        self.format = form
+        self.plan: Plan
+        self.first = b""
+        self.is_complete = False
+        self.rows = 0
+        self.bytes = 0
+        self.begun = time.monotonic()
+        self._blocks: RowBlocks | None = None
+        self._encoder: BlockEncoder
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Stop the statement: nobody is reading any more."""
+        self._cancelled = True
+        if self._blocks is not None:
+            self._blocks.cancel()
+
+    def start(self, plan: Plan, blocks: RowBlocks) -> None:
+        """Read the first block. Runs in a thread."""
+        self.plan = plan
+        self._blocks = blocks
+        if self._cancelled:
+            blocks.cancel()
+        self._encoder = open_encoder(plan, self.format)
+        self.first = self.read()
+
+    def read(self) -> bytes:
+        """Give the bytes of the next block; sets `is_complete` with the last. Runs in a thread."""
+        assert self._blocks is not None, "internal error: a read that was not started"
+        rows = self._blocks.read_block()
+        self.rows += len(rows)
+        encoded = self._encoder.encode_block(rows)
+        if self._blocks.is_exhausted:
+            self.is_complete = True
+            encoded += self._encoder.encode_end()
+        self.bytes += len(encoded)
+        return encoded
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._blocks is not None:
+            self._blocks.close()
+            self._blocks = None
+
+
+class RowsService:
+    """The data side of a worker."""
+
+    def __init__(
+        self,
+        state: LiveState,
+        source: RowSource,
+        *,
+        audit: AuditSink,
+        clock: Clock,
+        limits: ReadLimits,
+        conceal_objects: bool,
+    ) -> None:
+        """Take what the steps need."""
+        self._state = state
+        self._source = source
+        self._audit = audit
+        self._clock = clock
+        self._limits = limits
+        self._conceal_objects = conceal_objects
+        self._executor = ThreadPoolExecutor(max_workers=limits.max_reads, thread_name_prefix="rows")
+        self._turns = asyncio.Semaphore(limits.max_reads)
+
+    async def open_rows(
+        self,
+        access: Access,
+        object_name: str,
+        request: RowsRequest,
+        origin: Origin,
+        *,
+        form: Format,
+        on_disconnect: Callable[[Callable[[], None]], None],
+    ) -> Reading:
+        """Give a read whose first block is in hand and which is on record, durably. The caller must `deliver` it.
+
+        Args:
+            access: Who reads.
+            object_name: A name or alias, as the client spelled it.
+            request: What to read.
+            origin: Where the request came from.
+            form: How the rows are written.
+            on_disconnect: Is given what to call when the client goes away.
+
+        Raises:
+            InsufficientScope: The token's scope or the application's grants do not allow it, or it is blocked.
+            RowsError: No such object, a wrong parameter, or the database cannot answer now.
+            AuditUnavailable: The read could not be put on record; nothing was sent.
+        """
+        reading = Reading(access, origin, form)
+        await self._take_turn()
+        on_disconnect(reading.cancel)
+        loop = asyncio.get_running_loop()
+        started = loop.run_in_executor(self._executor, self._start, reading, object_name, request)
+        try:
+            # shield: the thread goes on when this task is cancelled, and must be waited for
+            await asyncio.shield(started)
+            await self._audit.record(_opened(reading, self._clock()))
+        except BaseException:
+            await self._abandon(reading, started)
+            raise
+        return reading
+
+    async def deliver(self, reading: Reading, send: Callable[[bytes, bool], Awaitable[None]]) -> bool:
+        """Send the whole read, block by block, while the next one is being fetched; tell whether it is whole.
+
+        Args:
+            reading: What `open_rows` gave.
+            send: Takes bytes and whether they are the last; raises ReaderStalled.
+        """
+        outcome, reason = FAILED, "internal_error"
+        loop = asyncio.get_running_loop()
+        ahead: asyncio.Future[bytes] | None = None
+        try:
+            block = reading.first
+            while True:
+                is_last = reading.is_complete
+                if not is_last:
+                    ahead = loop.run_in_executor(self._executor, reading.read)
+                await send(block, is_last)
+                if is_last:
+                    outcome, reason = COMPLETE, ""
+                    return True
+                assert ahead is not None, "internal error: no block ahead"
+                block, ahead = await asyncio.shield(ahead), None
+        except StatementCancelled:
+            outcome, reason = CUT, "client_went_away"
+        except ReaderStalled:
+            outcome, reason = CUT, "client_stalled"
+        except RowsError as error:
+            outcome, reason = FAILED, error.code
+            _log.error(
+                "a read failed: %s %s", error.description, error.detail, extra={"request_id": reading.origin.request_id}
+            )
+        except asyncio.CancelledError:
+            outcome, reason = CUT, "server_stopped"
+            raise
+        finally:
+            await self._abandon(reading, ahead)
+            self._audit.record_soon(_ended(reading, self._clock(), outcome, reason))
+        return False
+
+    async def discard(self, reading: Reading) -> None:
+        """End a read of which only the head was wanted (HEAD)."""
+        await self._abandon(reading, None)
+        reading.rows = reading.bytes = 0
+        self._audit.record_soon(_ended(reading, self._clock(), COMPLETE, "head"))
+
+    def close(self) -> None:
+        """End the threads."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _start(self, reading: Reading, object_name: str, request: RowsRequest) -> None:
+        name = self._state.resolve_alias(object_name)
+        described = self._source.find_object(name)
+        self._decide_object(reading.access, name, described)
+        assert described is not None, "internal error: an object that does not exist was allowed"
+        plan = plan_rows(request, described, run_key=self._state.find_settings(name).run_key)
+        statement = render_select(plan, SQLITE)
+        blocks = self._source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
+        reading.start(plan, blocks)
+
+    def _decide_object(self, access: Access, name: str, described: ObjectDescription | None) -> None:
+        """Refuse unless the object exists, is granted and is not blocked (O-17, O-36, PROTOCOL 103, 104).
+
+        Raises:
+            UnknownObject: It does not exist; with conceal_objects also when it is refused.
+            InsufficientScope: The token's scope, the grants or a block stand against it.
+        """
+        unknown = UnknownObject("There is no such object.", field="object", expected="a table, view or alias")
+        if DEFAULT_SCOPE not in access.scope:
+            raise InsufficientScope("The token's scope does not allow reading.", reason="scope_lacks_read")
+        if described is None:
+            raise unknown
+        if name not in self._state.list_granted(access.application_number):
+            if self._conceal_objects:
+                raise unknown
+            raise InsufficientScope("The application may not read this object.", reason="not_granted")
+        if self._state.find_settings(name).blocked:
+            if self._conceal_objects:
+                raise unknown
+            raise InsufficientScope("The object is blocked from remote access.", reason="blocked_object")
+
+    async def _take_turn(self) -> None:
+        if not self._turns.locked():
+            await self._turns.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._limits.queue_seconds):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise EngineUnavailable("The server is reading for others; try again.") from None
+
+    async def _abandon(self, reading: Reading, under_way: asyncio.Future[Any] | None) -> None:
+        """Give back what the read holds, once no thread uses it any more."""
+        if under_way is not None and not under_way.done():
+            reading.cancel()
+            await asyncio.wait([under_way])
+        if under_way is not None and under_way.done() and not under_way.cancelled():
+            under_way.exception()
+        reading.close()
+        self._turns.release()
+
+
+def _opened(reading: Reading, now: float) -> RowsOpened:
+    plan, access = reading.plan, reading.access
+    return RowsOpened(
+        at=now,
+        request_id=reading.origin.request_id,
+        source=reading.origin.source,
+        client_id=access.client_id,
+        application=access.application_name,
+        token_id=access.token_id,
+        object=plan.object.name,
+        columns=tuple(column.name for column in plan.columns),
+        filters=tuple(_render_condition(condition) for condition in plan.conditions),
+        group_by=tuple(column.name for column in plan.group_by),
+        order_by=tuple(order.column.name + (" desc" if order.descending else "") for order in plan.order_by),
+        run="latest" if plan.latest_run else "",
+        limit=plan.limit,
+        offset=plan.offset,
+        format=reading.format.value,
+    )
+
+
+def _render_condition(condition: Condition) -> tuple[object, ...]:
+    return (condition.column.name, condition.function.value, *condition.values)
+
+
+def _ended(reading: Reading, now: float, outcome: str, reason: str) -> RowsEnded:
+    return RowsEnded(
+        at=now,
+        request_id=reading.origin.request_id,
+        source=reading.origin.source,
+        client_id=reading.access.client_id,
+        application=reading.access.application_name,
+        token_id=reading.access.token_id,
+        object=reading.plan.object.name,
+        rows=reading.rows,
+        bytes=reading.bytes,
+        seconds=round(time.monotonic() - reading.begun, 6),
+        outcome=outcome,
+        reason=reason,
+    )

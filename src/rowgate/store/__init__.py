@@ -1,0 +1,1 @@
+"""Where applications, secrets, grants, blocks, revocations and keys are kept."""

@@ -1,0 +1,195 @@
+"""The administrator's side of the store, inside one transaction. Every change leaves its mark for the followers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, CursorResult
+from sqlalchemy.exc import IntegrityError
+
+from rowgate.oauth.model import Application, Secret
+from rowgate.service.model import ObjectSettings, Revocation
+from rowgate.store import loading
+from rowgate.store.errors import NameTaken, UnknownName
+from rowgate.store.schema import aliases, applications, changes, grants, objects, revocations, secrets
+
+KEPT_CHANGES = 10_000  # a follower that is further behind loads everything
+
+
+class SqlWriter:
+    """See `ports.StoreWriter`."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Take the connection of the open transaction."""
+        self._connection = connection
+
+    def find_application(self, name_or_client_id: str) -> tuple[Application, tuple[str, ...]] | None:
+        """See `ports.StoreWriter`."""
+        wanted = sa.or_(applications.c.name == name_or_client_id, applications.c.client_id == name_or_client_id)
+        numbers = self._connection.execute(sa.select(applications.c.number).where(wanted)).scalars().all()
+        for found in loading.load_grants(self._connection, numbers):
+            return found.application, tuple(sorted(found.objects))
+        return None
+
+    def list_applications(self) -> Sequence[tuple[Application, tuple[str, ...]]]:
+        """See `ports.StoreWriter`."""
+        return [(found.application, tuple(sorted(found.objects))) for found in loading.load_grants(self._connection)]
+
+    def add_application(self, application: Application) -> Application:
+        """See `ports.StoreWriter`."""
+        clash = sa.or_(
+            applications.c.name.in_((application.name, application.client_id)),
+            applications.c.client_id == application.name,
+        )
+        if self._connection.execute(sa.select(applications.c.number).where(clash)).first():
+            raise NameTaken(f"there is an application named {application.name} already")
+        inserted = self._connection.execute(
+            sa.insert(applications).values(
+                client_id=application.client_id,
+                name=application.name,
+                enabled=application.enabled,
+                epoch=application.epoch,
+                scope=" ".join(application.scope),
+                refresh_tokens=application.refresh_tokens,
+                access_lifetime_seconds=application.access_lifetime_seconds,
+                refresh_lifetime_seconds=application.refresh_lifetime_seconds,
+                created_at=application.created_at,
+            )
+        )
+        number = _number(inserted)
+        for secret in application.secrets:
+            self.add_secret(number, secret)
+        self._changed("application", str(number))
+        kept = next(loading.load_grants(self._connection, (number,)))
+        return kept.application
+
+    def set_enabled(self, application_number: int, *, enabled: bool) -> None:
+        """See `ports.StoreWriter`."""
+        self._update_application(application_number, enabled=enabled)
+
+    def remove_application(self, application_number: int) -> None:
+        """See `ports.StoreWriter`."""
+        removed = self._connection.execute(sa.delete(applications).where(applications.c.number == application_number))
+        if removed.rowcount == 0:
+            raise UnknownName("there is no such application")
+        self._changed("application", str(application_number))
+
+    def raise_epoch(self, application_number: int) -> None:
+        """See `ports.StoreWriter`."""
+        self._update_application(application_number, epoch=applications.c.epoch + 1)
+
+    def grant(self, application_number: int, object_names: Sequence[str]) -> None:
+        """See `ports.StoreWriter`."""
+        self.ungrant(application_number, object_names)
+        rows = [{"application": application_number, "object": name} for name in dict.fromkeys(object_names)]
+        if rows:
+            try:
+                self._connection.execute(sa.insert(grants), rows)
+            except IntegrityError:
+                raise UnknownName("there is no such application") from None
+
+    def ungrant(self, application_number: int, object_names: Sequence[str]) -> None:
+        """See `ports.StoreWriter`."""
+        self._connection.execute(
+            sa.delete(grants).where(grants.c.application == application_number, grants.c.object.in_(object_names))
+        )
+        self._changed("application", str(application_number))
+
+    def add_secret(self, application_number: int, secret: Secret) -> Secret:
+        """See `ports.StoreWriter`."""
+        try:
+            inserted = self._connection.execute(
+                sa.insert(secrets).values(
+                    application=application_number,
+                    key_id=secret.key_id,
+                    name=secret.name,
+                    digest=secret.digest,
+                    created_at=secret.created_at,
+                    expires_at=secret.expires_at,
+                    revoked=secret.revoked,
+                    kills_tokens=secret.kills_tokens,
+                )
+            )
+        except IntegrityError:
+            raise UnknownName("there is no such application") from None
+        self._changed("application", str(application_number))
+        number = _number(inserted)
+        found = next(loading.load_grants(self._connection, (application_number,))).application.find_secret(number)
+        assert found is not None, "internal error: a secret that was just kept is not there"
+        return found
+
+    def revoke_secret(self, secret_number: int, *, kills_tokens: bool) -> None:
+        """See `ports.StoreWriter`."""
+        which = secrets.c.number == secret_number
+        owner = self._connection.execute(sa.select(secrets.c.application).where(which)).scalar()
+        if owner is None:
+            raise UnknownName("there is no such secret")
+        # a secret that was ended as compromised stays so
+        kills = sa.or_(secrets.c.kills_tokens, sa.literal(kills_tokens))
+        self._connection.execute(sa.update(secrets).where(which).values(revoked=True, kills_tokens=kills))
+        self._changed("application", str(owner))
+
+    def find_object_settings(self, object_name: str) -> ObjectSettings:
+        """See `ports.StoreWriter`."""
+        return loading.load_object(self._connection, object_name)
+
+    def list_object_settings(self) -> Sequence[ObjectSettings]:
+        """See `ports.StoreWriter`."""
+        return list(loading.load_objects(self._connection))
+
+    def set_object_settings(self, settings: ObjectSettings) -> None:
+        """See `ports.StoreWriter`."""
+        run = self._connection.execute
+        run(sa.delete(aliases).where(aliases.c.object == settings.name))
+        run(sa.delete(objects).where(objects.c.name == settings.name))
+        run(
+            sa.insert(objects).values(
+                name=settings.name,
+                blocked=settings.blocked,
+                block_reason=settings.block_reason,
+                run_key=settings.run_key,
+            )
+        )
+        for alias in settings.aliases:
+            try:
+                run(sa.insert(aliases).values(alias=alias, object=settings.name))
+            except IntegrityError:
+                raise NameTaken(f"{alias} is the alias of another object") from None
+        self._changed("object", settings.name)
+
+    def add_revocation(self, revocation: Revocation) -> None:
+        """See `ports.StoreWriter`."""
+        self._connection.execute(sa.delete(revocations).where(revocations.c.handle == revocation.handle))
+        self._connection.execute(
+            sa.insert(revocations).values(handle=revocation.handle, forget_at=revocation.forget_at)
+        )
+        self._changed("revocation", revocation.handle.hex())
+
+    def is_revoked(self, handle: bytes) -> bool:
+        """See `ports.StoreWriter`."""
+        found = self._connection.execute(sa.select(revocations.c.handle).where(revocations.c.handle == handle))
+        return found.first() is not None
+
+    def forget_revocations(self, now: float) -> None:
+        """See `ports.StoreWriter`."""
+        self._connection.execute(sa.delete(revocations).where(revocations.c.forget_at < now))
+
+    def _update_application(self, number: int, **values: object) -> None:
+        updated = self._connection.execute(
+            sa.update(applications).where(applications.c.number == number).values(**values)
+        )
+        if updated.rowcount == 0:
+            raise UnknownName("there is no such application")
+        self._changed("application", str(number))
+
+    def _changed(self, entity: str, name: str) -> None:
+        inserted = self._connection.execute(sa.insert(changes).values(entity=entity, name=name))
+        newest = _number(inserted)
+        if newest % 1000 == 0:
+            self._connection.execute(sa.delete(changes).where(changes.c.sequence <= newest - KEPT_CHANGES))
+
+
+def _number(inserted: CursorResult[Any]) -> int:
+    key = inserted.inserted_primary_key
+    assert key is not None, "internal error: an insert that gave no number"
+    return int(key[0])

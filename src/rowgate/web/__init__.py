@@ -1,0 +1,1 @@
+"""The HTTP edge: one handler per endpoint, one error map."""

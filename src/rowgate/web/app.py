@@ -1,0 +1,99 @@
+"""The ASGI application: finds the endpoint, answers errors by the one map, gives every request its id."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+
+from rowgate.rows.errors import EngineFailure
+from rowgate.web.cors import Cors
+from rowgate.web.exchange import ClientGone, Exchange, Receive, Scope, Send
+from rowgate.web.problems import Edge, HttpProblem, respond_problem
+from rowgate.web.rows_endpoint import PREFIX, SUFFIX
+
+Endpoint = Callable[[Exchange], Awaitable[None]]
+_log = logging.getLogger("rowgate.web")
+
+NOT_FOUND = "There is nothing at this address."
+
+
+class App:
+    """Plain ASGI: a router would cost more than the token exchange itself."""
+
+    def __init__(
+        self,
+        endpoints: Mapping[str, tuple[Endpoint, bytes]],
+        rows: tuple[Endpoint, bytes],
+        *,
+        edge: Edge,
+        cors: Cors,
+        lifespan: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> None:
+        """Take the endpoints by path, each with the methods it allows; rows match by prefix and suffix."""
+        self._endpoints = endpoints
+        self._rows = rows
+        self._edge = edge
+        self._cors = cors
+        self._lifespan = lifespan
+        self._id_prefix = os.urandom(5).hex() + "-"
+        self._count = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's event stream."""
+        if scope["type"] == "http":
+            await self._dispatch(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._count += 1
+        exchange = Exchange(scope, receive, send, f"{self._id_prefix}{self._count:x}")
+        try:
+            self._cors.mark(exchange)
+            endpoint, allow = self._find(scope)
+            if exchange.method == "OPTIONS":
+                await self._cors.respond_options(exchange, allow)
+            else:
+                await endpoint(exchange)
+        except ClientGone:
+            return
+        except asyncio.CancelledError:
+            exchange.abort()  # the server stops and its patience is over: cut loudly
+        except Exception as error:  # noqa: BLE001 - the last line: whatever it is, the client gets one answer
+            self._tell(error, exchange)
+            if exchange.started:
+                exchange.abort()
+                await exchange.wait_for_disconnect()
+            else:
+                await respond_problem(exchange, error, self._edge)
+
+    def _find(self, scope: Scope) -> tuple[Endpoint, bytes]:
+        found = self._endpoints.get(scope["path"])
+        if found is not None:
+            return found
+        path: bytes = scope["raw_path"]
+        if path.startswith(PREFIX) and path.endswith(SUFFIX):
+            name = path[len(PREFIX) : -len(SUFFIX)]
+            if name and b"/" not in name:
+                return self._rows
+        raise HttpProblem(404, "not_found", NOT_FOUND)
+
+    def _tell(self, error: Exception, exchange: Exchange) -> None:
+        extra = {"request_id": exchange.request_id}
+        if isinstance(error, EngineFailure):
+            _log.error("the database failed: %s", error.detail, extra=extra)
+        elif not hasattr(error, "status") and type(error).__module__.split(".")[0] != "rowgate":
+            _log.error("internal error", exc_info=error, extra=extra)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with self._lifespan():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except Exception as error:  # noqa: BLE001 - told to the server, which stops
+            _log.error("the server cannot start: %s", error)
+            await send({"type": "lifespan.startup.failed", "message": ""})
+            return
+        await send({"type": "lifespan.shutdown.complete"})

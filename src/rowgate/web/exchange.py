@@ -1,0 +1,140 @@
+"""One HTTP request at the edge: what the handlers read of it, and how they answer."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from rowgate.service.origin import Origin
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+# The server's own extensions of the ASGI scope; web/protocol.py provides them.
+ABORT = "rowgate.abort"
+ON_DISCONNECT = "rowgate.on_disconnect"
+
+_DRAINED_BYTES = 1_048_576  # 1 MiB: read past a refused body, so that the refusal is not lost to a reset
+
+
+class BodyTooLarge(Exception):
+    """The body is larger than the endpoint takes."""
+
+
+class ClientGone(Exception):
+    """The client went away in the middle of its request."""
+
+
+class Exchange:
+    """A request and its response. Header values are as sent; names are lower case."""
+
+    __slots__ = (
+        "_receive",
+        "_send",
+        "authorization",
+        "content_encoding",
+        "content_length",
+        "content_type",
+        "extra_headers",
+        "headers",
+        "method",
+        "origin",
+        "query",
+        "request_id",
+        "scope",
+        "started",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        """Take what ASGI gives; one pass over the headers."""
+        self.scope = scope
+        self._receive = receive
+        self._send = send
+        self.request_id = request_id
+        self.method: str = scope["method"]
+        self.query: bytes = scope["query_string"]
+        self.headers: Headers = scope["headers"]
+        self.extra_headers: Headers = []
+        self.started = False  # the head of the response is out
+        self.content_type: bytes | None = None
+        self.content_encoding = b""
+        self.content_length = b""
+        self.authorization: list[bytes] = []
+        for name, value in self.headers:
+            if name == b"content-type":
+                self.content_type = value
+            elif name == b"authorization":
+                self.authorization.append(value)
+            elif name == b"content-encoding":
+                self.content_encoding = value
+            elif name == b"content-length":
+                self.content_length = value
+        client = scope["client"]
+        self.origin = Origin(request_id, client[0] if client else "")
+
+    def find_header(self, wanted: bytes) -> bytes | None:
+        """Give the first value of a header, or None."""
+        for name, value in self.headers:
+            if name == wanted:
+                return value
+        return None
+
+    async def read_body(self, most: int) -> bytes:
+        """Give the whole body.
+
+        Raises:
+            BodyTooLarge: It has more bytes than that.
+            ClientGone: It never came whole.
+        """
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body: bytes = message["body"]
+        if not message["more_body"] and len(body) <= most:
+            return body
+        parts = [body]
+        size = len(body)
+        while message["more_body"]:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            size += len(message["body"])
+            if size <= most:
+                parts.append(message["body"])
+            elif size > most + _DRAINED_BYTES:
+                break
+        if size > most:
+            raise BodyTooLarge
+        return b"".join(parts)
+
+    async def respond(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole response."""
+        head = [*headers, (b"content-length", b"%d" % len(body)), (b"x-request-id", self.request_id.encode())]
+        if self.extra_headers:
+            head += self.extra_headers
+        self.started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": head})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """Send the head of a streamed response."""
+        head = [*headers, (b"x-request-id", self.request_id.encode()), *self.extra_headers]
+        self.started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": head})
+
+    async def send_part(self, part: bytes, *, is_last: bool) -> None:
+        """Send the next bytes of a streamed response."""
+        await self._send({"type": "http.response.body", "body": part, "more_body": not is_last})
+
+    def abort(self) -> None:
+        """Cut the connection, so that what was sent cannot be taken for the whole."""
+        self.scope["extensions"][ABORT]()
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        """Have the callback called when the client goes away; the last one given counts."""
+        self.scope["extensions"][ON_DISCONNECT](callback)
+
+    async def wait_for_disconnect(self) -> None:
+        """Return when the connection is gone."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass

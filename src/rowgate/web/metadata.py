@@ -1,0 +1,56 @@
+"""The documents that tell a client how to use this server."""
+
+import msgspec
+
+from rowgate.oauth.client_auth import CLIENT_SECRET_BASIC, CLIENT_SECRET_POST
+from rowgate.oauth.grants import GRANT_TYPES
+from rowgate.web.exchange import Exchange, Headers
+from rowgate.web.problems import HttpProblem
+
+AUTHORIZATION_SERVER = "/.well-known/oauth-authorization-server"
+PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
+TOKEN_PATH = "/api/v1/token"  # noqa: S105 - an address
+_HEADERS: Headers = [(b"content-type", b"application/json"), (b"cache-control", b"public, max-age=300")]
+
+
+class DocumentEndpoint:
+    """Serves one fixed JSON document."""
+
+    def __init__(self, document: dict[str, object]) -> None:
+        """Take the document; it is encoded once."""
+        self._body = msgspec.json.encode(document)
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer."""
+        if exchange.method not in ("GET", "HEAD"):
+            raise HttpProblem(405, "invalid_request", "Ask with GET.", [(b"allow", b"GET, HEAD, OPTIONS")])
+        await exchange.respond(200, _HEADERS, self._body)
+
+
+def describe_authorization_server(issuer: str) -> dict[str, object]:
+    """Give the authorization server's metadata.
+
+    Source: RFC 8414 §2; response_types_supported is required there, so it is there, empty (PROTOCOL 113)
+    """
+    return {
+        "issuer": issuer,
+        "token_endpoint": issuer + TOKEN_PATH,
+        "response_types_supported": [],
+        "grant_types_supported": list(GRANT_TYPES),
+        "token_endpoint_auth_methods_supported": [CLIENT_SECRET_BASIC, CLIENT_SECRET_POST],
+        "scopes_supported": ["read"],
+    }
+
+
+def describe_protected_resource(issuer: str) -> dict[str, object]:
+    """Give the protected resource's metadata.
+
+    Source: RFC 9728 §2
+    """
+    return {
+        "resource": issuer,
+        "authorization_servers": [issuer],
+        "bearer_methods_supported": ["header"],
+        "scopes_supported": ["read"],
+        "resource_name": "Rowgate",
+    }

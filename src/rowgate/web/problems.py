@@ -1,0 +1,99 @@
+"""The one map from errors to HTTP. What is not named here becomes server_error, and says nothing more."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from rowgate.audit.segments import AuditUnavailable
+from rowgate.oauth.errors import InsufficientScope, InvalidClient, MissingToken, OAuthError
+from rowgate.rows.errors import RowsError
+from rowgate.web.exchange import BodyTooLarge, Exchange, Headers
+
+NO_STORE: Headers = [
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"pragma", b"no-cache"),
+    (b"x-content-type-options", b"nosniff"),
+]
+RETRY_SECONDS = 5
+_REALM = 'realm="rowgate"'
+
+_encode = msgspec.json.encode
+
+
+class HttpProblem(Exception):
+    """A refusal of the edge itself: path, method, size, media type."""
+
+    def __init__(self, status: int, code: str, description: str, headers: Headers | None = None) -> None:
+        """Take everything that the answer says."""
+        super().__init__(description)
+        self.status = status
+        self.code = code
+        self.description = description
+        self.headers = headers or []
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The settings that answers depend on."""
+
+    issuer: str
+    forbidden_as_403: bool
+
+
+def describe_problem(error: Exception, request_id: str, edge: Edge) -> tuple[int, Headers, bytes]:
+    """Give status, headers and body for an error."""
+    extra: Mapping[str, str] = {}
+    headers: Headers = []
+    match error:
+        case OAuthError():
+            status, code, description = error.status, error.code, error.description
+            if isinstance(error, InsufficientScope) and edge.forbidden_as_403:
+                status = 403  # RFC 6750 §3.1; 401 by default, O-17
+            if status in (401, 403):
+                headers = [(b"www-authenticate", _challenge(error, edge).encode())]
+        case RowsError():
+            status, code, description = error.status, error.code, error.description
+            extra = {name: value for name in ("field", "expected") if (value := getattr(error, name))}
+        case HttpProblem():
+            status, code, description, headers = error.status, error.code, error.description, error.headers
+        case BodyTooLarge():
+            status, code, description = 413, "invalid_request", "The body is too large."
+            headers = [(b"connection", b"close")]
+        case AuditUnavailable():
+            status, code = 503, "temporarily_unavailable"
+            description = "The server cannot keep its record at the moment."
+        case _:
+            status, code, description = 500, "server_error", "The server failed; the request id leads to the reason."
+    if status == 503:  # noqa: PLR2004
+        headers = [*headers, (b"retry-after", b"%d" % RETRY_SECONDS)]
+    body = {"error": code or "missing_token", "error_description": description, **extra, "request_id": request_id}
+    return status, [*NO_STORE, *headers], _encode(body)
+
+
+async def respond_problem(exchange: Exchange, error: Exception, edge: Edge) -> None:
+    """Answer a request with an error."""
+    status, headers, body = describe_problem(error, exchange.request_id, edge)
+    await exchange.respond(status, headers, body)
+
+
+def _challenge(error: OAuthError, edge: Edge) -> str:
+    """Give the WWW-Authenticate value.
+
+    Source: RFC 7617 §2 (Basic), RFC 6750 §3 (Bearer), RFC 9728 §5.1 (resource_metadata)
+    """
+    if isinstance(error, InvalidClient):
+        return f'Basic {_REALM}, charset="UTF-8"'
+    parts = [_REALM]
+    if not isinstance(error, MissingToken):
+        parts.append(f'error="{error.code}"')
+        parts.append(f'error_description="{_quote(error.description)}"')
+    if isinstance(error, InsufficientScope):
+        parts.append('scope="read"')
+    parts.append(f'resource_metadata="{_quote(edge.issuer)}/.well-known/oauth-protected-resource"')
+    return "Bearer " + ", ".join(parts)
+
+
+def _quote(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,178 @@
+"""GET and POST /api/v1/data/<object>/rows: rows for a bearer token (O-20 to O-37)."""
+
+import asyncio
+from urllib.parse import unquote
+
+from rowgate.access import Access
+from rowgate.audit.events import RowsRefused
+from rowgate.oauth.errors import InvalidRequest, OAuthError
+from rowgate.oauth.form import find_credential_in_query
+from rowgate.ports import AuditSink, Clock
+from rowgate.rows.encode import CONTENT_TYPES
+from rowgate.rows.errors import InvalidParameter, NotAcceptable, RowsError
+from rowgate.rows.model import Format, RowsRequest
+from rowgate.rows.request import parse_rows_body, parse_rows_query
+from rowgate.service.rows import ReaderStalled, Reading, RowsService
+from rowgate.service.tokens import TokenService
+from rowgate.web.exchange import Exchange, Headers
+from rowgate.web.problems import HttpProblem
+
+ALLOW = b"GET, HEAD, POST, OPTIONS"
+PREFIX = b"/api/v1/data/"
+SUFFIX = b"/rows"
+
+_MEDIA_TYPES = {
+    "*/*": Format.JSON,
+    "application/*": Format.JSON,
+    "application/json": Format.JSON,
+    "application/x-ndjson": Format.NDJSON,
+    "application/ndjson": Format.NDJSON,
+    "application/jsonl": Format.NDJSON,
+}
+_HEADERS: dict[Format, Headers] = {
+    form: [
+        (b"content-type", content_type.encode()),
+        (b"cache-control", b"no-store"),  # RFC 9111 §3.5
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    for form, content_type in CONTENT_TYPES.items()
+}
+
+
+class RowsEndpoint:
+    """Handles one request; every error goes up to the dispatcher, on record."""
+
+    def __init__(
+        self,
+        tokens: TokenService,
+        rows: RowsService,
+        audit: AuditSink,
+        clock: Clock,
+        *,
+        max_body_bytes: int,
+        send_stall_seconds: float,
+    ) -> None:
+        """Take the services and the limits."""
+        self._tokens = tokens
+        self._rows = rows
+        self._audit = audit
+        self._clock = clock
+        self._max_body_bytes = max_body_bytes
+        self._send_stall_seconds = send_stall_seconds
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer a rows request: bearer, request, decision, rows."""
+        if exchange.method not in ("GET", "HEAD", "POST"):
+            raise HttpProblem(405, "invalid_request", "Rows are read with GET or POST.", [(b"allow", ALLOW)])
+        access: Access | None = None
+        name = unquote(exchange.scope["raw_path"][len(PREFIX) : -len(SUFFIX)].decode("ascii"), errors="replace")
+        try:
+            _refuse_token_in_query(exchange)
+            access = self._tokens.authorize_bearer(exchange.authorization)
+            request = await self._parse(exchange)
+            form = choose_format(request.format, exchange.find_header(b"accept"))
+            reading = await self._rows.open_rows(
+                access, name, request, exchange.origin, form=form, on_disconnect=exchange.on_disconnect
+            )
+        except (OAuthError, RowsError) as refusal:
+            await self._audit.record(self._refused(refusal, exchange, access, name))
+            raise
+        await self._send(exchange, reading)
+
+    async def _parse(self, exchange: Exchange) -> RowsRequest:
+        if exchange.method != "POST":
+            return parse_rows_query(exchange.query)
+        if exchange.content_encoding not in (b"", b"identity"):
+            raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
+        if exchange.query:
+            raise InvalidParameter("A POST carries its parameters in the body.", field="query", expected="no query")
+        return parse_rows_body(await exchange.read_body(self._max_body_bytes))
+
+    async def _send(self, exchange: Exchange, reading: Reading) -> None:
+        headers = _HEADERS[reading.format]
+        if exchange.method == "HEAD":
+            await self._rows.discard(reading)
+            await _respond_head(exchange, headers, reading)
+            return
+        if reading.is_complete:
+
+            async def send_whole(block: bytes, _is_last: bool) -> None:  # noqa: FBT001 - the port's shape
+                await exchange.respond(200, headers, block)
+
+            await self._rows.deliver(reading, send_whole)
+            return
+        await exchange.begin(200, headers)
+
+        async def send_part(block: bytes, is_last: bool) -> None:  # noqa: FBT001 - the port's shape
+            try:
+                async with asyncio.timeout(self._send_stall_seconds):
+                    await exchange.send_part(block, is_last=is_last)
+            except TimeoutError:
+                raise ReaderStalled from None
+
+        is_whole = False
+        try:
+            is_whole = await self._rows.deliver(reading, send_part)
+        finally:
+            if not is_whole:
+                exchange.abort()
+        if not is_whole:
+            await exchange.wait_for_disconnect()
+
+    def _refused(
+        self, refusal: OAuthError | RowsError, exchange: Exchange, access: Access | None, name: str
+    ) -> RowsRefused:
+        return RowsRefused(
+            at=self._clock(),
+            request_id=exchange.request_id,
+            source=exchange.origin.source,
+            error=refusal.code or "missing_token",
+            reason=refusal.reason if isinstance(refusal, OAuthError) else refusal.field,
+            client_id=access.client_id if access else "",
+            application=access.application_name if access else "",
+            token_id=access.token_id if access else "",
+            object=name[:200],
+        )
+
+
+def choose_format(asked: Format | None, accept: bytes | None) -> Format:
+    """Give the format: the parameter's, else the first that the client accepts, else JSON.
+
+    Raises:
+        NotAcceptable: The client accepts nothing that there is.
+
+    Source: RFC 9110 §12.5.1; weights decide the order, media type parameters are ignored
+    """
+    if asked is not None:
+        return asked
+    if not accept:
+        return Format.JSON
+    ranked = []
+    for place, item in enumerate(accept.decode("latin-1").lower().split(",")):
+        media_type, *parameters = (part.strip() for part in item.split(";"))
+        weight = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                try:
+                    weight = float(parameter[2:])
+                except ValueError:
+                    weight = 0.0
+        if media_type in _MEDIA_TYPES and weight > 0:
+            ranked.append((-weight, place, _MEDIA_TYPES[media_type]))
+    if not ranked:
+        offered = ", ".join(CONTENT_TYPES.values())
+        raise NotAcceptable("None of the accepted media types is offered.", field="Accept", expected=offered)
+    return min(ranked)[2]
+
+
+async def _respond_head(exchange: Exchange, headers: Headers, reading: Reading) -> None:
+    """Answer HEAD as GET would be, without the body (RFC 9110 §9.3.2)."""
+    length: Headers = [(b"content-length", b"%d" % len(reading.first))] if reading.is_complete else []
+    await exchange.begin(200, headers + length)
+    await exchange.send_part(b"", is_last=True)
+
+
+def _refuse_token_in_query(exchange: Exchange) -> None:
+    """RFC 6750 §2.3 discourages, RFC 9700 §4.3.2 forbids it: the URL is written to logs."""
+    if exchange.query and find_credential_in_query(exchange.query):
+        raise InvalidRequest("A credential stands in the URL.", reason="token_in_url")

@@ -1,0 +1,120 @@
+"""Runs the application on uvicorn. Nothing but this file and `protocol.py` knows which server it is."""
+
+import contextlib
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from rowgate.config import ConfigError, Settings
+from rowgate.web.protocol import StrictHttpProtocol
+
+BACKLOG = 2048
+
+
+class PortTaken(Exception):
+    """Another program holds the port; the text says which, where that can be seen."""
+
+
+def bind_socket(host: str, port: int) -> socket.socket:
+    """Give a listening address.
+
+    Raises:
+        PortTaken: Another program holds it.
+        ConfigError: The address does not exist on this machine, or the port needs more rights.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        if error.errno == errno.EADDRINUSE:
+            holder = find_port_holder(port)
+            raise PortTaken(f"port {port} is held by {holder or 'another program'}") from None
+        raise ConfigError(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
+    bound.set_inheritable(True)
+    return bound
+
+
+def find_port_holder(port: int) -> str:
+    """Say which process listens on a port, or nothing where the system does not tell."""
+    import psutil  # noqa: PLC0415 - only when something is wrong, or for doctor
+
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                process = psutil.Process(connection.pid)
+                return f"process {connection.pid} ({' '.join(process.cmdline())[:120] or process.name()})"
+    return ""
+
+
+class ServerConfig(uvicorn.Config):
+    """uvicorn's configuration and what `StrictHttpProtocol` wants to know; workers get it pickled."""
+
+    max_header_bytes: int
+    request_seconds: int
+
+
+def make_server_config(settings: Settings, app: Callable[..., Any]) -> ServerConfig:
+    """Give uvicorn's configuration; `app` is called in each worker and gives the application."""
+    config = ServerConfig(
+        app,
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop" if _has_uvloop() else "asyncio",
+        http=StrictHttpProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        workers=settings.workers,
+        backlog=BACKLOG,
+        limit_concurrency=settings.max_connections,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        ssl_certfile=settings.tls_cert or None,
+        ssl_keyfile=settings.tls_key or None,
+    )
+    config.max_header_bytes = settings.max_header_bytes
+    config.request_seconds = settings.request_seconds
+    return config
+
+
+def check_tls(settings: Settings) -> None:
+    """Load the certificate once, so that a wrong one is told before anything starts.
+
+    Raises:
+        ConfigError: The files cannot be read or do not belong together.
+    """
+    if settings.tls_cert:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_cert, settings.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"tls_cert and tls_key cannot be used: {error}") from None
+
+
+def run_server(settings: Settings, app: Callable[..., Any], bound: socket.socket) -> None:
+    """Serve until a signal ends it: one process, or a supervisor with its workers."""
+    config = make_server_config(settings, app)
+    if settings.workers > 1:
+        Multiprocess(config, sockets=[bound]).run()
+    else:
+        uvicorn.Server(config).run(sockets=[bound])
+
+
+def _has_uvloop() -> bool:
+    try:
+        import uvloop  # noqa: F401, PLC0415 - not on every platform
+    except ImportError:
+        return False
+    return True

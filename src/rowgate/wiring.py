@@ -1,0 +1,221 @@
+"""Puts the rooms together. The only file that knows every one of them."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from rowgate import __version__
+from rowgate.audit.events import Event, ServerEvent
+from rowgate.audit.segments import AuditUnavailable, SegmentSink, SegmentWriter
+from rowgate.config import ConfigError, Settings
+from rowgate.engines.sqlite import SqliteSource
+from rowgate.oauth.tokens import TokenSealer
+from rowgate.ports import Clock, Entropy, RowSource
+from rowgate.rows.errors import RowsError
+from rowgate.service.admin.applications import ApplicationDesk
+from rowgate.service.admin.desk import Desk
+from rowgate.service.admin.objects import ObjectDesk
+from rowgate.service.admin.tokens import TokenDesk
+from rowgate.service.follow import Follower
+from rowgate.service.rows import ReadLimits, RowsService
+from rowgate.service.state import LiveState
+from rowgate.service.tokens import TokenService
+from rowgate.store.master_key import load_master_key
+from rowgate.store.sql_store import SqlStore
+from rowgate.web import metadata
+from rowgate.web.app import App
+from rowgate.web.cors import Cors
+from rowgate.web.health import HealthEndpoint
+from rowgate.web.logs import set_up_logs
+from rowgate.web.problems import Edge
+from rowgate.web.rows_endpoint import ALLOW as ROWS_ALLOW
+from rowgate.web.rows_endpoint import RowsEndpoint
+from rowgate.web.token_endpoint import ALLOW as TOKEN_ALLOW
+from rowgate.web.token_endpoint import TokenEndpoint
+
+_log = logging.getLogger("rowgate")
+
+TOKEN_PATHS = (metadata.TOKEN_PATH, "/token", "/oauth/token")  # O-2
+_READ_ALLOW = b"GET, HEAD, OPTIONS"
+
+
+def open_store(settings: Settings) -> SqlStore:
+    """Open the home's state.
+
+    Raises:
+        StoreError: The home is not usable; the text says what to do.
+    """
+    return SqlStore(settings.state_path, load_master_key(settings.master_key_path))
+
+
+def open_source(database: str) -> RowSource:
+    """Give the served database of an address.
+
+    Raises:
+        ConfigError: The address is not one that this release can serve.
+    """
+    if not database:
+        raise ConfigError("no database is set: `rowgate init --database sqlite:///PATH`, or database in rowgate.toml")
+    scheme, separator, rest = database.partition("://")
+    if not separator:
+        return SqliteSource(Path(database).absolute())
+    if scheme == "sqlite" and rest.startswith("/"):
+        return SqliteSource(Path(rest[1:]).absolute())
+    raise ConfigError(f"this release serves sqlite:///PATH, not {scheme}://")
+
+
+def make_audit_writer(settings: Settings) -> SegmentWriter:
+    """Give this process's own way into the audit record."""
+    return SegmentWriter(settings.audit_path)
+
+
+def make_recorder(writer: SegmentWriter) -> Callable[[Event], None]:
+    """Give what puts one event on record, durably, before it returns.
+
+    Raises (when called):
+        AuditUnavailable: It could not be made durable.
+    """
+
+    def record(event: Event) -> None:
+        try:
+            writer.append([event])
+        except OSError as error:
+            raise AuditUnavailable from error
+
+    return record
+
+
+@dataclass(frozen=True, slots=True)
+class Administration:
+    """The administrator's use of a home, by what it is about."""
+
+    applications: ApplicationDesk
+    objects: ObjectDesk
+    tokens: TokenDesk
+
+
+@contextlib.contextmanager
+def open_administration(settings: Settings, *, actor: str, clock: Clock = time.time) -> Iterator[Administration]:
+    """Give the desks of a home; changes reach running servers by the store.
+
+    Raises:
+        StoreError: The home is not usable.
+        ConfigError: The database cannot be served.
+    """
+    store = open_store(settings)
+    source = open_source(settings.database)
+    writer = make_audit_writer(settings)
+    desk = Desk(store, source, make_recorder(writer), actor, clock, os.urandom)
+    try:
+        yield Administration(ApplicationDesk(desk), ObjectDesk(desk), TokenDesk(desk))
+    finally:
+        writer.close()
+        source.close()
+        store.close()
+
+
+def build_worker(settings: Settings) -> App:
+    """Give the application of a worker process, with its log lines set up."""
+    set_up_logs(settings.log_format, settings.log_level)
+    return build_app(settings)
+
+
+def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy = os.urandom) -> App:
+    """Give the application; nothing runs before its lifespan begins.
+
+    Args:
+        settings: Checked settings.
+        clock: The time of day; tests move it.
+        entropy: Randomness.
+
+    Raises:
+        StoreError: The home is not usable.
+        ConfigError: The database cannot be served.
+    """
+    store = open_store(settings)
+    source = open_source(settings.database)
+    keys = store.load_keys()
+    state = LiveState(store.load_state())
+    audit = SegmentSink(
+        make_audit_writer(settings),
+        on_failure=lambda error: _log.error("the audit record cannot be written: %s", error),
+    )
+    store_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+    follower = Follower(store, state, store_thread, clock)
+    tokens = TokenService(
+        state, TokenSealer(keys.sealing), digest_key=keys.digest, audit=audit, clock=clock, entropy=entropy
+    )
+    rows = RowsService(
+        state,
+        source,
+        audit=audit,
+        clock=clock,
+        limits=ReadLimits(settings.max_reads, settings.read_queue_seconds, settings.statement_seconds),
+        conceal_objects=settings.conceal_objects,
+    )
+
+    @contextlib.asynccontextmanager
+    async def live() -> AsyncIterator[None]:
+        audit.start()
+        follower.start()
+        await audit.record(ServerEvent(at=clock(), action="started", version=__version__, process=os.getpid()))
+        # What was loaded stays for the life of the process: keep the collector from walking through it.
+        gc.collect()
+        gc.freeze()
+        try:
+            yield
+        finally:
+            audit.record_soon(ServerEvent(at=clock(), action="stopped", version=__version__, process=os.getpid()))
+            await follower.stop()
+            rows.close()
+            await audit.stop()
+            store_thread.shutdown()
+            store.close()
+            source.close()
+
+    async def is_database_there() -> bool:
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, source.list_objects)
+        except RowsError:
+            return False
+        return True
+
+    async def is_state_current() -> bool:
+        return follower.is_current
+
+    async def is_audit_writable() -> bool:
+        return audit.is_writable
+
+    ready = {"database": is_database_there, "state": is_state_current, "audit": is_audit_writable}
+    token_endpoint = TokenEndpoint(tokens, max_body_bytes=settings.max_token_body_bytes)
+    issuer = settings.issuer
+    server_document = metadata.DocumentEndpoint(metadata.describe_authorization_server(issuer))
+    resource_document = metadata.DocumentEndpoint(metadata.describe_protected_resource(issuer))
+    rows_endpoint = RowsEndpoint(
+        tokens,
+        rows,
+        audit,
+        clock,
+        max_body_bytes=settings.max_rows_body_bytes,
+        send_stall_seconds=settings.send_stall_seconds,
+    )
+    return App(
+        {
+            **dict.fromkeys(TOKEN_PATHS, (token_endpoint, TOKEN_ALLOW)),
+            "/healthz": (HealthEndpoint({}), _READ_ALLOW),
+            "/readyz": (HealthEndpoint(ready), _READ_ALLOW),
+            metadata.AUTHORIZATION_SERVER: (server_document, _READ_ALLOW),
+            metadata.PROTECTED_RESOURCE: (resource_document, _READ_ALLOW),
+        },
+        (rows_endpoint, ROWS_ALLOW),
+        edge=Edge(issuer, settings.forbidden_as_403),
+        cors=Cors(settings.cors_origins),
+        lifespan=live,
+    )
