@@ -1,0 +1,36 @@
+"""Fixtures that several folders use."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rowgate.sample import build_sample
+from support.clock import MovableClock
+from support.homes import make_home
+from support.servers import RunningServer, run_server
+
+
+@pytest.fixture(scope="session")
+def sample_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample database, made once; read-only for every test."""
+    path = tmp_path_factory.mktemp("sample") / "sample.sqlite"
+    build_sample(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(sample_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A real server on the sample database, one for each module of tests."""
+    settings = make_home(tmp_path_factory.mktemp("server") / "home", sample_database)
+    with run_server(settings) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _real_time(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave the module's server with real time after every test."""
+    yield
+    if "server" in request.fixturenames:
+        clock: MovableClock = request.getfixturevalue("server").clock
+        clock.reset()

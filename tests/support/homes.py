@@ -1,0 +1,57 @@
+"""Homes made in the test process, without the command line."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rowgate import wiring
+from rowgate.config import Settings, load_settings
+from rowgate.ports import Clock
+from rowgate.service.admin.applications import NewCredentials
+from rowgate.store.master_key import create_master_key
+from rowgate.store.sql_store import SqlStore
+
+HOURS_72 = 72 * 3600
+
+
+def make_home(home: Path, database: Path | str, **flags: Any) -> Settings:
+    """Make a home that serves a database; give its settings."""
+    home.mkdir(mode=0o700, parents=True)
+    settings = load_settings(home, {}, {"database": f"sqlite:///{database}", "port": 0, **flags})
+    master = os.urandom(32)
+    create_master_key(settings.master_key_path, master)
+    SqlStore.create(
+        settings.state_path,
+        master,
+        sealing=os.urandom(32),
+        digest=os.urandom(32),
+        nonces=os.urandom(24),
+        now=time.time(),
+    ).close()
+    return settings
+
+
+@contextmanager
+def administer(settings: Settings, clock: Clock = time.time) -> Iterator[wiring.Administration]:
+    """Give the administrator's desks of a home."""
+    with wiring.open_administration(settings, actor="tests", clock=clock) as administration:
+        yield administration
+
+
+def add_application(
+    settings: Settings, name: str, objects: tuple[str, ...] = ("*",), *, clock: Clock = time.time, **options: Any
+) -> NewCredentials:
+    """Register an application; `options` override what `rowgate app add` would choose."""
+    chosen: dict[str, Any] = {
+        "scope": "read",
+        "secret_expires_at": int(clock()) + HOURS_72,
+        "refresh_tokens": True,
+        "access_lifetime_seconds": 3600,
+        "refresh_lifetime_seconds": 604_800,
+        **options,
+    }
+    with administer(settings, clock) as desks:
+        return desks.applications.add(name, objects, **chosen)
