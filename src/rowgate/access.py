@@ -1,10 +1,9 @@
 """Who asks, for what: the one type that the authorization side and the data side share."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(msgspec.Struct, frozen=True):
     """What a checked access token allows; made only after every check on the token has passed."""
 
     application_number: int

@@ -1,4 +1,4 @@
-"""What the service asks of the world: Protocols, each with its contract in the docstring."""
+"""What the service asks of the world: Protocols, each with its contract in the docstring, and their refusals."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -7,7 +7,29 @@ from typing import Protocol
 from rowgate.audit.events import Event
 from rowgate.oauth.model import Application, Secret
 from rowgate.rows.model import ObjectDescription, ObjectListing, Statement, Value
+from rowgate.rows.sql import Dialect
 from rowgate.service.model import Changes, KeyMaterial, ObjectSettings, Revocation, StateSnapshot
+
+
+class StoreError(Exception):
+    """The home's state cannot be read or written; the text says what to do.
+
+    StoreError
+    ├── UnknownName     there is no such application, secret or key
+    └── NameTaken       a name that must be unique is in use
+    """
+
+
+class UnknownName(StoreError):
+    """There is nothing of that name."""
+
+
+class NameTaken(StoreError):
+    """The name belongs to something else."""
+
+
+class AuditUnavailable(Exception):
+    """The event could not be made durable, so what it tells of must not happen."""
 
 
 class Clock(Protocol):
@@ -158,6 +180,10 @@ class RowSource(Protocol):
     @property
     def name(self) -> str:
         """Name the engine, for people."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How `rows/sql.py` writes statements for it."""
 
     def prove_read_only(self) -> None:
         """Try to write.

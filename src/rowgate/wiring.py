@@ -13,11 +13,11 @@ from pathlib import Path
 
 from rowgate import __version__
 from rowgate.audit.events import Event, ServerEvent
-from rowgate.audit.segments import AuditUnavailable, SegmentSink, SegmentWriter
+from rowgate.audit.segments import SegmentSink, SegmentWriter
 from rowgate.config import ConfigError, Settings
 from rowgate.engines.sqlite import SqliteSource
 from rowgate.oauth.tokens import TokenSealer
-from rowgate.ports import Clock, Entropy, RowSource
+from rowgate.ports import AuditUnavailable, Clock, Entropy, RowSource
 from rowgate.rows.errors import RowsError
 from rowgate.service.admin.applications import ApplicationDesk
 from rowgate.service.admin.desk import Desk

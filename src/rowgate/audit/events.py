@@ -91,9 +91,9 @@ class AdministrativeChange(Event, frozen=True, tag="administrative_change"):
 
 
 class ServerEvent(Event, frozen=True, tag="server"):
-    """A server process started or stopped."""
+    """A server process started or stopped, or could write its record again after a failure."""
 
-    action: str  # started, stopped
+    action: str  # started, stopped, resumed
     version: str
     process: int
 

@@ -1,7 +1,7 @@
 """Reads segments back: the newest events, those that match, and whether the chain holds."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ class Search:
     kind: str = ""
     application: str = ""  # name or client id
     object: str = ""
-    handle: str = ""  # a token id, family or key id
+    handle: str = ""  # a token id, family or key id; finds its revocation too
     since: float = 0.0
     until: float = float("inf")
 
@@ -29,38 +29,56 @@ def list_segments(directory: Path) -> list[Path]:
     return sorted(directory.glob("*.jsonl"))
 
 
-def read_events(path: Path) -> Iterator[dict[str, Any]]:
-    """Give the events of one segment; a torn last line is left out."""
-    with path.open("rb") as segment:
-        for line in segment:
-            if line.endswith(b"\n"):
-                yield _decode(line)
-
-
-def find_events(directory: Path, search: Search) -> Iterator[dict[str, Any]]:
-    """Give the matching events, segment by segment, oldest first within each.
+def find_events(
+    directory: Path, search: Search, *, on_damage: Callable[[Path, int], None] = lambda _path, _line: None
+) -> Iterator[dict[str, Any]]:
+    """Give the matching events, segment by segment, oldest first within each; a torn last line is left out.
 
     Lines that do not hold the text looked for are passed over without being decoded.
+
+    Args:
+        directory: Where the segments are.
+        search: What to look for.
+        on_damage: Is given the segment and number (from 1) of a line that is no event any more.
     """
-    needles = [text.encode() for text in (search.kind, search.application, search.object, search.handle) if text]
+    # as they stand in the lines: JSON escapes quotes and control characters
+    wanted = (search.kind, search.application, search.object, search.handle)
+    needles = [msgspec.json.encode(text)[1:-1] for text in wanted if text]
     for path in list_segments(directory):
-        if path.stat().st_mtime < search.since:
-            continue  # nothing in it is as young
-        with path.open("rb") as segment:
-            for line in segment:
+        try:
+            if path.stat().st_mtime < search.since:
+                continue  # nothing in it is as young
+            segment = path.open("rb")
+        except FileNotFoundError:
+            continue  # a segment that never held an event was taken away again
+        with segment:
+            for number, line in enumerate(segment, 1):
                 if line.endswith(b"\n") and all(needle in line for needle in needles):
-                    event = _decode(line)
-                    if _matches(event, search):
+                    event = _decode_event(line)
+                    if event is None:
+                        on_damage(path, number)
+                    elif _matches(event, search):
                         yield event
 
 
+def _decode_event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    is_event = isinstance(event, dict) and isinstance(event.get("at"), (int, float)) and "kind" in event
+    return event if is_event else None
+
+
 def _matches(event: dict[str, Any], search: Search) -> bool:
+    details = event.get("details", {})
+    handles = ("", event.get("token_id"), event.get("family"), event.get("key_id"))
     return (
         search.since <= event["at"] < search.until
         and search.kind in ("", event["kind"])
         and search.application in ("", event.get("application"), event.get("client_id"), event.get("target"))
         and search.object in ("", event.get("object"), event.get("target"))
-        and search.handle in ("", event.get("token_id"), event.get("family"), event.get("key_id"))
+        and search.handle in (*handles, event.get("target"), details.get("key_id"))
     )
 
 

@@ -9,38 +9,29 @@ A torn last line (the machine lost power in the middle of a write) was never ack
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from rowgate.audit.events import Event
+from rowgate import __version__
+from rowgate.audit.events import Event, ServerEvent
+from rowgate.ports import AuditUnavailable
 
 GATHER_SECONDS = 0.0005
 SEGMENT_BYTES = 67_108_864  # 64 MiB
 MAX_WAITING_EVENTS = 100_000  # with a disk that stands still, new requests are refused
+RETRY_SECONDS = 1.0  # between attempts of its own while nothing can be written
+STOP_SECONDS = 10.0  # for the last group; a disk that stands still must not keep the process
 _STOP = None
 
 _encode = msgspec.json.Encoder().encode
-
-
-class AuditUnavailable(Exception):
-    """The event could not be made durable, so what it tells of must not happen."""
-
-
-class _Group:
-    """Events that are flushed together, and the one future that their requests wait for."""
-
-    __slots__ = ("done", "events")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.events: list[Event] = []
-        self.done: asyncio.Future[None] = loop.create_future()
 
 
 class SegmentWriter:
@@ -52,64 +43,113 @@ class SegmentWriter:
         self._segment_bytes = segment_bytes
         self._writer = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._count = 0
+        self._path = directory
         self._descriptor = -1
-        self._length = 0
+        self._length = 0  # of what is durable
         self._chain = b""
+        self._is_torn = False  # the segment holds, or may hold, a part of a group that failed
 
-    def append(self, events: list[Event]) -> None:
-        """Make the events durable; on an OSError none of them is in the file.
+    def append(self, events: Sequence[Event]) -> None:
+        """Make the events durable; see `append_bodies`."""
+        self.append_bodies([render_body(event) for event in events])
+
+    def append_bodies(self, bodies: Sequence[bytes]) -> None:
+        """Make events durable, as `render_body` gave them; on an OSError none of them is in the file.
 
         Raises:
             OSError: The disk is full or gone; a later call may work again.
         """
+        if self._is_torn:
+            self._mend()
         if self._descriptor < 0 or self._length >= self._segment_bytes:
             self._open_segment()
         chain = self._chain
         lines = []
-        for event in events:
-            body = _encode(event)[:-1]
+        for body in bodies:
             chain = hashlib.sha256(chain + body).digest()
             lines.append(b'%b,"chain":"%b"}\n' % (body, chain.hex().encode()))
         data = b"".join(lines)
+        self._is_torn = True
         try:
             written = 0
             while written < len(data):
                 written += os.write(self._descriptor, data[written:])
             os.fdatasync(self._descriptor)
         except OSError:
-            self._undo()
+            with contextlib.suppress(OSError):  # the next call tries again, and writes nothing before it succeeds
+                self._mend()
             raise
+        self._is_torn = False
         self._length += len(data)
         self._chain = chain
 
     def close(self) -> None:
         """Close the segment."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        if self._is_torn:
+            with contextlib.suppress(OSError):
+                self._mend()
+        self._let_go()
 
-    def _undo(self) -> None:
-        # After a failed fdatasync the kernel may have dropped the pages: never trust this file again.
-        try:
-            os.ftruncate(self._descriptor, self._length)
-        finally:
-            self.close()
+    def _mend(self) -> None:
+        # After a failed fdatasync the kernel may have dropped the pages: never trust this file again. One that
+        # holds nothing is removed, or a full disk would be filled with empty segments, one for each attempt.
+        os.ftruncate(self._descriptor, self._length)
+        if self._length == 0:
+            self._path.unlink(missing_ok=True)
+            self._count -= 1
+        self._is_torn = False
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
 
     def _open_segment(self) -> None:
-        self.close()
+        self._let_go()
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         path = self._directory / f"{stamp}-{self._writer}-{self._count:06d}.jsonl"
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            _sync_directory(self._directory)
+        except OSError:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)  # its name is perhaps not durable: nothing may be written to it
+            raise
+        self._path, self._descriptor = path, descriptor
         self._count += 1
         self._length = 0
         # The first link of a segment is its name, so that a segment cannot be passed off as another.
         self._chain = hashlib.sha256(path.name.encode()).digest()
-        directory = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+
+
+def render_body(event: Event) -> bytes:
+    """Give the event's JSON object without its last brace: the chain is still to come.
+
+    Raises:
+        ValueError: A text in it is not Unicode (a lone surrogate).
+    """
+    return _encode(event)[:-1]
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class _Group:
+    """Events that are flushed together, and the one future that their requests wait for."""
+
+    __slots__ = ("bodies", "done")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.bodies: list[bytes] = []
+        self.done: asyncio.Future[None] = loop.create_future()
 
 
 class SegmentSink:
@@ -120,15 +160,18 @@ class SegmentSink:
         writer: SegmentWriter,
         *,
         gather_seconds: float = GATHER_SECONDS,
-        on_failure: Callable[[OSError], None] = lambda _error: None,
+        clock: Callable[[], float] = time.time,
+        on_failure: Callable[[Exception], None] = lambda _error: None,
     ) -> None:
-        """Take the writer; `on_failure` is called in the event loop when a group could not be written."""
+        """Take the writer; `on_failure` is called in the event loop when groups begin to fail."""
         self._writer = writer
         self._gather_seconds = gather_seconds
+        self._clock = clock
         self._on_failure = on_failure
         self._loop: asyncio.AbstractEventLoop
-        self._group: _Group | None = None
-        self._flushing = False
+        self._group: _Group | None = None  # takes events
+        self._flushing: _Group | None = None  # is with the thread
+        self._is_stopped = False
         self.is_writable = True  # whether the last group could be written
         self._queue: queue.SimpleQueue[_Group | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_groups, name="audit", daemon=True)
@@ -140,61 +183,107 @@ class SegmentSink:
 
     async def record(self, event: Event) -> None:
         """Return when the event is durable. See `ports.AuditSink`."""
-        await self._add(event).done
+        if self._is_stopped or (self._group is not None and len(self._group.bodies) >= MAX_WAITING_EVENTS):
+            raise AuditUnavailable
+        group = self._add(event)
+        while True:
+            try:
+                return await group.done
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # Another request of the group was cancelled, and a task that is cancelled takes along what it
+                # waits for. A future for each request would be the plain way; it costs 1 µs a request.
+                self._renew(group)
 
     def record_soon(self, event: Event) -> None:
-        """Make the event durable with the next group. See `ports.AuditSink`."""
-        self._add(event).done.add_done_callback(_ignore_failure)
+        """Make the event durable with the next group. See `ports.AuditSink`.
+
+        It is not bounded: it tells how something ended of which `record` has told the beginning.
+        """
+        if self._is_stopped:
+            self._on_failure(RuntimeError(f"the record is closed, {type(event).__name__} came too late"))
+            return
+        self._add(event)
 
     async def stop(self) -> None:
-        """Write what is waiting, then end the thread."""
-        if self._group is not None:
-            waiting = self._group.done
+        """Write what is waiting, then end the thread; `record` refuses from then on."""
+        deadline = self._loop.time() + STOP_SECONDS
+        while group := self._flushing or self._group:
             self._flush()
-            await asyncio.wait([waiting])
+            self._renew(group)
+            finished, _ = await asyncio.wait([group.done], timeout=max(0.0, deadline - self._loop.time()))
+            if not finished:
+                self._give_up()
+                return
+        self._is_stopped = True
         self._queue.put(_STOP)
         await self._loop.run_in_executor(None, self._thread.join)
         self._writer.close()
 
     def _add(self, event: Event) -> _Group:
+        body = render_body(event)  # here, so that an event that cannot be written harms nobody else's
         group = self._group
         if group is None:
             group = self._group = _Group(self._loop)
-            if not self._flushing:
+            if self._flushing is None:
                 self._loop.call_later(self._gather_seconds, self._flush)
-        elif len(group.events) >= MAX_WAITING_EVENTS:
-            raise AuditUnavailable
-        group.events.append(event)
+        group.bodies.append(body)
         return group
 
     def _flush(self) -> None:
-        if self._group is not None and not self._flushing:
-            self._flushing = True
-            self._queue.put(self._group)
-            self._group = None
+        if self._group is not None and self._flushing is None:
+            self._flushing, self._group = self._group, None
+            self._queue.put(self._flushing)
 
-    def _flushed(self, group: _Group, error: OSError | None) -> None:
-        self._flushing = False
-        self.is_writable = error is None
-        if error is not None:
-            self._on_failure(error)
-        if not group.done.done():  # a server that gives up waiting cancels its requests, and with them this
-            if error is None:
-                group.done.set_result(None)
-            else:
-                group.done.set_exception(AuditUnavailable())
+    def _flushed(self, group: _Group, error: Exception | None) -> None:
+        if self._is_stopped:
+            return  # stop() has given the group up
+        self._flushing = None
+        self._renew(group)
+        if error is None:
+            self.is_writable = True
+            group.done.set_result(None)
+        else:
+            if self.is_writable:
+                self._on_failure(error)
+                self._loop.call_later(RETRY_SECONDS, self._retry)
+            self.is_writable = False
+            _fail(group)
         self._flush()
+
+    def _renew(self, group: _Group) -> None:
+        if group.done.cancelled():
+            group.done = self._loop.create_future()
+
+    def _give_up(self) -> None:
+        self._is_stopped = True
+        self._on_failure(TimeoutError("the disk did not take the last events"))
+        for group in (self._flushing, self._group):
+            if group is not None:
+                self._renew(group)
+                _fail(group)
+
+    def _retry(self) -> None:
+        # Who is not ready gets no requests: without an attempt of its own it would never be ready again.
+        if self.is_writable or self._is_stopped:
+            return
+        if self._group is None and self._flushing is None:
+            self._add(ServerEvent(at=self._clock(), action="resumed", version=__version__, process=os.getpid()))
+        self._loop.call_later(RETRY_SECONDS, self._retry)
 
     def _write_groups(self) -> None:
         while (group := self._queue.get()) is not _STOP:
-            error: OSError | None = None
+            error: Exception | None = None
             try:
-                self._writer.append(group.events)
-            except OSError as caught:
+                self._writer.append_bodies(group.bodies)
+            except Exception as caught:  # noqa: BLE001 - told to whoever waits; without this thread all would wait for ever
                 error = caught
-            self._loop.call_soon_threadsafe(self._flushed, group, error)
+            with contextlib.suppress(RuntimeError):  # the loop is gone, and with it whoever waited
+                self._loop.call_soon_threadsafe(self._flushed, group, error)
 
 
-def _ignore_failure(done: asyncio.Future[None]) -> None:
-    # on_failure has told of it; without this the future would complain of an exception never read
-    done.cancelled() or done.exception()
+def _fail(group: _Group) -> None:
+    group.done.set_exception(AuditUnavailable())
+    group.done.exception()  # read once: a group for which nobody waits is no forgotten error

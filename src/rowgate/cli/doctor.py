@@ -72,7 +72,7 @@ def _modes(settings: Settings) -> Iterator[Finding]:
 
 def _state(settings: Settings) -> Finding:
     from rowgate import wiring  # noqa: PLC0415 - doctor must answer even where this cannot be loaded
-    from rowgate.store.errors import StoreError  # noqa: PLC0415
+    from rowgate.ports import StoreError  # noqa: PLC0415
 
     question = "the state and its keys can be read"
     try:

@@ -1,11 +1,10 @@
 """The one map from errors to a line on standard error."""
 
-from rowgate.audit.segments import AuditUnavailable
 from rowgate.config import ConfigError
 from rowgate.oauth.errors import OAuthError
+from rowgate.ports import AuditUnavailable, StoreError
 from rowgate.rows.errors import RowsError
 from rowgate.service.admin.desk import AdminError
-from rowgate.store.errors import StoreError
 
 
 def explain_problem(error: Exception) -> str | None:

@@ -5,10 +5,10 @@ Rule: no connection here can write, attach, change a pragma or load an extension
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import apsw
@@ -24,6 +24,9 @@ from rowgate.rows.errors import (
 )
 from rowgate.rows.fold import fold
 from rowgate.rows.model import ObjectDescription, ObjectListing, Statement, Value
+from rowgate.rows.sql import SQLITE
+
+Authorizer = Callable[[int, str | None, str | None, str | None, str | None], int]
 
 BLOCK_ROWS = 1000  # 200 cost a fifth of the speed, 20,000 as much (docs/explanation/speed.md)
 BUSY_MILLISECONDS = 5000
@@ -32,18 +35,47 @@ _STEPS_BETWEEN_LOOKS = 20_000  # virtual machine steps, about a millisecond, bet
 _CACHED_DESCRIPTIONS = 20_000
 _IDLE_CONNECTIONS = 16
 
+_UNKNOWN = object()
+_REPAIRED = "CASE typeof({0}) WHEN 'text' THEN rowgate_text(CAST({0} AS BLOB)) ELSE {0} END"
+# Pragmas that only tell: the full-text index asks for the first, the catalog for the others.
+_DATA_PRAGMAS = frozenset({"data_version"})
+_CATALOG_PRAGMAS = frozenset({"schema_version", "table_list", "table_xinfo"})
+_WITH_ARGUMENT = frozenset({"table_list", "table_xinfo"})  # which names a table; other pragmas are set by it
 _READING = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE})
 _FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
 
 
-def _allow_reading(action: int, _first: str | None, second: str | None, _database: str | None, _via: str | None) -> int:
+def _allow_reading(action: int, first: str | None, second: str | None, _database: str | None, _via: str | None) -> int:
+    if action == apsw.SQLITE_PRAGMA and first in _DATA_PRAGMAS and second is None:
+        return apsw.SQLITE_OK
     if action not in _READING or (action == apsw.SQLITE_FUNCTION and second in _FORBIDDEN_FUNCTIONS):
         return apsw.SQLITE_DENY
     return apsw.SQLITE_OK
 
 
-def _fold_value(*values: Any) -> Any:
-    return fold(values[0]) if isinstance(values[0], str) else values[0]
+def _allow_catalog(action: int, first: str | None, second: str | None, database: str | None, via: str | None) -> int:
+    if action == apsw.SQLITE_PRAGMA:
+        is_telling = first in _CATALOG_PRAGMAS and (second is None or first in _WITH_ARGUMENT)
+        return apsw.SQLITE_OK if is_telling else apsw.SQLITE_DENY
+    return _allow_reading(action, first, second, database, via)
+
+
+def _make_folder(encoding: str) -> Callable[..., str | None]:
+    """Give what folds the bytes of a text; NULL stays."""
+
+    def fold_bytes(*values: Any) -> str | None:
+        return None if values[0] is None else fold(values[0].decode(encoding, "replace"))
+
+    return fold_bytes
+
+
+def _make_reader(encoding: str) -> Callable[..., str]:
+    """Give what makes bytes readable as text, with U+FFFD for what is not valid."""
+
+    def read_bytes(*values: Any) -> str:
+        return str(values[0], encoding, "replace")
+
+    return read_bytes
 
 
 class SqliteRows:
@@ -57,6 +89,7 @@ class SqliteRows:
         self._connection = connection
         self._cursor: apsw.Cursor | None = None
         self._statement = statement
+        self._given = 0  # rows
         self._seconds_left = seconds
         self._deadline = 0.0
         self._cancelled = False
@@ -66,18 +99,43 @@ class SqliteRows:
         """See `ports.RowBlocks`."""
         begun = time.monotonic()
         self._deadline = begun + self._seconds_left
+        rows: list[tuple[Value, ...]] = []
         try:
             if self._cancelled:
                 raise StatementCancelled("The read was cancelled.")
             if self._cursor is None:
                 self._cursor = self._connection.execute(self._statement.text, self._statement.parameters)
-            rows = list(islice(self._cursor, BLOCK_ROWS))
-        except (apsw.Error, UnicodeDecodeError) as error:
+            try:
+                rows += islice(self._cursor, BLOCK_ROWS)
+            except UnicodeDecodeError:
+                self._cursor = self._repair(self._cursor, skipped=self._given + len(rows))
+                rows += islice(self._cursor, BLOCK_ROWS - len(rows))
+        except apsw.Error as error:
             raise self._translate(error) from error
         finally:
             self._seconds_left -= time.monotonic() - begun
+        self._given += len(rows)
         self.is_exhausted = len(rows) < BLOCK_ROWS
         return rows
+
+    def _repair(self, cursor: apsw.Cursor, *, skipped: int) -> apsw.Cursor:
+        """Go on after a text that is not UTF-8, with U+FFFD for what cannot be read.
+
+        Only results that hold such a text pay for it. The old cursor is closed last: as long as one of the two is
+        open, both see the same state of the database, so the rows skipped are the rows given.
+        """
+        rows = "rowgate_rows"
+        while rows in self._statement.text:
+            rows += "_"
+        columns = [f"c{place}" for place in range(len(cursor.get_description()))]
+        repaired = ", ".join(_REPAIRED.format(column) for column in columns)
+        text = (
+            f"WITH {rows}({', '.join(columns)}) AS ({self._statement.text}) "  # noqa: S608 - our own statement and names
+            f"SELECT {repaired} FROM {rows} LIMIT -1 OFFSET ?"
+        )
+        opened = self._connection.execute(text, (*self._statement.parameters, skipped))
+        cursor.close(force=True)
+        return opened
 
     def cancel(self) -> None:
         """See `ports.RowBlocks`."""
@@ -114,6 +172,7 @@ class SqliteSource:
     """See `ports.RowSource`. Safe for use from several threads."""
 
     name = "SQLite"
+    dialect = SQLITE
 
     def __init__(self, path: Path) -> None:
         """Take the path; nothing is opened yet."""
@@ -154,8 +213,10 @@ class SqliteSource:
     def find_object(self, name: str) -> ObjectDescription | None:
         """See `ports.RowSource`."""
         now = time.monotonic()
-        if now - self._looked_at < CATALOG_SECONDS and name in self._descriptions:
-            return self._descriptions[name]
+        if now - self._looked_at < CATALOG_SECONDS:
+            found = self._descriptions.get(name, _UNKNOWN)  # one look-up: another thread may empty it meanwhile
+            if found is not _UNKNOWN:
+                return cast("ObjectDescription | None", found)
         with self._lock:
             try:
                 catalog = self._open_catalog()
@@ -174,12 +235,14 @@ class SqliteSource:
 
     def explain(self, statement: Statement) -> Sequence[str]:
         """See `ports.RowSource`."""
-        with self._lock:
-            try:
-                rows = self._open_catalog().execute("EXPLAIN QUERY PLAN " + statement.text, statement.parameters)
-                return [str(row[3]) for row in rows]
-            except apsw.Error as error:
-                raise translate_error(error) from error
+        connection = self._borrow()
+        try:
+            rows = connection.execute("EXPLAIN QUERY PLAN " + statement.text, statement.parameters)
+            return [str(row[3]) for row in rows]
+        except apsw.Error as error:
+            raise translate_error(error) from error
+        finally:
+            self.give_back(connection)
 
     def close(self) -> None:
         """See `ports.RowSource`."""
@@ -210,15 +273,14 @@ class SqliteSource:
                     return connection
                 connection.close()  # the file was replaced
         try:
-            connection = self._connect()
+            connection = self._connect(_allow_reading)
         except apsw.Error as error:
             raise translate_error(error) from error
-        connection.set_authorizer(_allow_reading)
         with self._lock:
             self._lent[connection] = file
         return connection
 
-    def _connect(self) -> apsw.Connection:
+    def _connect(self, authorizer: Authorizer) -> apsw.Connection:
         address = f"file:{quote(str(self._path))}?mode=ro"
         connection = apsw.Connection(address, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         connection.set_busy_timeout(BUSY_MILLISECONDS)
@@ -228,7 +290,10 @@ class SqliteSource:
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         connection.pragma("query_only", 1)
-        connection.create_scalar_function("rowgate_fold", _fold_value, 1, deterministic=True)
+        encoding = str(connection.pragma("encoding"))  # of the bytes that the functions get
+        connection.create_scalar_function("rowgate_fold", _make_folder(encoding), 1, deterministic=True)
+        connection.create_scalar_function("rowgate_text", _make_reader(encoding), 1, deterministic=True)
+        connection.set_authorizer(authorizer)
         return connection
 
     def _open_catalog(self) -> apsw.Connection:
@@ -237,7 +302,7 @@ class SqliteSource:
         if self._catalog is None or self._catalog_key is None or self._catalog_key[:2] != file:
             if self._catalog is not None:
                 self._catalog.close()
-            self._catalog = self._connect()
+            self._catalog = self._connect(_allow_catalog)
             self._catalog_key = None
         key = (*file, int(self._catalog.pragma("schema_version")))
         if key != self._catalog_key:

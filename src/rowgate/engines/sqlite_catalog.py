@@ -1,7 +1,8 @@
 """What an SQLite database says of its own tables and views."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import apsw
 
@@ -25,23 +26,41 @@ def list_catalog(connection: apsw.Connection) -> Sequence[ObjectListing]:
     """Give the tables and views in order of name, without SQLite's own."""
     rows = connection.execute("SELECT name, type FROM pragma_table_list WHERE schema = 'main' ORDER BY name")
     return [
-        ObjectListing(name, _KINDS[kind]) for name, kind in rows if kind in _KINDS and not name.startswith("sqlite_")
+        ObjectListing(name, _KINDS[kind])
+        for name, kind in _readable(rows)
+        if kind in _KINDS and not name.startswith("sqlite_")
     ]
 
 
 def describe(connection: apsw.Connection, name: str) -> ObjectDescription | None:
-    """Give the table or view of exactly this name, or None."""
+    """Give the table or view of exactly this name, or None.
+
+    None also for a virtual table that cannot even be opened without writing (rtree): there is no reading it here.
+    """
     found = connection.execute(
         "SELECT type FROM pragma_table_list WHERE schema = 'main' AND name = ? COLLATE BINARY", (name,)
     ).fetchone()
     if found is None or found[0] not in _KINDS or name.startswith("sqlite_"):
         return None
-    columns = connection.execute("SELECT name, type, hidden FROM pragma_table_xinfo(?)", (name,))
+    try:
+        columns = connection.execute("SELECT name, type, hidden FROM pragma_table_xinfo(?)", (name,))
+    except apsw.AuthError:
+        return None
     return ObjectDescription(
         name,
         _KINDS[found[0]],
-        tuple(_column(column, declared or "") for column, declared, hidden in columns if hidden != _HIDDEN),
+        tuple(_column(column, declared or "") for column, declared, hidden in _readable(columns) if hidden != _HIDDEN),
     )
+
+
+def _readable(cursor: apsw.Cursor) -> Iterator[Any]:
+    """Give the rows; a name that is not UTF-8 cannot stand in a request, so its row is passed over."""
+    while True:
+        try:
+            yield from cursor
+        except UnicodeDecodeError:
+            continue
+        return
 
 
 def _column(name: str, declared: str) -> Column:

@@ -7,8 +7,9 @@ import binascii
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from rowgate.oauth.errors import InvalidClient, InvalidRequest
 from rowgate.oauth.form import TokenParameters
@@ -38,8 +39,7 @@ class ClientSecret(str):
         return str.__str__(self)
 
 
-@dataclass(frozen=True, slots=True)
-class PresentedCredentials:
+class PresentedCredentials(msgspec.Struct, frozen=True):
     """What a client claims, not yet checked."""
 
     client_id: str

@@ -7,9 +7,10 @@ absent (RFC 6749 §3.2). What cannot be read is InvalidRequest, never an excepti
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from rowgate.oauth.errors import InvalidRequest
 
@@ -22,11 +23,12 @@ _READ_ONCE = frozenset(
     {"grant_type", "scope", "client_id", "client_secret", "refresh_token", "client_assertion", "client_assertion_type"}
 )
 _IN_URL_FORBIDDEN = frozenset({"client_secret", "client_assertion", "refresh_token", "access_token"})
+_FORM = FORM.encode()
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class TokenParameters:
+class TokenParameters(msgspec.Struct, frozen=True):
     """The parameters of a token request that the server reads; None means absent or empty."""
 
     grant_type: str | None = None
@@ -56,7 +58,7 @@ def parse_token_parameters(content_type: bytes | None, body: bytes) -> TokenPara
     Source: RFC 6749 §3.2, §4.4.2, Appendix B
     """
     media_type = (content_type or b"").split(b";", 1)[0].strip().lower()
-    if media_type == b"application/x-www-form-urlencoded":
+    if media_type == _FORM:
         return _collect(_form_pairs(body))
     if media_type in (b"application/json", b""):
         if body.lstrip()[:1] == b"{":
@@ -94,25 +96,22 @@ def _collect(pairs: Iterable[tuple[str, str]]) -> TokenParameters:
 
 
 def _form_pairs(body: bytes) -> list[tuple[str, str]]:
-    fields = body.split(b"&", MAX_PARAMETERS)
-    if len(fields) > MAX_PARAMETERS:
+    if body.count(b"&") >= MAX_PARAMETERS:
         raise InvalidRequest("The body has too many parameters.", reason="too_many_parameters")
-    if b"%" in body and _BROKEN_ESCAPE.search(body):
+    if b"%" not in body and b"+" not in body:
+        # nothing is escaped, as in most token requests: one decoding serves all
+        return [(name, value) for name, _, value in (field.partition("=") for field in _text(body).split("&"))]
+    if _BROKEN_ESCAPE.search(body):
         raise InvalidRequest("The body has a broken percent escape.", reason="broken_escape")
-    pairs = []
-    for field in fields:
-        name, _, value = field.partition(b"=")
-        pairs.append((_decode(name), _decode(value)))
-    return pairs
+    return [
+        (_text(unquote_to_bytes(name)), _text(unquote_to_bytes(value)))
+        for name, _, value in (field.partition(b"=") for field in body.replace(b"+", b" ").split(b"&"))
+    ]
 
 
-def _decode(field: bytes) -> str:
-    if b"+" in field:
-        field = field.replace(b"+", b" ")
-    if b"%" in field:
-        field = unquote_to_bytes(field)
+def _text(raw: bytes) -> str:
     try:
-        text = field.decode("utf-8")
+        text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidRequest("The body is not UTF-8.", reason="not_utf8") from None
     if "\x00" in text:
@@ -139,5 +138,8 @@ def _json_pairs(body: bytes) -> list[tuple[str, str]]:
             raise InvalidRequest("Every parameter in the JSON object must be a string.", reason="not_a_string")
         if "\x00" in value:
             raise InvalidRequest("The body holds a NUL character.", reason="nul_character")
+        if not value.isascii() and _SURROGATE.search(value):
+            # JSON can escape half a character; no UTF-8 text holds one, the audit record neither
+            raise InvalidRequest("The body is not UTF-8.", reason="not_utf8")
         pairs.append((name, value))
     return pairs

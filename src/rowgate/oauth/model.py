@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 DEFAULT_SCOPE = "read"
 ACCESS_LIFETIME_SECONDS = 3600  # 1 h, O-9
 REFRESH_LIFETIME_SECONDS = 604_800  # 7 d, O-10
@@ -52,8 +54,7 @@ class Application:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedTokens:
+class IssuedTokens(msgspec.Struct, frozen=True):
     """An access token and perhaps a refresh token, sealed, with what the response tells of them.
 
     Source: RFC 6749 §5.1

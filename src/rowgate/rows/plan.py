@@ -50,7 +50,8 @@ def plan_rows(request: RowsRequest, described: ObjectDescription, *, run_key: st
     else:
         asked = tuple(_column(described, name, f"columns[{place}]") for place, name in enumerate(request.columns))
     # O-34: what is grouped by is not repeated inside the groups. A column asked for twice comes once.
-    columns = tuple(dict.fromkeys(column for column in asked if column not in group_by))
+    grouped = dict.fromkeys(group_by)
+    columns = tuple(column for column in dict.fromkeys(asked) if column not in grouped)
     if not columns and not group_by:
         raise InvalidParameter("No column is left to read.", field="columns", expected="at least one column")
     conditions = [_condition(described, item) for item in request.filters]
@@ -58,13 +59,22 @@ def plan_rows(request: RowsRequest, described: ObjectDescription, *, run_key: st
     return Plan(
         object=described,
         columns=columns,
-        group_by=tuple(dict.fromkeys(group_by)),
+        group_by=tuple(grouped),
         conditions=(*run_condition, *conditions),
         latest_run=latest_run,
-        order_by=tuple(Order(_column(described, o.column, o.field), o.descending) for o in request.order_by),
+        order_by=_plan_order(request, described),
         limit=request.limit,
         offset=request.offset,
     )
+
+
+def _plan_order(request: RowsRequest, described: ObjectDescription) -> tuple[Order, ...]:
+    """Give what to sort by; a column that is named again can change nothing and is left out."""
+    orders: dict[Column, Order] = {}
+    for asked in request.order_by:
+        column = _column(described, asked.column, asked.field)
+        orders.setdefault(column, Order(column, asked.descending))
+    return tuple(orders.values())
 
 
 def find_run_key(described: ObjectDescription, run_key: str) -> Column | None:

@@ -5,7 +5,6 @@ Parameter names match without regard to case (O-6, O-45). A name that does not e
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
@@ -20,6 +19,7 @@ MAX_JSON5_BYTES = 65_536  # 64 KiB; strict JSON may be as large as the body limi
 MAX_JSON5_DEPTH = 16
 MAX_FILTERS = 100
 MAX_ANY_OF = 1000
+MAX_VALUES = 10_000  # of all filters together; engines bound no more than some 30,000
 MAX_COLUMNS = 2000
 MAX_INTEGER = 2**63 - 1
 MIN_INTEGER = -(2**63)
@@ -29,7 +29,7 @@ _BY_FOLDED_NAME = {name.lower(): name for name in PARAMETERS}
 _FUNCTIONS = {function.value: function for function in Function}
 _EXPECTED_FUNCTION = "one of " + ", ".join(Function)
 _WITHOUT_VALUE = frozenset({Function.IS_NULL, Function.IS_NOT_NULL})
-_ORDER = re.compile(r"(?s)(.*?)(?:\s+(asc|desc))?", re.IGNORECASE)
+_DIRECTIONS = ("asc", "desc")
 
 
 def parse_rows_body(body: bytes) -> RowsRequest:
@@ -99,7 +99,8 @@ def _decode_json(body: bytes) -> Any:
     if len(body) > MAX_JSON5_BYTES:
         raise InvalidParameter("The body is not JSON.", field="body", expected="a JSON object")
     try:
-        return pyjson5.decode_utf8(body, MAX_JSON5_DEPTH)
+        # decoded here: pyjson5 takes bytes that are not UTF-8 for Latin-1
+        return pyjson5.decode(body.decode(), MAX_JSON5_DEPTH)
     except (pyjson5.Json5Exception, ValueError, RecursionError):
         raise InvalidParameter("The body is neither JSON nor JSON5.", field="body", expected="a JSON object") from None
 
@@ -134,7 +135,7 @@ def _list_text(text: str, name: str) -> Any:
 def _whole_number(text: str, name: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise _wrong(name, "a whole number, 0 or more")
-    return int(text[:20])
+    return int(text.lstrip("0")[:20] or "0")
 
 
 def _parse_short(text: str, place: int) -> dict[str, Any]:
@@ -152,10 +153,13 @@ def _build(members: Mapping[str, Any]) -> RowsRequest:
     columns = members.get("columns")
     key = members.get("jobRuntimeKey")
     form = members.get("format")
+    filters = tuple(
+        _filter(item, f"filters[{place}]") for place, item in enumerate(_list(members, "filters", MAX_FILTERS))
+    )
+    if sum(len(found.value) for found in filters if isinstance(found.value, tuple)) > MAX_VALUES:
+        raise _wrong("filters", f"at most {MAX_VALUES} values in all")
     return RowsRequest(
-        filters=tuple(
-            _filter(item, f"filters[{place}]") for place, item in enumerate(_list(members, "filters", MAX_FILTERS))
-        ),
+        filters=filters,
         columns=None if columns is None else tuple(_names(members, "columns")),
         group_by=tuple(_names(members, "groupby")),
         order_by=tuple(
@@ -202,7 +206,7 @@ def _names(members: Mapping[str, Any], name: str) -> Sequence[str]:
 def _filter(item: Any, field: str) -> RequestedFilter:
     if not isinstance(item, dict):
         raise _wrong(field, "an object {column, function, value}")
-    members = {str(name).lower(): value for name, value in item.items()}
+    members = _lower_names(item, field)
     for name in members:
         if name not in ("column", "function", "value"):
             raise InvalidParameter(
@@ -258,11 +262,15 @@ def _scalar(value: Any, field: str) -> Scalar:
 
 
 def _order(item: Any, field: str) -> RequestedOrder:
+    column: Any
+    direction: Any
     if isinstance(item, str):
-        match = _ORDER.fullmatch(item.strip())
-        column, direction = (match[1], match[2] or "asc") if match else (item, "asc")
+        *before, last = item.rsplit(maxsplit=1) or [""]
+        column, direction = (
+            (before[0].strip(), last) if before and last.lower() in _DIRECTIONS else (item.strip(), "asc")
+        )
     elif isinstance(item, dict):
-        members = {str(name).lower(): value for name, value in item.items()}
+        members = _lower_names(item, field)
         if not members.keys() <= {"column", "direction"}:
             raise _wrong(field, "an object {column, direction}")
         column, direction = members.get("column"), members.get("direction") or "asc"
@@ -270,9 +278,16 @@ def _order(item: Any, field: str) -> RequestedOrder:
         raise _wrong(field, "a column, or {column, direction}")
     if not isinstance(column, str) or not column:
         raise _wrong(field, "the name of a column")
-    if not isinstance(direction, str) or direction.lower() not in ("asc", "desc"):
+    if not isinstance(direction, str) or direction.lower() not in _DIRECTIONS:
         raise _wrong(f"{field}.direction", "asc or desc")
     return RequestedOrder(field, column, direction.lower() == "desc")
+
+
+def _lower_names(item: Mapping[Any, Any], field: str) -> dict[str, Any]:
+    members = {str(name).lower(): value for name, value in item.items()}
+    if len(members) != len(item):
+        raise _wrong(field, "each member once")
+    return members
 
 
 def _count(value: Any, field: str) -> int | None:

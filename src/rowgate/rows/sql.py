@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from rowgate.rows.fold import fold
-from rowgate.rows.model import Condition, Family, Function, Plan, Statement, Value
+from rowgate.rows.model import Condition, Family, Function, Order, Plan, Statement, Value
 
 _COMPARISONS = {
     Function.EQUALS: "=",
@@ -18,6 +18,7 @@ _COMPARISONS = {
     Function.LESS: "<",
     Function.LESS_EQUAL: "<=",
 }
+_MOST_ALTERNATIVES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,9 @@ class Dialect:
     quote: Callable[[str], str]
     ignore_ascii_case: str  # appended to an expression: compares it without regard to ASCII case
     fold_ascii: str  # function: lower-cases ASCII only
-    fold_text: str  # function: as rows/fold.py
+    fold_text: Callable[[str], str]  # of an expression, as text: folded as rows/fold.py does
+    fold_value: Callable[[str], str]  # the same where it is text; numbers, binary data and NULL as they are
+    exact_order: str  # appended to a column: sorts so that only equal values stand together
     no_limit: str  # what LIMIT takes for "all"
 
 
@@ -36,11 +39,22 @@ def quote_with_double_quotes(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _fold_text_in_sqlite(expression: str) -> str:
+    # As bytes: text that is not valid UTF-8 does not reach a function as text.
+    return f"rowgate_fold(CAST({expression} AS BLOB))"
+
+
+def _fold_value_in_sqlite(expression: str) -> str:
+    return f"CASE typeof({expression}) WHEN 'text' THEN {_fold_text_in_sqlite(expression)} ELSE {expression} END"
+
+
 SQLITE = Dialect(
     quote=quote_with_double_quotes,
     ignore_ascii_case=" COLLATE NOCASE",
     fold_ascii="lower",
-    fold_text="rowgate_fold",
+    fold_text=_fold_text_in_sqlite,
+    fold_value=_fold_value_in_sqlite,
+    exact_order=" COLLATE BINARY",
     no_limit="-1",
 )
 
@@ -55,9 +69,10 @@ def render_select(plan: Plan, dialect: Dialect) -> Statement:
         key = quote(plan.latest_run.column.name)
         where.append(f"{key} = (SELECT max({key}) FROM {source})")  # noqa: S608 - quoted catalog names
     selected = ", ".join(quote(column.name) for column in (*plan.group_by, *plan.columns))
-    # Groups are streamed, so the rows of a group must come one after the other.
-    order = [quote(column.name) for column in plan.group_by]
-    order += [quote(item.column.name) + (" DESC" if item.descending else "") for item in plan.order_by]
+    order = [
+        quote(item.column.name) + exactly + (" DESC" if item.descending else "")
+        for item, exactly in _order(plan, dialect)
+    ]
     text = f"SELECT {selected} FROM {source}"  # noqa: S608 - quoted catalog names
     if where:
         text += " WHERE " + " AND ".join(where)
@@ -70,6 +85,17 @@ def render_select(plan: Plan, dialect: Dialect) -> Statement:
         text += ("" if plan.limit is not None else f" LIMIT {dialect.no_limit}") + " OFFSET ?"
         parameters.append(plan.offset)
     return Statement(text, tuple(parameters))
+
+
+def _order(plan: Plan, dialect: Dialect) -> list[tuple[Order, str]]:
+    """Give what to sort by. Groups are streamed, so the rows of a group must come one after the other."""
+    if not plan.group_by:
+        return [(item, "") for item in plan.order_by]
+    asked = {item.column: item for item in plan.order_by}
+    keys = [item for item in plan.order_by if item.column in plan.group_by]
+    keys += [Order(column, descending=False) for column in plan.group_by if column not in asked]
+    rest = [item for item in plan.order_by if item.column not in plan.group_by]
+    return [(item, dialect.exact_order) for item in keys] + [(item, "") for item in rest]
 
 
 def _condition(condition: Condition, dialect: Dialect, parameters: list[Value]) -> str:  # noqa: PLR0911 - one per function
@@ -104,7 +130,11 @@ def _or(parts: list[str]) -> str:
     """Join alternatives; none of them matches nothing (R24)."""
     if not parts:
         return "1 = 0"
-    return parts[0] if len(parts) == 1 else "(" + " OR ".join(parts) + ")"
+    if len(parts) <= _MOST_ALTERNATIVES:
+        return parts[0] if len(parts) == 1 else "(" + " OR ".join(parts) + ")"
+    # Halved, so that a thousand values are an expression ten deep: engines bound the depth.
+    middle = len(parts) // 2
+    return f"({_or(parts[:middle])} OR {_or(parts[middle:])})"
 
 
 def _any_of(condition: Condition, column: str, dialect: Dialect, parameters: list[Value]) -> str:
@@ -127,23 +157,27 @@ def _comparable(condition: Condition, column: str, dialect: Dialect) -> tuple[st
     texts = [value for value in values if isinstance(value, str)]
     if not texts or condition.column.family is Family.MOMENT:
         return column, values
-    if all(text.isascii() for text in texts):
+    if all(text.isascii() and "\0" not in text for text in texts):  # NOCASE looks no further than a NUL
         return column + dialect.ignore_ascii_case, values
     folded = tuple(fold(value) if isinstance(value, str) else value for value in values)
-    return f"{dialect.fold_text}({column})", folded
+    return dialect.fold_value(column), folded
 
 
 def _substring(function: Function, value: str, column: str, dialect: Dialect, parameters: list[Value]) -> str:
-    folding = dialect.fold_ascii if value.isascii() else dialect.fold_text
     folded = fold(value)
+    parameters.append(folded)
+
+    def folding(expression: str) -> str:
+        return f"{dialect.fold_ascii}({expression})" if value.isascii() else dialect.fold_text(expression)
+
     if function is Function.CONTAINS:
-        parameters.append(folded)
-        return f"instr({folding}({column}), ?) > 0"
+        return f"instr({folding(column)}, ?) > 0"
+    if "\0" in value and function is Function.STARTS_WITH:
+        return f"instr({folding(column)}, ?) = 1"  # substr looks no further than a NUL
     length = len(folded)
     part = (
         f"substr({column}, 1, {length})"
         if function is Function.STARTS_WITH
         else f"substr({column}, -{length}, {length})"
     )
-    parameters.append(folded)
-    return f"{folding}({part}) = ?"
+    return f"{folding(part)} = ?"

@@ -4,9 +4,8 @@ import asyncio
 import logging
 from concurrent.futures import Executor
 
-from rowgate.ports import Clock, StoreReader
+from rowgate.ports import Clock, StoreError, StoreReader
 from rowgate.service.state import LiveState
-from rowgate.store.errors import StoreError
 
 POLL_SECONDS = 0.2
 FORGET_SECONDS = 60.0

@@ -1,10 +1,9 @@
 """Where a request came from, for the record. Data only."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """What is known of a request apart from what it asks."""
 
     request_id: str

@@ -20,7 +20,7 @@ from rowgate.rows.encode import BlockEncoder, open_encoder
 from rowgate.rows.errors import EngineUnavailable, RowsError, StatementCancelled, UnknownObject
 from rowgate.rows.model import Condition, Format, ObjectDescription, Plan, RowsRequest
 from rowgate.rows.plan import plan_rows
-from rowgate.rows.sql import SQLITE, render_select
+from rowgate.rows.sql import render_select
 from rowgate.service.origin import Origin
 from rowgate.service.state import LiveState
 
@@ -211,7 +211,7 @@ class RowsService:
         self._decide_object(reading.access, name, described)
         assert described is not None, "internal error: an object that does not exist was allowed"
         plan = plan_rows(request, described, run_key=self._state.find_settings(name).run_key)
-        statement = render_select(plan, SQLITE)
+        statement = render_select(plan, self._source.dialect)
         blocks = self._source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
         reading.start(plan, blocks)
 

@@ -1,7 +1,8 @@
 """Issues tokens and checks them: the text of `issue_token` is the order of the steps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from rowgate.access import Access
 from rowgate.audit.events import TokenIssued, TokenRefused
@@ -12,7 +13,6 @@ from rowgate.oauth.form import TokenParameters, find_credential_in_query, parse_
 from rowgate.oauth.grants import (
     CLIENT_CREDENTIALS,
     REFRESH_TOKEN,
-    ClientCredentialsRequest,
     RefreshRequest,
     decide_grant,
     decide_refresh,
@@ -70,13 +70,12 @@ class TokenService:
             secret = verify_client(application, presented, key=self._digest_key, now=now)
             assert application is not None, "internal error: an unknown client proved its secret"
             request = decide_grant(parameters, application)
-            match request:
-                case ClientCredentialsRequest(scope):
-                    grant_type = CLIENT_CREDENTIALS
-                    issued = self._issue(application, secret, narrow_scope(scope, application.scope), now)
-                case RefreshRequest():
-                    grant_type = REFRESH_TOKEN
-                    issued = self._refresh(application, secret, request, now)
+            if isinstance(request, RefreshRequest):
+                grant_type = REFRESH_TOKEN
+                issued = self._refresh(application, secret, request, now)
+            else:
+                grant_type = CLIENT_CREDENTIALS
+                issued = self._issue(application, secret, narrow_scope(request.scope, application.scope), now)
         except OAuthError as refusal:
             await self._audit.record(_refused(refusal, parameters, origin, now))
             raise
@@ -148,8 +147,7 @@ class TokenService:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Granted:
+class _Granted(msgspec.Struct, frozen=True):
     """What was decided, before it is sealed."""
 
     application: Application

@@ -172,7 +172,7 @@ def _explain(error: BaseException | None) -> str:
         return "another process is writing to it for too long; try again"
     if "disk is full" in text or "disk I/O" in text:
         return "the disk is full or failing; make room, then try again"
-    if "readonly" in text:
+    if "readonly" in text or "unable to open" in text:
         return "it cannot be written: check the owner and mode of the home"
     return f"it is damaged or no state database of this release; restore it from a backup ({text})"
 
@@ -212,9 +212,15 @@ def _bring_up_to_date(engine: Engine) -> None:
         raise StoreError(f"{engine.url.database} was written by a newer release of Rowgate; upgrade this one")
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except CommandError as error:
+        raise StoreError(
+            f"{engine.url.database} is no state database of any release; restore it from a backup ({error})"
+        ) from error

@@ -39,7 +39,7 @@ class SqlWriter:
         """See `ports.StoreWriter`."""
         clash = sa.or_(
             applications.c.name.in_((application.name, application.client_id)),
-            applications.c.client_id == application.name,
+            applications.c.client_id.in_((application.name, application.client_id)),
         )
         if self._connection.execute(sa.select(applications.c.number).where(clash)).first():
             raise NameTaken(f"there is an application named {application.name} already")
@@ -80,16 +80,14 @@ class SqlWriter:
 
     def grant(self, application_number: int, object_names: Sequence[str]) -> None:
         """See `ports.StoreWriter`."""
-        self.ungrant(application_number, object_names)
+        self.ungrant(application_number, object_names)  # raises for an application that does not exist
         rows = [{"application": application_number, "object": name} for name in dict.fromkeys(object_names)]
         if rows:
-            try:
-                self._connection.execute(sa.insert(grants), rows)
-            except IntegrityError:
-                raise UnknownName("there is no such application") from None
+            self._connection.execute(sa.insert(grants), rows)
 
     def ungrant(self, application_number: int, object_names: Sequence[str]) -> None:
         """See `ports.StoreWriter`."""
+        self._require_application(application_number)
         self._connection.execute(
             sa.delete(grants).where(grants.c.application == application_number, grants.c.object.in_(object_names))
         )
@@ -97,6 +95,7 @@ class SqlWriter:
 
     def add_secret(self, application_number: int, secret: Secret) -> Secret:
         """See `ports.StoreWriter`."""
+        self._require_application(application_number)
         try:
             inserted = self._connection.execute(
                 sa.insert(secrets).values(
@@ -111,7 +110,7 @@ class SqlWriter:
                 )
             )
         except IntegrityError:
-            raise UnknownName("there is no such application") from None
+            raise NameTaken(f"the key id {secret.key_id} names another secret; try again") from None
         self._changed("application", str(application_number))
         number = _number(inserted)
         found = next(loading.load_grants(self._connection, (application_number,))).application.find_secret(number)
@@ -173,6 +172,12 @@ class SqlWriter:
     def forget_revocations(self, now: float) -> None:
         """See `ports.StoreWriter`."""
         self._connection.execute(sa.delete(revocations).where(revocations.c.forget_at < now))
+
+    def _require_application(self, number: int) -> None:
+        if not self._connection.execute(
+            sa.select(applications.c.number).where(applications.c.number == number)
+        ).first():
+            raise UnknownName("there is no such application")
 
     def _update_application(self, number: int, **values: object) -> None:
         updated = self._connection.execute(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from rowgate.audit.segments import AuditUnavailable
 from rowgate.oauth.errors import InsufficientScope, InvalidClient, MissingToken, OAuthError
+from rowgate.ports import AuditUnavailable
 from rowgate.rows.errors import RowsError
 from rowgate.web.exchange import BodyTooLarge, Exchange, Headers
 

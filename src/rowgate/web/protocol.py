@@ -7,18 +7,22 @@ must close. The handlers get two more things from the connection: a way to cut i
 
 import asyncio
 import os
+import re
+import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from rowgate.web.exchange import ABORT, ON_DISCONNECT
+from rowgate.web.exchange import ABORT, ON_DISCONNECT, WRITE_WHOLE
 
 MAX_HEADERS = 100
 SWEEP_SECONDS = 1.0
 _CLOSING_SECONDS = 5.0  # for the client to take what is buffered
+_METHOD = re.compile(rb"[A-Z]{1,20} ")  # what looks like a method, unlike a TLS handshake or noise
 
 
 class StrictHttpProtocol(HttpToolsProtocol):
@@ -30,6 +34,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._max_header_bytes: int = self.config.max_header_bytes  # type: ignore[attr-defined]
         self._request_seconds: int = self.config.request_seconds  # type: ignore[attr-defined]
         self._sweeper: asyncio.TimerHandle | None = None
+        self._data = b""  # what is being parsed
         self._head_bytes = 0  # of a head that is not complete; -1 while a body is due
         self._waiting_since: float | None = None  # when the request that is not yet whole began
         self._closing_since: float | None = None
@@ -58,6 +63,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         """Parse; a head that does not end is bounded too."""
         if self._waiting_since is None:
             self._waiting_since = self.loop.time()
+        self._data = data
         super().data_received(data)
         if self._head_bytes >= 0 and self._waiting_since is not None:
             self._head_bytes += len(data)
@@ -65,54 +71,110 @@ class StrictHttpProtocol(HttpToolsProtocol):
                 self._refusal = (431, "The request's headers are too large.")
                 self.send_400_response("")
 
+    def eof_received(self) -> None:
+        """Tell a client that ended its side in the middle of a request (RFC 9112 §8)."""
+        if self._head_bytes != 0:
+            self._refusal = (400, "The request ended before it was whole.")
+            self.send_400_response("")
+
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
+        if self._waiting_since is None:
+            self._waiting_since = self.loop.time()  # it came in one piece with the end of another
         self.scope["extensions"] = self._extensions
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, within the bounds."""
-        super().on_header(name, value)
-        if len(self.headers) > MAX_HEADERS:
-            self._refuse(431, "The request has too many headers.")
 
     def on_headers_complete(self) -> None:
         """Check the head as a whole, then start the handler."""
-        size = len(self.url)
-        hosts = 0
-        for name, value in self.headers:
-            size += len(name) + len(value) + 4
-            if name == b"host":
-                hosts += 1
-        if size > self._max_header_bytes:
-            self._refuse(431, "The request's headers are too large.")
+        if self._head_bytes + len(self._data) > self._max_header_bytes:  # perhaps; a part may be body
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > self._max_header_bytes:
+                self._refuse(431, "The request's headers are too large.")
+        names = [name for name, _ in self.headers]
+        if len(names) > MAX_HEADERS:
+            self._refuse(431, "The request has too many headers.")
+        hosts = names.count(b"host")
         # RFC 9112 §3.2: a server MUST respond with 400 to a request that lacks a Host or has more than one.
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             self._refuse(400, "The request needs exactly one Host header.")
+        if self.parser.get_method() == b"CONNECT":
+            self._refuse(501, "The method is not known.")
+        if self.parser.should_upgrade():
+            return  # it comes once more, without the offer
         self._head_bytes = -1
         super().on_headers_complete()
+        scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]
+        scope[WRITE_WHOLE] = partial(self._write_whole, self.cycle)
 
     def on_message_complete(self) -> None:
         """The request is whole; the next one is not due before its first byte."""
+        if self.parser.should_upgrade():
+            return
         self._waiting_since = None
         self._head_bytes = 0
         super().on_message_complete()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Read a request that offers another protocol as if it did not (RFC 9110 §7.8: MAY ignore).
+
+        The parser stops at the end of such a head and would take the body for that other protocol. Java's and
+        curl's HTTP/2 clients make the offer with a POST: the head is parsed anew without it, then the body.
+        """
+        stop = sys.exc_info()[1]
+        assert isinstance(stop, httptools.HttpParserUpgrade), "internal error: no upgrade was offered"
+        rest = self._data[stop.args[0] :]
+        head = [b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)]
+        head += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self._head_bytes = 0
+        self.data_received(b"".join(head) + b"\r\n" + rest)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's shape; the text is our own
         """Refuse the connection's bytes and close it."""
         if self.transport.is_closing():
             return
-        if not self._is_answering():
-            status, text = self._refusal
-            body = msgspec.json.encode({"error": "invalid_request", "error_description": text})
-            head = (
-                b"content-type: application/json\r\ncache-control: no-store\r\npragma: no-cache\r\n"
-                b"connection: close\r\nx-request-id: %b\r\ncontent-length: %d\r\n\r\n"
-                % (os.urandom(8).hex().encode(), len(body))
-            )
-            self.transport.write(STATUS_LINE[status] + head + body)
+        if self._is_answering():
+            # RFC 9112 §9.3.2: answers go out in the order of the requests. The whole ones before this get theirs.
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+            return
+        if isinstance(sys.exc_info()[1], httptools.HttpParserInvalidMethodError) and _METHOD.match(self._data):
+            self._refusal = (501, "The method is not known.")  # RFC 9110 §9.1
+        status, text = self._refusal
+        body = msgspec.json.encode({"error": "invalid_request", "error_description": text})
+        head = (
+            b"content-type: application/json\r\ncache-control: no-store\r\npragma: no-cache\r\n"
+            b"connection: close\r\nx-request-id: %b\r\ncontent-length: %d\r\n\r\n"
+            % (os.urandom(8).hex().encode(), len(body))
+        )
+        self.transport.write(STATUS_LINE[status] + head + body)
         self._closing_since = self.loop.time()
         self.transport.close()
+
+    def _write_whole(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> bool:
+        """Write a whole 200 answer at once; tell whether that was possible, else the ASGI way must be gone.
+
+        ASGI's two messages, with every header looked through, cost as much as the rest of a token exchange.
+
+        Args:
+            cycle: The request that is answered; with pipelining not always the newest.
+            head: Header lines that the server itself wrote, each with its end.
+            body: As long as the head says.
+        """
+        if cycle.disconnected or cycle.response_started or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
+            return False
+        cycle.response_started = True
+        parts = [STATUS_LINE[200]]
+        for name, value in self.server_state.default_headers:
+            parts += (name, b": ", value, b"\r\n")
+        parts += (head, b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body)
+        self.transport.write(b"".join(parts))
+        cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+        return True
 
     def _sweep(self) -> None:
         now = self.loop.time()
@@ -122,13 +184,15 @@ class StrictHttpProtocol(HttpToolsProtocol):
                 self._closing_since = now
             elif now - self._closing_since > _CLOSING_SECONDS:
                 self.transport.abort()
-        elif self._waiting_since is not None and now - self._waiting_since > self._request_seconds:
+        elif self._waiting_since is None or self._is_answering():
+            pass  # nothing is due before the answer is out
+        elif now - self._waiting_since > self._request_seconds:
             self._refusal = (408, "The request did not arrive in time.")
             self.send_400_response("")
 
     def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # uvicorn declares it without the None it starts with
-        return cycle is not None and cycle.response_started and not cycle.response_complete
+        return cycle is not None and not cycle.response_complete and (cycle.response_started or not cycle.more_body)
 
     def _refuse(self, status: int, text: str) -> None:
         self._refusal = (status, text)

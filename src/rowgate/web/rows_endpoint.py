@@ -14,7 +14,7 @@ from rowgate.rows.model import Format, RowsRequest
 from rowgate.rows.request import parse_rows_body, parse_rows_query
 from rowgate.service.rows import ReaderStalled, Reading, RowsService
 from rowgate.service.tokens import TokenService
-from rowgate.web.exchange import Exchange, Headers
+from rowgate.web.exchange import Exchange, Headers, PreparedHeaders
 from rowgate.web.problems import HttpProblem
 
 ALLOW = b"GET, HEAD, POST, OPTIONS"
@@ -29,12 +29,14 @@ _MEDIA_TYPES = {
     "application/ndjson": Format.NDJSON,
     "application/jsonl": Format.NDJSON,
 }
-_HEADERS: dict[Format, Headers] = {
-    form: [
-        (b"content-type", content_type.encode()),
-        (b"cache-control", b"no-store"),  # RFC 9111 §3.5
-        (b"x-content-type-options", b"nosniff"),
-    ]
+_HEADERS = {
+    form: PreparedHeaders(
+        [
+            (b"content-type", content_type.encode()),
+            (b"cache-control", b"no-store"),  # RFC 9111 §3.5
+            (b"x-content-type-options", b"nosniff"),
+        ]
+    )
     for form, content_type in CONTENT_TYPES.items()
 }
 
@@ -92,16 +94,16 @@ class RowsEndpoint:
         headers = _HEADERS[reading.format]
         if exchange.method == "HEAD":
             await self._rows.discard(reading)
-            await _respond_head(exchange, headers, reading)
+            await _respond_head(exchange, headers.pairs, reading)
             return
         if reading.is_complete:
 
             async def send_whole(block: bytes, _is_last: bool) -> None:  # noqa: FBT001 - the port's shape
-                await exchange.respond(200, headers, block)
+                await exchange.respond_prepared(headers, block)
 
             await self._rows.deliver(reading, send_whole)
             return
-        await exchange.begin(200, headers)
+        await exchange.begin(200, headers.pairs)
 
         async def send_part(block: bytes, is_last: bool) -> None:  # noqa: FBT001 - the port's shape
             try:

@@ -3,7 +3,7 @@
 import msgspec
 
 from rowgate.service.tokens import TokenService
-from rowgate.web.exchange import Exchange
+from rowgate.web.exchange import Exchange, PreparedHeaders
 from rowgate.web.problems import NO_STORE, HttpProblem
 
 ALLOW = b"POST, OPTIONS"
@@ -20,6 +20,7 @@ class TokenResponse(msgspec.Struct, omit_defaults=True):
     refresh_token: str | None = None
 
 
+_HEADERS = PreparedHeaders(NO_STORE)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -36,9 +37,9 @@ class TokenEndpoint:
         if exchange.method != "POST":
             # RFC 6749 §3.2: the client MUST use the HTTP "POST" method.
             raise HttpProblem(405, "invalid_request", "Only POST gets a token.", [(b"allow", ALLOW)])
+        body = await exchange.read_body(self._max_body_bytes)
         if exchange.content_encoding not in (b"", b"identity"):
             raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
-        body = await exchange.read_body(self._max_body_bytes)
         issued = await self._tokens.issue_token(
             query=exchange.query,
             content_type=exchange.content_type,
@@ -54,4 +55,4 @@ class TokenEndpoint:
             scope=issued.scope,
             client_secret_expires_at=issued.client_secret_expires_at,
         )
-        await exchange.respond(200, NO_STORE, _encode(response))
+        await exchange.respond_prepared(_HEADERS, _encode(response))
