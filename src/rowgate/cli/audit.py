@@ -1,7 +1,8 @@
 """`rowgate audit`: who did what, and who read what."""
 
+import heapq
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,9 @@ def search(
         since=time.time() - last if last else float(since or 0),
         until=float(until) if until else float("inf"),
     )
-    found: Iterable[dict[str, Any]] = find_events(open_settings(home).audit_path, wanted, on_damage=_tell_damage)
-    _print(_first(found, limit), as_json=as_json)
+    found = find_events(open_settings(home).audit_path, wanted, on_damage=_tell_damage)
+    # every writer has segments of its own: the order of time is made here
+    _print(heapq.nsmallest(limit, found, key=_at) if limit else sorted(found, key=_at), as_json=as_json)
 
 
 @audit.command()
@@ -101,13 +103,6 @@ def _tell_damage(path: Path, line: int) -> None:
 
 def _at(event: dict[str, Any]) -> float:
     return float(event["at"])
-
-
-def _first(events: Iterable[dict[str, Any]], limit: int | None) -> Iterator[dict[str, Any]]:
-    for count, event in enumerate(events):
-        if limit is not None and count >= limit:
-            return
-        yield event
 
 
 def _print(events: Iterable[dict[str, Any]], *, as_json: bool) -> None:

@@ -58,9 +58,9 @@ def main(arguments: list[str] | None = None) -> Any:
     from rowgate.cli.problems import explain_problem  # noqa: PLC0415 - only now, for a fast --help
 
     try:
-        cli.main(arguments, prog_name="rowgate", standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        # Outside its standalone mode click gives back the exit code of a command that ended with click's Exit.
+        code = cli.main(arguments, prog_name="rowgate", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except click.Abort:
         sys.exit(1)
     except click.ClickException as error:

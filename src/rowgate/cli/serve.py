@@ -1,6 +1,7 @@
 """`rowgate serve`."""
 
 import dataclasses
+import logging
 import signal
 import sys
 from functools import partial
@@ -26,6 +27,7 @@ def serve(home: str | None, **flags: object) -> None:
     """Serve tokens and rows until a signal ends it."""
     from rowgate import wiring  # noqa: PLC0415 - `serve --help` answers without it
     from rowgate.web import server  # noqa: PLC0415
+    from rowgate.web.logs import set_up_logs  # noqa: PLC0415
 
     settings = open_settings(home, **flags)
     server.check_tls(settings)
@@ -39,7 +41,12 @@ def serve(home: str | None, **flags: object) -> None:
     bound = server.bind_socket(settings.host, settings.port)
     settings = dataclasses.replace(settings, port=bound.getsockname()[1])
     workers = f", {settings.workers} workers" if settings.workers > 1 else ""
-    click.echo(f"Rowgate serves {engine} read-only at {settings.issuer} (home {settings.home}{workers})", err=True)
+    told = f"Rowgate serves {engine} read-only at {settings.issuer} (home {settings.home}{workers})"
+    set_up_logs(settings.log_format, settings.log_level)
+    if settings.log_format == "json":
+        logging.getLogger("rowgate").info(told)  # every line is one that a log collector can read
+    else:
+        click.echo(told, err=True)
     signal.signal(signal.SIGTERM, _already_stopped)
     try:
         server.run_server(settings, partial(wiring.build_worker, settings), bound)

@@ -118,7 +118,9 @@ def _by_name(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         name = _BY_FOLDED_NAME.get(given.lower())
         if name is None:
             raise InvalidParameter(
-                "There is no parameter of this name.", field=given[:64], expected="one of " + ", ".join(PARAMETERS)
+                "There is no parameter of this name.",
+                field=given[:64] or "''",
+                expected="one of " + ", ".join(PARAMETERS),
             )
         if name in members:
             raise InvalidParameter("The parameter is given more than once.", field=name, expected="it once")

@@ -35,6 +35,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._request_seconds: int = self.config.request_seconds  # type: ignore[attr-defined]
         self._sweeper: asyncio.TimerHandle | None = None
         self._data = b""  # what is being parsed
+        self._began_inside = False  # a request began in the middle of it
         self._head_bytes = 0  # of a head that is not complete; -1 while a body is due
         self._waiting_since: float | None = None  # when the request that is not yet whole began
         self._closing_since: float | None = None
@@ -64,9 +65,10 @@ class StrictHttpProtocol(HttpToolsProtocol):
         if self._waiting_since is None:
             self._waiting_since = self.loop.time()
         self._data = data
+        self._began_inside = False
         super().data_received(data)
         if self._head_bytes >= 0 and self._waiting_since is not None:
-            self._head_bytes += len(data)
+            self._head_bytes += 1 if self._began_inside else len(data)  # the rest was another request's
             if self._head_bytes > self._max_header_bytes:
                 self._refusal = (431, "The request's headers are too large.")
                 self.send_400_response("")
@@ -81,7 +83,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
         """Begin a request."""
         super().on_message_begin()
         if self._waiting_since is None:
-            self._waiting_since = self.loop.time()  # it came in one piece with the end of another
+            self._waiting_since = self.loop.time()
+            self._began_inside = True  # it came in one piece with the end of another
         self.scope["extensions"] = self._extensions
 
     def on_headers_complete(self) -> None:

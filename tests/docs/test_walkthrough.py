@@ -1,0 +1,142 @@
+"""The README and the tutorial are walked as a reader would: their lines, in their order, against a real server."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.homes import add_application
+from support.servers import RunningServer, fetch_token, serve_process, wait_until
+
+CHECKOUT = Path(__file__).parents[2]
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SERVE = "rowgate serve\n"
+_KEEP_VARIABLES = """for name in URL ID SECRET TOKEN; do printf '%s=%q\\n' $name "${!name-}"; done >variables"""
+# `explain` answers no with exit code 1, and the doctor minds who has the default port on this machine:
+# neither ends a terminal.
+_MAY_SAY_NO = re.compile(r"^(rowgate (?:explain [\w ]+?|doctor))( *)(#.*)?$", re.MULTILINE)
+
+
+class Reader:
+    """Somebody who pastes one block after the other into a shell."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin in an empty folder with the virtual environment's commands on the path."""
+        self._folder = folder
+        self._variables = ""
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("ROWGATE_")}
+        self.environment["PATH"] = f"{Path(sys.executable).parent}:{self.environment['PATH']}"
+
+    def paste(self, block: str) -> str:
+        """Run a block; give what it wrote. Variables stay, as in a shell."""
+        script = f"set -eu\n{self._variables}\n{block}\n{_KEEP_VARIABLES}"
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=self._folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+        self._variables = (self._folder / "variables").read_text("utf-8")
+        return done.stdout
+
+
+def find_blocks(page: str, first: str, last: str) -> list[tuple[str, str]]:
+    """Give language and text of the blocks from one heading up to another."""
+    text = (CHECKOUT / page).read_text("utf-8")
+    begin, end = text.index(f"\n{first}\n"), text.index(f"\n{last}\n")
+    return _FENCE.findall(text[begin:end])
+
+
+def fill_in(block: str, url: str, credentials: tuple[str, str]) -> str:
+    """Do what the text tells the reader to: put in the address and what `rowgate app add` printed."""
+    block = _MAY_SAY_NO.sub(r"\1 || true", block.replace("http://127.0.0.1:8082", url))
+    block = re.sub(r"^ID=….*$", f"ID={credentials[0]}", block, flags=re.MULTILINE)
+    return re.sub(r"^SECRET=….*$", f"SECRET={credentials[1]}", block, flags=re.MULTILINE)
+
+
+def walk(reader: Reader, folder: Path, blocks: list[tuple[str, str]]) -> str:
+    """Paste every block, the server running from where the text starts it; give all that was written."""
+    shell = [block for language, block in blocks if language == "sh" and "make setup" not in block]
+    place = next(index for index, block in enumerate(shell) if _SERVE in block)
+    said = "".join(reader.paste(block.replace(_SERVE, "")) for block in shell[: place + 1])
+    credentials = tuple(re.search(rf"^{name} +(\S+)", said, re.MULTILINE)[1] for name in ("client_id", "client_secret"))  # type: ignore[index]
+    with serve_process(folder / ".rowgate") as server:
+        reader.environment |= {"ID": credentials[0], "SECRET": credentials[1]}
+        for language, block in blocks:
+            if language == "sh" and block in shell[place + 1 :]:
+                said += reader.paste(fill_in(block, server.url, (credentials[0], credentials[1])))
+            elif language == "python":
+                program = folder / "program.py"
+                program.write_text(fill_in(block, server.url, (credentials[0], credentials[1])), "utf-8")
+                said += reader.paste("python program.py")
+        assert server.stop() == 0
+    return said
+
+
+def test_readme_leads_to_rows_in_five_minutes(tmp_path: Path) -> None:
+    """Sample, home, application, server; rows by curl and by Python; the record and the reason."""
+    blocks = find_blocks("README.md", "## Five minutes to rows", "## Where to go on")
+    said = walk(Reader(tmp_path), tmp_path, blocks)
+    for told in ('"DisplayName":"Zoë Åkesson"', "Finance Amara Castellanos", "rows_ended", "report may NOT read"):
+        assert told in said
+
+
+def test_tutorial_leads_where_it_says(tmp_path: Path) -> None:
+    """Rows, groups, runs, a mistake, a refusal and its reason."""
+    blocks = find_blocks("docs/tutorial/first-rows.md", "## Set up", "## Where to go on")
+    said = walk(Reader(tmp_path), tmp_path, blocks)
+    for told in (
+        '"token_type":"bearer"',
+        '"groupItems":[',
+        '"JobRunTimeKey":"2018-11-12T13:15:31"',
+        '"JobRunTimeKey":"2018-11-05T13:15:30"',
+        '"field":"columns[0]"',
+        "401 Unauthorized",
+        'error="insufficient_scope"',
+        "blocked: under review",
+        "rows_refused",
+    ):
+        assert told in said
+
+
+@pytest.fixture(scope="module")
+def credentials(server: RunningServer) -> dict[str, str]:
+    """The environment of the clients' snippets."""
+    made = add_application(server.settings, "clients", ("*",))
+    wait_until(lambda: _try_token(server, made.application.client_id, made.client_secret))
+    return {"URL": server.url, "ID": made.application.client_id, "SECRET": made.client_secret}
+
+
+def _try_token(server: RunningServer, client_id: str, client_secret: str) -> object:
+    try:
+        return fetch_token(server.url, client_id, client_secret)
+    except AssertionError:
+        return None  # the server has not yet heard of the application
+
+
+@pytest.mark.parametrize("library", ["requests_oauthlib", "authlib"])
+def test_snippets_of_oauth_libraries_run(credentials: dict[str, str], tmp_path: Path, library: str) -> None:
+    """The blocks for OAuth libraries print three rows."""
+    text = (CHECKOUT / "docs/how-to/clients.md").read_text("utf-8")
+    found = [block for language, block in _FENCE.findall(text) if language == "python" and f"from {library}" in block]
+    assert len(found) == 1
+    program = tmp_path / "program.py"
+    program.write_text(found[0], "utf-8")
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        env={**os.environ, **credentials},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(ast.literal_eval(done.stdout)) == 3

@@ -1,0 +1,262 @@
+"""What every `RowSource` keeps (ports.py), whatever the engine."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from engines.servings import Serving
+from rowgate.ports import RowBlocks
+from rowgate.rows.errors import (
+    EngineFailure,
+    EngineUnavailable,
+    RowsError,
+    StatementCancelled,
+    StatementTimeout,
+)
+from rowgate.rows.model import Statement, Value
+from support.servers import wait_until
+
+MADE = Statement("SELECT n FROM made ORDER BY n", ())
+BLOCK = 1000
+
+
+def fill(serving: Serving, count: int) -> None:
+    if count:
+        serving.execute(
+            f"INSERT INTO made WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {count}) SELECT n FROM c"
+        )
+
+
+def read_all(blocks: RowBlocks) -> list[tuple[Value, ...]]:
+    rows: list[tuple[Value, ...]] = []
+    try:
+        while not blocks.is_exhausted:
+            rows += blocks.read_block()
+    finally:
+        blocks.close()
+    return rows
+
+
+def run(serving: Serving, statement: Statement = MADE, *, seconds: float = 10) -> list[tuple[Value, ...]]:
+    return read_all(serving.source.open_rows(statement, statement_seconds=seconds))
+
+
+def columns(serving: Serving, name: str) -> list[str] | None:
+    described = serving.source.find_object(name)
+    return None if described is None else [column.name for column in described.columns]
+
+
+def test_it_proves_that_it_cannot_write(serving: Serving) -> None:
+    serving.source.prove_read_only()
+    assert [listed.name for listed in serving.source.list_objects()] == ["made"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO made VALUES (1)",
+        "UPDATE made SET n = 1",
+        "DELETE FROM made",
+        "DROP TABLE made",
+        "CREATE TABLE more (n INTEGER)",
+        "CREATE TEMPORARY TABLE more (n INTEGER)",
+        "SELECT 1; DELETE FROM made",
+        "BEGIN",
+    ],
+)
+def test_no_statement_writes(serving: Serving, text: str) -> None:
+    fill(serving, 3)
+    with pytest.raises(EngineFailure):
+        run(serving, Statement(text, ()))
+    assert run(serving) == [(1,), (2,), (3,)]
+
+
+def test_objects_are_listed_in_order_with_their_kind(serving: Serving) -> None:
+    serving.execute("CREATE VIEW a_view AS SELECT n FROM made", "CREATE TABLE z_table (n INTEGER)")
+    found = [(listed.name, listed.kind) for listed in serving.source.list_objects()]
+    assert found == [("a_view", "view"), ("made", "table"), ("z_table", "table")]
+
+
+@pytest.mark.parametrize(
+    "name", ["MADE", "Made", "made ", " made", "made\n", "made\0", '"made"', "main.made", "", "%", "mad_"]
+)
+def test_object_is_found_by_exactly_its_name(serving: Serving, name: str) -> None:
+    assert serving.source.find_object(name) is None
+    assert columns(serving, "made") == ["n"]
+
+
+def test_columns_come_in_order_with_their_spelling(serving: Serving) -> None:
+    serving.execute('CREATE TABLE spelled ("B" TEXT, "a" INTEGER, "É" REAL, "a b" TEXT)')
+    assert columns(serving, "spelled") == ["B", "a", "É", "a b"]
+
+
+def test_catalog_changes_are_noticed(serving: Serving) -> None:
+    """Added, altered and dropped; also when the old answer was in memory."""
+    assert columns(serving, "added") is None
+    serving.execute("CREATE TABLE added (a INTEGER)")
+    wait_until(lambda: columns(serving, "added") == ["a"], seconds=3)
+    serving.execute("ALTER TABLE added ADD COLUMN b TEXT")
+    wait_until(lambda: columns(serving, "added") == ["a", "b"], seconds=3)
+    serving.execute("DROP TABLE added")
+    wait_until(lambda: columns(serving, "added") is None, seconds=3)
+    assert [listed.name for listed in serving.source.list_objects()] == ["made"]
+
+
+def test_another_database_in_its_place_is_noticed(serving: Serving) -> None:
+    fill(serving, 3)
+    assert run(serving) == [(1,), (2,), (3,)]
+    assert columns(serving, "made") == ["n"]
+    serving.replace("CREATE TABLE other (o INTEGER)", "INSERT INTO other VALUES (5)")
+    wait_until(lambda: columns(serving, "made") is None, seconds=3)
+    assert columns(serving, "other") == ["o"]
+    assert run(serving, Statement("SELECT o FROM other", ())) == [(5,)]
+
+
+@pytest.mark.parametrize("count", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 1])
+def test_blocks_hold_every_row_once_and_the_last_says_so(serving: Serving, count: int) -> None:
+    fill(serving, count)
+    blocks = serving.source.open_rows(MADE, statement_seconds=10)
+    sizes, rows = [], []
+    while not blocks.is_exhausted:
+        block = blocks.read_block()
+        sizes.append(len(block))
+        rows += block
+    blocks.close()
+    assert rows == [(n + 1,) for n in range(count)]
+    assert all(size == BLOCK for size in sizes[:-1])
+    assert sizes[-1] <= BLOCK
+
+
+def test_values_keep_their_type(serving: Serving) -> None:
+    serving.execute("CREATE TABLE typed (i BIGINT, r DOUBLE PRECISION, t VARCHAR(20), x INTEGER)")
+    serving.execute("INSERT INTO typed VALUES (9223372036854775807, 0.1, 'Zoë 山田 😀', NULL)")
+    ((i, r, t, x),) = run(serving, Statement("SELECT i, r, t, x FROM typed", ()))
+    assert (i, r, t, x) == (2**63 - 1, 0.1, "Zoë 山田 😀", None)
+    assert [type(value) for value in (i, r, t)] == [int, float, str]
+
+
+def test_values_are_bound(serving: Serving) -> None:
+    fill(serving, 3)
+    for value in ("'", '"', "1; DROP TABLE made", "a\0b", "😀"):
+        assert run(serving, Statement("SELECT n FROM made WHERE CAST(n AS TEXT) = ?", (value,))) == []
+    assert run(serving, Statement("SELECT n FROM made WHERE n >= ? AND n < ? ORDER BY n", (2, 2.5))) == [(2,)]
+
+
+def test_rows_committed_meanwhile_are_seen_by_the_next_statement(serving: Serving) -> None:
+    assert run(serving) == []
+    fill(serving, 2)
+    assert run(serving) == [(1,), (2,)]
+
+
+def test_cancel_from_another_thread_stops_a_runaway_statement(serving: Serving) -> None:
+    blocks = serving.source.open_rows(serving.runaway, statement_seconds=60)
+    is_reading = threading.Event()
+
+    def read() -> float:
+        is_reading.set()
+        with pytest.raises(StatementCancelled):
+            blocks.read_block()
+        return time.monotonic()
+
+    with ThreadPoolExecutor(1) as threads:
+        ended = threads.submit(read)
+        is_reading.wait(5)
+        cancelled_at = time.monotonic()
+        blocks.cancel()
+        assert ended.result(10) - cancelled_at < 1
+    blocks.close()
+    assert run(serving) == []
+
+
+def test_cancel_between_blocks_and_before_the_first(serving: Serving) -> None:
+    blocks = serving.source.open_rows(serving.endless, statement_seconds=60)
+    assert len(blocks.read_block()) == BLOCK
+    blocks.cancel()
+    with pytest.raises(StatementCancelled):
+        blocks.read_block()
+    blocks.close()
+    unread = serving.source.open_rows(serving.endless, statement_seconds=60)
+    unread.cancel()
+    with pytest.raises(StatementCancelled):
+        unread.read_block()
+    unread.close()
+    serving.source.open_rows(serving.endless, statement_seconds=60).close()
+    assert run(serving) == []
+
+
+def test_deadline_ends_a_runaway_statement(serving: Serving) -> None:
+    begun = time.monotonic()
+    with pytest.raises(StatementTimeout):
+        run(serving, serving.runaway, seconds=0.1)
+    assert time.monotonic() - begun < 1.1
+    assert run(serving) == []
+
+
+def test_deadline_counts_over_all_blocks(serving: Serving) -> None:
+    with pytest.raises(StatementTimeout):
+        run(serving, serving.endless, seconds=0.1)
+
+
+def test_time_in_which_the_reader_pauses_does_not_count(serving: Serving) -> None:
+    blocks = serving.source.open_rows(serving.endless, statement_seconds=0.3)
+    blocks.read_block()
+    paused_at = time.monotonic()
+    wait_until(lambda: time.monotonic() - paused_at > 0.35)
+    assert len(blocks.read_block()) == BLOCK
+    blocks.close()
+
+
+def test_locked_database_is_unavailable_and_then_available(serving: Serving) -> None:
+    for _ in range(2):  # with a fresh connection, and with one that was used
+        with serving.locked(), pytest.raises(EngineUnavailable):
+            run(serving)
+        assert run(serving) == []
+
+
+@pytest.mark.parametrize("harm", ["remove", "corrupt"])
+def test_missing_or_corrupt_database_is_unavailable(serving: Serving, harm: str) -> None:
+    assert run(serving) == []
+    getattr(serving, harm)()
+    for use in (
+        lambda: run(serving),
+        serving.source.list_objects,
+        serving.source.prove_read_only,
+        lambda: serving.source.find_object("never asked before"),
+        lambda: serving.source.explain(MADE),
+    ):
+        with pytest.raises(EngineUnavailable):
+            use()
+
+
+def test_failures_keep_the_engines_words_private_and_give_the_connection_back(serving: Serving) -> None:
+    for _ in range(50):
+        with pytest.raises(EngineFailure) as failed:
+            run(serving, Statement("SELECT secret_column FROM made", ()))
+        assert "secret" not in failed.value.description
+        assert "secret" in failed.value.detail
+    assert run(serving) == []
+
+
+def test_many_threads_read_at_once(serving: Serving) -> None:
+    fill(serving, 2500)
+
+    def use(number: int) -> int:
+        if number % 4 == 0:
+            with pytest.raises(RowsError):
+                run(serving, Statement("SELECT nope FROM made", ()))
+        assert columns(serving, "made") == ["n"]
+        assert columns(serving, f"unknown {number}") is None
+        return len(run(serving))
+
+    with ThreadPoolExecutor(24) as threads:
+        assert list(threads.map(use, range(96))) == [2500] * 96
+
+
+def test_plan_is_explained_in_lines(serving: Serving) -> None:
+    lines = serving.source.explain(Statement("SELECT n FROM made WHERE n > ?", (1,)))
+    assert any("made" in line for line in lines)
+    with pytest.raises(EngineFailure):
+        serving.source.explain(Statement("SELECT 1; DROP TABLE made", ()))
+    assert columns(serving, "made") == ["n"]

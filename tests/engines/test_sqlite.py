@@ -1,0 +1,244 @@
+"""SQLite's own: three locks against writing, virtual tables, WAL, encodings, files that go away."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+
+from engines.test_contract import read_all
+from rowgate.engines import sqlite
+from rowgate.engines.sqlite import SqliteSource
+from rowgate.rows.errors import EngineFailure, NotReadOnly
+from rowgate.rows.model import Statement, Value
+from rowgate.rows.plan import plan_rows
+from rowgate.rows.request import parse_rows_body
+from rowgate.rows.sql import SQLITE, render_select
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "served.sqlite"
+
+
+@pytest.fixture
+def owner(path: Path) -> Iterator[apsw.Connection]:
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute(
+            "CREATE TABLE made (n INTEGER); CREATE INDEX made_n ON made (n); INSERT INTO made VALUES (1)"
+        )
+        yield connection
+
+
+@pytest.fixture
+def source(owner: apsw.Connection, path: Path) -> Iterator[SqliteSource]:
+    assert owner
+    with closing(SqliteSource(path)) as opened:
+        yield opened
+
+
+def run(source: SqliteSource, text: str) -> list[tuple[Value, ...]]:
+    return read_all(source.open_rows(Statement(text, ()), statement_seconds=5))
+
+
+REFUSED = {
+    "attach": "ATTACH '/etc/passwd' AS other",
+    "attach-memory": "ATTACH ':memory:' AS other",
+    "detach": "DETACH main",
+    "vacuum-into": "VACUUM INTO '/tmp/rowgate-stolen.sqlite'",
+    "pragma-query_only": "PRAGMA query_only = 0",
+    "pragma-table_list": "PRAGMA table_list",
+    "pragma-data_version-set": "PRAGMA data_version = 1",
+    "pragma-function": "SELECT * FROM pragma_database_list",
+    "load_extension": "SELECT load_extension('x')",
+    "readfile": "SELECT readfile('/etc/passwd')",
+    "writefile": "SELECT writefile('/tmp/x', 'x')",
+    "edit": "SELECT edit('x')",
+    "fts3_tokenizer": "SELECT fts3_tokenizer('simple')",
+    "reindex": "REINDEX",
+    "analyze": "ANALYZE",
+    "savepoint": "SAVEPOINT a",
+    "writable-schema": "PRAGMA writable_schema = 1",
+    "temporary-view": "CREATE TEMP VIEW v AS SELECT 1",
+    "returning": "DELETE FROM made RETURNING n",
+    "string-in-double-quotes": 'SELECT "no such column" FROM made',
+}
+
+
+@pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED.keys())
+def test_everything_but_reading_is_refused(source: SqliteSource, text: str) -> None:
+    with pytest.raises(EngineFailure):
+        run(source, text)
+    assert run(source, "SELECT n FROM made") == [(1,)]
+
+
+@pytest.mark.parametrize("lock", ["mode", "query_only", "authorizer"])
+def test_each_lock_holds_alone(path: Path, owner: apsw.Connection, monkeypatch: pytest.MonkeyPatch, lock: str) -> None:
+    """With the other two taken off, no write gets through."""
+    assert owner
+
+    class Weakened(SqliteSource):
+        def _connect(self, authorizer: sqlite.Authorizer) -> apsw.Connection:
+            if lock == "mode":
+                connection = apsw.Connection(
+                    f"file:{path}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+                )
+            else:
+                connection = apsw.Connection(str(path))
+            if lock == "query_only":
+                connection.pragma("query_only", 1)
+            if lock == "authorizer":
+                connection.set_authorizer(authorizer)
+            return connection
+
+    with closing(Weakened(path)) as source:
+        for text in (
+            "INSERT INTO made VALUES (2)",
+            "DROP TABLE made",
+            "CREATE TABLE more (n)",
+            "PRAGMA user_version = 5",
+        ):
+            with pytest.raises(EngineFailure):
+                run(source, text)
+        assert run(source, "SELECT n FROM made") == [(1,)]
+        if lock != "mode":
+            with pytest.raises(NotReadOnly):
+                source.prove_read_only()
+    monkeypatch.undo()
+
+
+def test_view_may_call_harmless_functions_and_no_others(source: SqliteSource, owner: apsw.Connection) -> None:
+    owner.execute("CREATE VIEW upper_made AS SELECT upper('ab') AS u, abs(-n) AS a FROM made")
+    owner.execute("CREATE VIEW loading AS SELECT load_extension('x') AS l FROM made")
+    owner.execute("CREATE VIEW folding AS SELECT rowgate_fold('A') AS l FROM made")
+    assert run(source, "SELECT * FROM upper_made") == [("AB", 1)]
+    for view in ("loading", "folding"):
+        with pytest.raises(EngineFailure):
+            run(source, f"SELECT * FROM {view}")
+
+
+def test_full_text_table_is_read_and_its_shadows_are_not_listed(source: SqliteSource, owner: apsw.Connection) -> None:
+    owner.execute("CREATE VIRTUAL TABLE notes USING fts5(body); INSERT INTO notes VALUES ('hello')")
+    assert [listed.name for listed in source.list_objects()] == ["made", "notes"]
+    described = source.find_object("notes")
+    assert described is not None
+    assert [column.name for column in described.columns] == ["body"]
+    for _ in range(2):
+        assert run(source, "SELECT body FROM notes") == [("hello",)]
+
+
+def test_virtual_table_that_must_write_is_as_if_it_were_not_there(source: SqliteSource, owner: apsw.Connection) -> None:
+    owner.execute("CREATE VIRTUAL TABLE boxes USING rtree(id, low, high)")
+    assert source.find_object("boxes") is None
+    assert source.find_object("made") is not None
+
+
+def test_columns_that_are_computed_are_read_and_hidden_ones_are_not(
+    source: SqliteSource, owner: apsw.Connection
+) -> None:
+    owner.execute("CREATE TABLE computed (n INTEGER, twice INTEGER AS (n * 2), thrice INTEGER AS (n * 3) STORED)")
+    described = source.find_object("computed")
+    assert described is not None
+    assert [column.name for column in described.columns] == ["n", "twice", "thrice"]
+
+
+def test_name_that_is_not_utf_8_hides_nothing_else(source: SqliteSource, owner: apsw.Connection) -> None:
+    owner.execute("PRAGMA writable_schema = 1")
+    owner.execute('CREATE TABLE "bad X" (n INTEGER); CREATE TABLE half ("bad Y" INTEGER, n INTEGER)')
+    owner.execute(
+        "UPDATE sqlite_schema SET name = CAST(replace(CAST(name AS BLOB), 'X', x'ff') AS TEXT),"
+        " tbl_name = CAST(replace(CAST(name AS BLOB), 'X', x'ff') AS TEXT),"
+        " sql = CAST(replace(replace(CAST(sql AS BLOB), 'X', x'ff'), 'Y', x'ff') AS TEXT) WHERE name IN ('bad X', 'half')"
+    )
+    owner.execute("PRAGMA schema_version = 99")
+    assert [listed.name for listed in source.list_objects()] == ["half", "made"]
+    described = source.find_object("half")
+    assert described is not None
+    assert [column.name for column in described.columns] == ["n"]
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le", "UTF-16be"])
+def test_text_is_text_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "encoded.sqlite"
+    with closing(apsw.Connection(str(path))) as owner:
+        owner.execute(f"PRAGMA encoding = '{encoding}'")
+        owner.execute("CREATE TABLE t (v TEXT, n INTEGER)")
+        bad = b"\xff" if encoding == "UTF-8" else "\ud800".encode(encoding, "surrogatepass")
+        owner.executemany("INSERT INTO t VALUES (?, ?)", [("Ünï", 1), ("山田", 2), ("x", 3)])
+        owner.execute("INSERT INTO t VALUES (CAST(? AS TEXT), 4)", ("É".encode(encoding) + bad,))
+    with closing(SqliteSource(path)) as source:
+        described = source.find_object("t")
+        assert described is not None
+
+        def ask(body: str) -> list[tuple[Value, ...]]:
+            plan = plan_rows(parse_rows_body(body.encode()), described, run_key="")
+            return read_all(source.open_rows(render_select(plan, SQLITE), statement_seconds=5))
+
+        assert ask("{}") == [("Ünï", 1), ("山田", 2), ("x", 3), ("É\ufffd", 4)]
+        assert ask('{filters: [{column: "v", function: "contains", value: "ÜN"}]}') == [("Ünï", 1)]
+        assert ask('{filters: [{column: "v", function: "equals", value: ["ünï", "X"]}]}') == [("Ünï", 1), ("x", 3)]
+        assert ask('{filters: [{column: "v", function: "starts_with", value: "é"}]}') == [("É\ufffd", 4)]
+
+
+def test_unreadable_text_after_another_writer_changed_the_rows(source: SqliteSource, owner: apsw.Connection) -> None:
+    """WAL: the statement that goes on sees the same rows as the one that stopped."""
+    owner.execute("PRAGMA journal_mode = WAL")
+    owner.execute("CREATE TABLE t (n INTEGER PRIMARY KEY, v TEXT)")
+    owner.execute(
+        "WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < 2499) INSERT INTO t "
+        "SELECT n, CASE n WHEN 1500 THEN CAST(x'ff' AS TEXT) ELSE 'v' END FROM c"
+    )
+    blocks = source.open_rows(Statement("SELECT n, v FROM t", ()), statement_seconds=5)
+    rows = blocks.read_block()
+    owner.execute("DELETE FROM t WHERE n < 700; INSERT INTO t VALUES (-5, 'new')")
+    while not blocks.is_exhausted:
+        rows += blocks.read_block()
+    blocks.close()
+    assert rows == [(n, "\ufffd" if n == 1500 else "v") for n in range(2500)]
+
+
+def test_wal_database_is_read_while_it_is_written(source: SqliteSource, owner: apsw.Connection) -> None:
+    owner.execute("PRAGMA journal_mode = WAL")
+    owner.execute("BEGIN IMMEDIATE; INSERT INTO made VALUES (2)")
+    assert run(source, "SELECT n FROM made") == [(1,)], "what is not committed is not seen, and nobody waits"
+    owner.execute("COMMIT")
+    assert run(source, "SELECT n FROM made") == [(1,), (2,)]
+    source.prove_read_only()
+
+
+def test_file_removed_in_the_middle_of_a_read_is_read_to_its_end(
+    source: SqliteSource, owner: apsw.Connection, path: Path
+) -> None:
+    owner.execute(
+        "WITH RECURSIVE c(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM c WHERE n < 5000) INSERT INTO made SELECT n FROM c"
+    )
+    blocks = source.open_rows(Statement("SELECT n FROM made ORDER BY n", ()), statement_seconds=5)
+    rows = blocks.read_block()
+    path.unlink()
+    assert rows + read_all(blocks) == [(n,) for n in range(1, 5001)]
+
+
+def test_connection_is_used_again_after_success_and_failure(source: SqliteSource) -> None:
+    run(source, "SELECT 1")
+    ((_, first),) = source._idle
+    with pytest.raises(EngineFailure):
+        run(source, "SELECT nope")
+    run(source, "SELECT 1")
+    assert [connection for _, connection in source._idle] == [first]
+    assert not source._lent
+
+
+def test_names_are_looked_up_once_while_nothing_changes(source: SqliteSource) -> None:
+    assert source.find_object("made") is source.find_object("made")
+
+
+def test_path_with_signs_that_mean_something_in_an_address(path: Path) -> None:
+    odd = path.with_name("a b?c#d%41é.sqlite")
+    with closing(sqlite3.connect(odd)) as owner:
+        owner.execute("CREATE TABLE t (n)")
+        owner.commit()
+    with closing(apsw.Connection(str(odd))) as owner:
+        owner.execute("CREATE TABLE t (n)")
+    with closing(SqliteSource(odd)) as source:
+        assert [listed.name for listed in source.list_objects()] == ["t"]

@@ -1,0 +1,184 @@
+"""`rowgate serve`: start-up, TLS, slow clients, log lines."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from processes.conftest import Home
+from rowgate.cli.main import main
+from support.certificates import make_certificate, trust
+from support.servers import ROWGATE, fetch_token, serve_process
+
+
+def fail_to_serve(home: Home, capsys: pytest.CaptureFixture[str], *flags: str) -> str:
+    """Run `rowgate serve` in this process; give its one line of complaint."""
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--home", str(home.path), "--port", "0", *flags])
+    assert ended.value.code == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("rowgate: ")
+    return line
+
+
+def test_it_is_ready_soon_and_says_where(home: Home) -> None:
+    begun = time.monotonic()
+    with serve_process(home.path) as server:
+        assert time.monotonic() - begun < 3
+        assert f"Rowgate serves SQLite read-only at {server.url} (home {home.path})" in server.log.read_text()
+
+
+def test_a_port_that_is_taken_is_told_with_its_holder(home: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        ended = subprocess.run(
+            [*ROWGATE, "serve", "--home", str(home.path), "--port", str(port)],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    (line,) = ended.stderr.splitlines()
+    assert f"port {port} is held by process {os.getpid()}" in line
+    assert Path(sys.argv[0]).name in line or "python" in line
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
+def test_plain_http_beyond_this_machine_is_refused(home: Home, capsys: pytest.CaptureFixture[str], host: str) -> None:
+    """RFC 6749 §3.2: the token endpoint requires TLS."""
+    line = fail_to_serve(home, capsys, "--host", host)
+    assert "--tls-cert" in line
+    assert "--insecure-http" in line
+
+
+def test_plain_http_beyond_this_machine_is_served_when_it_is_asked_for(home: Home) -> None:
+    with serve_process(home.path, "--host", "0.0.0.0", "--insecure-http") as server:
+        fetch_token(server.url, home.made.application.client_id, home.made.client_secret)
+
+
+def test_an_address_of_another_machine_is_told(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    line = fail_to_serve(home, capsys, "--host", "192.0.2.1", "--insecure-http")
+    assert "cannot listen on 192.0.2.1" in line
+
+
+def test_tls_serves_httpx_and_curl(home: Home, tmp_path: Path) -> None:
+    cert, key = make_certificate(tmp_path)
+    with serve_process(home.path, "--tls-cert", str(cert), "--tls-key", str(key), scheme="https") as server:
+        answer = httpx.post(f"{server.url}/token", data=home.form, verify=trust(cert))
+        assert answer.status_code == 200
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            httpx.post(f"{server.url}/token", data=home.form)
+        command = [
+            "curl",
+            "--silent",
+            "--cacert",
+            str(cert),
+            "--data",
+            httpx.QueryParams(home.form),
+            server.url + "/token",
+        ]
+        told = subprocess.run([str(part) for part in command], capture_output=True, check=True)
+        assert json.loads(told.stdout)["token_type"] == "bearer"
+        document = httpx.get(f"{server.url}/.well-known/oauth-authorization-server", verify=trust(cert)).json()
+        assert document["token_endpoint"].startswith("https://")
+        assert httpx.get(f"{server.url}/healthz", verify=trust(cert)).status_code == 200
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_tls_files_that_cannot_be_used_are_told(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cert, key = (str(path) for path in make_certificate(tmp_path))
+    other = tmp_path / "other"
+    other.mkdir()
+    other_key = str(make_certificate(other)[1])
+    text = tmp_path / "text.pem"
+    text.write_text("no certificate")
+    for given in ((cert, other_key), (str(text), key), (cert, str(text)), (str(tmp_path / "none"), key), (key, cert)):
+        assert "tls_cert and tls_key" in fail_to_serve(home, capsys, "--tls-cert", given[0], "--tls-key", given[1])
+    assert "go together" in fail_to_serve(home, capsys, "--tls-cert", cert)
+
+
+def test_half_open_connections_cost_nobody_else_and_are_cut(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R28: 200 clients that begin a request and never finish it."""
+    monkeypatch.setenv("ROWGATE_REQUEST_SECONDS", "1")
+    begun = (
+        b"",
+        b"P",
+        b"POST /token HTTP/1.1\r\nHost: a\r\nContent-Le",
+        b"POST /token HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
+    )
+    with serve_process(home.path) as server, ExitStack() as stack:
+        address = ("127.0.0.1", int(urlsplit(server.url).netloc.split(":")[1]))
+        slow = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(200)]
+        for number, connection in enumerate(slow):
+            connection.sendall(begun[number % len(begun)])
+        asked = time.monotonic()
+        fetch_token(server.url, home.made.application.client_id, home.made.client_secret)
+        assert time.monotonic() - asked < 1
+        for number, connection in enumerate(slow):
+            answer = _read_to_end(connection)
+            assert answer.startswith(b"HTTP/1.1 408 "), (begun[number % len(begun)], answer[:60])
+        assert time.monotonic() - asked < 6
+        assert httpx.post(f"{server.url}/token", data=home.form).status_code == 200
+
+
+def _read_to_end(connection: socket.socket) -> bytes:
+    parts = []
+    while part := connection.recv(65_536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def test_log_lines_are_json_and_hold_no_secret(home: Home) -> None:
+    """R31: everything that was issued or typed is looked for in the log, the record and the state."""
+    made = home.made
+    secrets = [made.client_secret]
+    with serve_process(home.path, "--log-format", "json", "--log-level", "debug") as server:
+        tokens = fetch_token(server.url, made.application.client_id, made.client_secret)
+        secrets += [tokens["access_token"], tokens["refresh_token"]]
+        url = server.url
+        bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+        httpx.get(f"{url}/api/v1/data/small/rows", headers=bearer)
+        httpx.get(f"{url}/api/v1/data/small/rows?filter=nothing:at:all", headers=bearer)
+        httpx.get(f"{url}/api/v1/data/none/rows?access_token={tokens['access_token']}")
+        httpx.get(f"{url}/api/v1/data/none/rows", headers={"Authorization": f"Bearer {tokens['access_token'][:-1]}"})
+        httpx.post(f"{url}/token?client_secret={made.client_secret}", data=home.form)
+        httpx.post(f"{url}/token", data={**home.form, "client_id": made.client_secret})
+        httpx.post(f"{url}/token", data={**home.form, "client_secret": made.client_secret + "x"})
+        httpx.post(f"{url}/token", data={**home.form, "grant_type": made.client_secret, "scope": made.client_secret})
+        httpx.post(f"{url}/token", data={**home.form, "grant_type": "refresh_token", "refresh_token": secrets[2]})
+        assert server.stop() == 0
+    lines = server.log.read_text().splitlines()
+    assert lines
+    for line in lines:
+        assert {"at", "level", "message"} <= set(json.loads(line)), line
+    kept = [server.log, *home.settings.audit_path.iterdir(), *home.path.glob("state.db*")]
+    for path in kept:
+        content = path.read_bytes()
+        for secret in secrets:
+            assert secret.encode() not in content, path
+            assert secret[14:].encode() not in content, path
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_home_that_breaks_is_told_at_start(home: Home, capsys: pytest.CaptureFixture[str], workers: str) -> None:
+    home.settings.master_key_path.write_text("00" * 32)
+    assert "master.key" in fail_to_serve(home, capsys, "--workers", workers)
+    home.settings.state_path.write_text("no database" * 1000)
+    assert "restore it from a backup" in fail_to_serve(home, capsys, "--workers", workers)
+
+
+def test_a_served_database_that_is_gone_is_told(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(home.settings.database.removeprefix("sqlite:///")).unlink()
+    assert "cannot be read" in fail_to_serve(home, capsys)

@@ -1,0 +1,84 @@
+"""Several worker processes: one policy, and a worker that dies is replaced."""
+
+import http.client
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+
+from processes.conftest import Home
+from rowgate import wiring
+from rowgate.oauth.tokens import TokenSealer
+from support.homes import administer
+from support.servers import ServerProcess, fetch_token, serve_process, wait_until
+
+
+def ask_workers(server: ServerProcess, token: str, *, connections: int = 16) -> dict[str, set[int]]:
+    """Read with fresh connections, all open at once; give the statuses by worker (the request id's first part)."""
+    opened = [http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=10) for _ in range(connections)]
+    found: dict[str, set[int]] = {}
+    for connection in opened:
+        connection.connect()
+    for connection in opened:
+        connection.request("GET", "/api/v1/data/small/rows", headers={"Authorization": f"Bearer {token}"})
+    for connection in opened:
+        answer = connection.getresponse()
+        answer.read()
+        found.setdefault(answer.headers["x-request-id"].split("-")[0], set()).add(answer.status)
+        connection.close()
+    return found
+
+
+def reaches_all_workers(server: ServerProcess, token: str, change: Callable[[], object], status: int) -> None:
+    """Make a change; within a second every worker answers so, and none goes back on it."""
+    change()
+    made_at = time.monotonic()
+    answers = wait_until(lambda: _all_say(ask_workers(server, token), status), seconds=3)
+    assert time.monotonic() - made_at < 1.0
+    for _ in range(6):
+        answers = ask_workers(server, token)
+        assert set().union(*answers.values()) == {status}
+
+
+def _all_say(answers: dict[str, set[int]], status: int) -> bool:
+    return len(answers) == 2 and all(found == {status} for found in answers.values())
+
+
+def test_a_change_reaches_every_worker_within_a_second(home: Home) -> None:
+    with serve_process(home.path, "--workers", "2") as server, administer(home.settings) as desks:
+        wait_until(lambda: len(ask_workers(server, "none")) == 2)
+        token, other = (
+            fetch_token(server.url, home.made.application.client_id, home.made.client_secret)["access_token"]
+            for _ in range(2)
+        )
+        reaches_all_workers(server, token, lambda: desks.objects.block("small", reason="tests"), 401)
+        reaches_all_workers(server, token, lambda: desks.objects.unblock("small"), 200)
+        reaches_all_workers(server, token, lambda: desks.applications.ungrant("app", ["small"]), 401)
+        reaches_all_workers(server, token, lambda: desks.applications.grant("app", ["small"]), 200)
+        reaches_all_workers(server, token, lambda: desks.applications.set_enabled("app", enabled=False), 401)
+        reaches_all_workers(server, token, lambda: desks.applications.set_enabled("app", enabled=True), 200)
+        store = wiring.open_store(home.settings)
+        sealer = TokenSealer(store.load_keys().sealing)
+        store.close()
+        reaches_all_workers(server, token, lambda: desks.tokens.revoke(token, sealer), 401)
+        assert set().union(*ask_workers(server, other).values()) == {200}
+        reaches_all_workers(server, other, lambda: desks.applications.remove("app"), 401)
+        assert server.stop() == 0
+    actions = [event["action"] for event in home.list_events(kind="server")]
+    assert sorted(actions) == ["started", "started", "stopped", "stopped"]
+
+
+def test_a_worker_that_is_killed_is_replaced_and_no_answer_is_lost(home: Home) -> None:
+    with serve_process(home.path, "--workers", "2") as server:
+        wait_until(lambda: len(ask_workers(server, "none")) == 2)
+        before = set(ask_workers(server, "none"))
+        # the workers, not the tracker that multiprocessing starts beside them
+        supervisor = psutil.Process(server.process.pid)
+        workers = [child for child in supervisor.children() if "spawn_main" in " ".join(child.cmdline())]
+        assert len(workers) == 2
+        workers[0].kill()
+        wait_until(lambda: len(set(ask_workers(server, "none")) - before) == 1, seconds=15)
+        assert httpx.post(f"{server.url}/token", data=home.form).status_code == 200
+        assert server.stop() == 0

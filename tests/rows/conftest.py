@@ -1,0 +1,41 @@
+"""One server for each database that the tests of rows read."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from datasets.flights import flights_database
+from rows.harness import Reader, open_reader
+from rows.tables import make_block_tables, make_names, make_types
+
+
+@pytest.fixture(scope="package")
+def sample(sample_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """The sample database; `users` is an alias."""
+    home = tmp_path_factory.mktemp("sample-rows") / "home"
+    with open_reader(sample_database, home, aliases={"users": "SA_ADInventory_UsersView"}) as reader:
+        yield reader
+
+
+@pytest.fixture(scope="package")
+def flights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """336,776 real flights."""
+    folder = tmp_path_factory.mktemp("flights-rows")
+    with open_reader(flights_database(folder), folder / "home") as reader:
+        yield reader
+
+
+@pytest.fixture(scope="package")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """Every kind of value, hostile names, results at the edges of a block."""
+    folder = tmp_path_factory.mktemp("odd-rows")
+    path = folder / "odd.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        for make in (make_types, make_names, make_block_tables):
+            make(database)
+        database.commit()
+    with open_reader(path, folder / "home") as reader:
+        yield reader

@@ -1,0 +1,205 @@
+"""No name and no value of a request reaches the text of a statement (R23, R24)."""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import apsw
+import httpx
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rowgate.engines.sqlite import SqliteSource
+from rowgate.rows.errors import InvalidParameter
+from rowgate.rows.fold import fold
+from rowgate.rows.model import Column, Family, Function, ObjectDescription, Statement
+from rowgate.rows.plan import plan_rows
+from rowgate.rows.request import parse_rows_body
+from rowgate.rows.sql import SQLITE, render_select
+from rows.harness import Reader, refusal
+from rows.tables import HOSTILE, quoted
+from support.homes import add_application
+from support.servers import fetch_token, wait_until
+
+ATTACKS = [
+    *('"', '""', "'", "]", "[x]", "`", ";", "--", "/*", "\n", "\0", "?", "?1", ":a", "$a", "%", "\\", "\u2028", "'text'"),
+    *('x"||(select sql from sqlite_schema)||"y', "' OR 1=1 --", "1; DROP TABLE t", '") UNION SELECT 1 --', "null", "*"),
+]  # fmt: skip
+attacks = st.sampled_from(ATTACKS) | st.lists(st.sampled_from(ATTACKS), min_size=1, max_size=4).map("".join)
+names = (attacks | st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)).filter(lambda name: "\0" not in name)
+
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+_WORDS = (
+    r"SELECT|FROM|WHERE|AND|OR|NOT|IN|IS|NULL|ORDER|BY|DESC|LIMIT|OFFSET|COLLATE|NOCASE|BINARY|CASE|WHEN|THEN|ELSE|END"
+    r"|CAST|AS|BLOB|typeof|max|instr|lower|substr|rowgate_fold|'text'|-?\d{1,3}"
+)
+_SKELETON = re.compile(rf"(?:\s|[(),=<>?]|\b(?:{_WORDS})\b|-\d{{1,3}}|'text')*")
+
+
+def check_text(statement: Statement, allowed: set[str]) -> None:
+    """The text is known words, quoted names of the catalog, and a place for each value."""
+    found = {name.replace('""', '"') for name in _QUOTED.findall(statement.text)}
+    assert found <= allowed
+    skeleton = _QUOTED.sub(" ", statement.text)
+    assert _SKELETON.fullmatch(skeleton), skeleton
+    assert skeleton.count("?") == len(statement.parameters)
+
+
+columns = st.builds(
+    Column, names, st.just(""), st.sampled_from([Family.TEXT, Family.ANY, Family.MOMENT]), st.just(True)
+)  # fmt: skip
+objects = st.builds(
+    ObjectDescription,
+    names,
+    st.just("table"),
+    st.lists(columns, min_size=1, max_size=4, unique_by=lambda c: c.name).map(tuple),
+)
+
+
+@st.composite
+def asked(draw: st.DrawFn) -> tuple[ObjectDescription, dict[str, Any]]:
+    described = draw(objects)
+    name = st.sampled_from([column.name for column in described.columns])
+    if draw(st.booleans()):
+        name |= names
+    value = attacks | st.lists(attacks, max_size=3)
+    comparing = [f for f in Function if f not in (Function.BETWEEN, Function.IS_NULL, Function.IS_NOT_NULL)]
+    one = st.fixed_dictionaries({"column": name, "function": st.sampled_from(comparing), "value": value})
+    order = st.fixed_dictionaries({"column": name, "direction": st.sampled_from(["asc", "desc"])})
+    body = draw(
+        st.fixed_dictionaries(
+            {"filters": st.lists(one, max_size=3)},
+            optional={
+                "columns": st.lists(name, min_size=1, max_size=3),
+                "groupby": st.lists(name, max_size=2),
+                "orderby": st.lists(order, max_size=2),
+                "limit": st.integers(0, 2**63 - 1),
+                "offset": st.integers(0, 2**63 - 1),
+                "jobRuntimeKey": attacks,
+            },
+        )
+    )
+    return described, body
+
+
+@settings(max_examples=500, deadline=None)
+@given(asked())
+def test_only_names_of_the_catalog_reach_the_text(made: tuple[ObjectDescription, dict[str, Any]]) -> None:
+    described, body = made
+    for run_key in ("", described.columns[0].name):
+        try:
+            plan = plan_rows(parse_rows_body(msgspec.json.encode(body)), described, run_key=run_key)
+        except InvalidParameter:
+            continue
+        check_text(render_select(plan, SQLITE), {described.name, *(column.name for column in described.columns)})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    yield tmp_path_factory.mktemp("injection")
+
+
+@settings(max_examples=60, deadline=None)
+@given(names.filter(lambda name: not name.lower().startswith("sqlite_")), names, attacks)
+def test_hostile_names_of_real_objects_give_their_rows(folder: Path, table: str, column: str, value: str) -> None:
+    path = folder / "real.sqlite"
+    path.unlink(missing_ok=True)
+    with closing(apsw.Connection(str(path))) as database:
+        database.execute("PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF")
+        database.execute(f"CREATE TABLE {quoted(table)} ({quoted(column)} TEXT)")
+        database.execute(f"INSERT INTO {quoted(table)} ({quoted(column)}) VALUES (?), ('other'), (NULL)", (value,))
+    with closing(SqliteSource(path)) as source:
+        described = source.find_object(table)
+        assert described is not None
+        assert [listed.name for listed in source.list_objects()] == [table]
+        body = {
+            "columns": [column],
+            "filters": [
+                {"column": column, "function": function, "value": value} for function in ("equals", "contains")
+            ],
+            "orderby": [{"column": column}],
+        }
+        plan = plan_rows(parse_rows_body(msgspec.json.encode(body)), described, run_key="")
+        blocks = source.open_rows(render_select(plan, SQLITE), statement_seconds=10)
+        assert blocks.read_block() == [(value,)]
+        blocks.close()
+
+
+def test_hostile_columns_are_read_filtered_grouped_and_ordered(odd: Reader) -> None:
+    expected = odd.sql("SELECT * FROM hostile")
+    assert odd.rows("hostile") == expected
+    for name in HOSTILE:
+        body = {
+            "columns": [name],
+            "filters": [{"column": name, "function": "ends_with", "value": ["É1", "É2"]}],
+            "orderby": [{"column": name, "direction": "desc"}],
+        }
+        assert odd.rows("hostile", body) == [{name: expected[2][name]}, {name: expected[1][name]}]
+        groups = odd.rows("hostile", {"columns": ["?"], "groupby": [name]})
+        assert [group[name] for group in groups if name != "groupItems"] == [
+            row[name] for row in expected if name != "groupItems"
+        ]
+
+
+def test_hostile_objects_are_found_by_exactly_their_name(odd: Reader) -> None:
+    for place, name in enumerate([*HOSTILE, "plain"]):
+        assert odd.rows(name) == [{name: f"in table {place}"}]
+
+
+@pytest.mark.parametrize("value", ATTACKS)
+@pytest.mark.parametrize("function", ["equals", "contains", "less", "not_equals"])
+def test_hostile_values_are_values(sample: Reader, function: str, value: str) -> None:
+    body = {"filters": [{"column": "DisplayName", "function": function, "value": value}], "columns": ["DisplayName"]}
+    rows = sample.rows("SA_ADInventory_UsersView", body)
+    every = [row["DisplayName"] for row in sample.sql("SELECT DisplayName FROM SA_ADInventory_UsersView")]
+    meaning = {
+        "equals": lambda text: fold(text) == fold(value),
+        "not_equals": lambda text: fold(text) != fold(value),
+        "contains": lambda text: fold(value) in fold(text),
+        "less": lambda text: fold(text) < fold(value),
+    }[function]
+    assert [row["DisplayName"] for row in rows] == [text for text in every if meaning(text)]
+
+
+def test_no_spelling_reaches_an_object_that_is_not_granted(odd: Reader) -> None:
+    """Datasette GHSA-h547: `plain` is granted, `plain\\n` is another table, and nothing else is either of them."""
+    made = add_application(odd.server.settings, "plain only", ("plain",))
+    token = wait_until(lambda: _try_token(odd, made.application.client_id, made.client_secret))
+    with httpx.Client(base_url=odd.server.url, headers={"Authorization": f"Bearer {token}"}) as client:
+
+        def status(name: str) -> int:
+            return client.get(f"/api/v1/data/{name}/rows").status_code
+
+        assert client.get("/api/v1/data/plain/rows").json() == [{"plain": f"in table {len(HOSTILE)}"}]
+        assert client.get("/api/v1/data/%70lain/rows").status_code == 200, "the same name, encoded without need"
+        assert status("plain%0A") == 401
+        for spelling in (
+            "plain%00",
+            "plain%20",
+            "PLAIN",
+            "plain%0A%0A",
+            "%22plain%22",
+            "main.plain",
+            "plain%2F",
+            "plain;",
+            "pl%FFain",
+        ):
+            assert status(spelling) in (401, 404), spelling
+        for other in ("hostile", "numbers", "type_1"):
+            assert status(other) == 401
+
+
+def _try_token(odd: Reader, client_id: str, client_secret: str) -> str | None:
+    try:
+        return str(fetch_token(odd.server.url, client_id, client_secret)["access_token"])
+    except AssertionError:
+        return None  # the server has not yet heard of the application
+
+
+def test_refusal_names_the_hostile_column_as_json(odd: Reader) -> None:
+    for name in ATTACKS:
+        assert refusal(odd.post("numbers", {"columns": [name]}))[0] == "columns[0]"

@@ -1,0 +1,223 @@
+"""The rooms and the directions between them, as docs and DESIGN state them, held by parsing every import."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import rowgate
+
+ROOT = Path(rowgate.__file__).parent
+FILES = sorted(path for path in ROOT.rglob("*.py"))
+MAX_LINES = 400
+
+# What each room may import of the others. "oauth" means the room and everything in it; the longest match of a
+# file's own name counts.
+MAY_IMPORT: dict[str, set[str]] = {
+    "": set(),
+    "access": set(),
+    "config": set(),
+    "oauth": {"access"},
+    "rows": {"access"},
+    "audit.events": set(),
+    # the contracts, with the types that they speak of; service.model is data only
+    "ports": {"access", "audit.events", "oauth.model", "rows.model", "service.model"},
+    "service": {"access", "ports", "oauth", "rows", "audit.events"},
+    # adapters implement ports in the words of the cores
+    "store": {"ports", "oauth", "service.model"},
+    "engines": {"ports", "rows"},
+    "audit": {"ports", ""},
+    "web": {"access", "config", "service", "ports", "oauth", "rows", "audit.events"},
+    "console": {"access", "config", "service", "ports", "oauth", "rows", "audit.events"},
+    "cli": {"access", "config", "service", "ports", "oauth", "rows", "audit.events", "wiring", "sample", ""},
+    "sample": set(),
+    "client": set(),
+}
+KNOWS_ALL = {"wiring"}
+PURE_ROOMS = ("oauth", "rows", "access", "audit.events")
+IMPURE = frozenset(
+    [
+        "aiofiles",
+        "apsw",
+        "asyncio",
+        "concurrent",
+        "ctypes",
+        "getpass",
+        "glob",
+        "http",
+        "io",
+        "logging",
+        "multiprocessing",
+        "os",
+        "pathlib",
+        "platform",
+        "psutil",
+        "queue",
+        "random",
+        "requests",
+        "secrets",
+        "select",
+        "selectors",
+        "shutil",
+        "signal",
+        "socket",
+        "sqlalchemy",
+        "sqlite3",
+        "ssl",
+        "subprocess",
+        "sys",
+        "tempfile",
+        "threading",
+        "time",
+        "urllib.request",
+        "uuid",
+        "uvicorn",
+        "uvloop",
+    ]
+)
+DATABASES = ("sqlalchemy", "sqlite3", "apsw", "alembic")
+MAY_SPEAK_SQL = ("store", "engines", "rows.sql", "sample")
+SQL = re.compile(
+    r"\b(SELECT\b.*\bFROM|INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|(CREATE|DROP|ALTER)\s+(TABLE|VIEW|INDEX)"
+    r"|PRAGMA\s|ATTACH\s|ORDER BY|GROUP BY|WHERE\s|BEGIN IMMEDIATE)"
+)
+MAY_HOLD_STATUS = ("web", "oauth.errors", "rows.errors")
+STATUS = frozenset({*range(200, 207), *range(301, 309), *range(400, 432), 451, *range(500, 506)})
+
+
+def name_module(path: Path) -> str:
+    """Give `oauth.tokens` for its file, "" for the package itself."""
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_in(module: str, room: str) -> bool:
+    return module == room or (room != "" and module.startswith(room + "."))
+
+
+def find_room(module: str) -> str:
+    rooms = [room for room in (*MAY_IMPORT, *KNOWS_ALL) if is_in(module, room)]
+    assert rooms, f"{module} is in no room of DESIGN.md"
+    return max(rooms, key=len)
+
+
+def list_imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Give every imported module with its line, imports inside functions and for type checkers too."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                yield from ((node.lineno, alias.name) for alias in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                assert level == 0, f"{path}:{node.lineno}: imports are absolute"
+                for alias in names:
+                    whole = f"{module}.{alias.name}"
+                    stands_for_module = (ROOT.parent / whole.replace(".", "/")).with_suffix(".py").exists()
+                    is_package = (ROOT.parent / whole.replace(".", "/")).is_dir()
+                    yield node.lineno, whole if stands_for_module or is_package else str(module)
+
+
+def own_imports(path: Path) -> list[tuple[int, str]]:
+    """Give the imports of this project's own modules, without the leading `rowgate.`."""
+    found = []
+    for line, module in list_imports(path):
+        if module == "rowgate" or module.startswith("rowgate."):
+            found.append((line, module.removeprefix("rowgate").removeprefix(".")))
+    return found
+
+
+def list_texts(path: Path) -> Iterator[tuple[int, str]]:
+    """Give the string constants that are no docstrings."""
+    tree = ast.parse(path.read_text("utf-8"))
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.lineno, node.value
+
+
+def render(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", FILES, ids=render)
+def test_imports_follow_the_directions(path: Path) -> None:
+    """A room imports only what the table allows; only wiring knows every room."""
+    module = name_module(path)
+    room = find_room(module)
+    if room in KNOWS_ALL:
+        return
+    home = room.split(".")[0]
+    allowed = MAY_IMPORT[room] | ({home} if room == home else set())
+    wrong = [
+        f"{render(path)}:{line} imports rowgate.{target}"
+        for line, target in own_imports(path)
+        if not any(is_in(target, other) for other in allowed)
+    ]
+    assert not wrong, f"DESIGN.md allows {room or 'the package'} only {sorted(allowed)}: {wrong}"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if name_module(p).startswith(PURE_ROOMS)], ids=render)
+def test_pure_rooms_have_no_io_clock_or_randomness(path: Path) -> None:
+    """The cores take time, randomness and bytes as arguments."""
+    wrong = [
+        f"{render(path)}:{line} imports {module}"
+        for line, module in list_imports(path)
+        if module in IMPURE or module.split(".")[0] in IMPURE
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if name_module(p).startswith(PURE_ROOMS)], ids=render)
+def test_pure_rooms_do_not_open_files_or_read_the_clock(path: Path) -> None:
+    """What needs no import is looked for by its name."""
+    wrong = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call):
+            match node.func:
+                case ast.Name(id="open" | "input" | "print"):
+                    wrong.append(f"{render(path)}:{node.lineno} calls {node.func.id}")
+                case ast.Attribute(attr="now" | "utcnow" | "today"):
+                    wrong.append(f"{render(path)}:{node.lineno} reads the clock")
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", FILES, ids=render)
+def test_sql_text_stands_only_where_it_may(path: Path) -> None:
+    """SQL is built in rows/sql.py, and spoken by the store, the engines and the sample."""
+    module = name_module(path)
+    if any(is_in(module, room) for room in MAY_SPEAK_SQL):
+        return
+    wrong = [f"{render(path)}:{line}: {text[:60]!r}" for line, text in list_texts(path) if SQL.search(text)]
+    wrong += [
+        f"{render(path)}:{line} imports {found}"
+        for line, found in list_imports(path)
+        if found.split(".")[0] in DATABASES
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", FILES, ids=render)
+def test_http_status_numbers_stand_only_where_they_may(path: Path) -> None:
+    """A status is chosen by the edge and named by the two error trees."""
+    module = name_module(path)
+    if any(is_in(module, room) for room in MAY_HOLD_STATUS):
+        return
+    wrong = [
+        f"{render(path)}:{node.lineno}: {node.value}"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in STATUS
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", FILES, ids=render)
+def test_files_stay_readable(path: Path) -> None:
+    """A file past 400 lines is two files."""
+    assert len(path.read_text("utf-8").splitlines()) <= MAX_LINES
