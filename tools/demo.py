@@ -36,6 +36,8 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        sys.stdout = None  # type: ignore[assignment] # the reader of the page has enough
     return 0
 
 

@@ -12,3 +12,4 @@ class Access(msgspec.Struct, frozen=True):
     scope: frozenset[str]
     token_id: str  # hex handle, safe to log: it does not lead back to the token
     expires_at: int  # seconds since 1970
+    proof: object  # what it was decided from; only who made it looks inside, to decide again

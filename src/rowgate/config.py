@@ -5,6 +5,7 @@ record back as the file that would make it.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -14,6 +15,7 @@ from typing import Any
 CONFIG_NAME = "rowgate.toml"
 ENVIRONMENT_PREFIX = "ROWGATE_"
 _SWITCHES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_CONTROLS = re.compile("[\x00-\x1f\x7f]")  # TOML wants them escaped
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -53,7 +55,8 @@ class Settings:
     keep_alive_seconds: int = _setting(75, "time that an idle connection stays open")
     send_stall_seconds: int = _setting(30, "time that a reader may take nothing before its rows are cut")
     statement_seconds: int = _setting(300, "time that one statement may spend in the database")
-    max_reads: int = _setting(16, "statements per worker at once; further ones wait")
+    max_reads: int = _setting(32, "statements per worker at once; further ones wait")
+    max_reads_per_application: int = _setting(8, "of them, for one application")
     read_queue_seconds: int = _setting(10, "time that a read waits for its turn before it gets 503")
     shutdown_seconds: int = _setting(30, "time that running requests get to finish when the server stops")
     log_format: str = _setting("console", "console or json")
@@ -186,7 +189,7 @@ def _toml(value: Any) -> str:
         return "[" + ", ".join(_toml(part) for part in value) + "]"
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        return '"' + _CONTROLS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", escaped) + '"'
     return str(value)
 
 

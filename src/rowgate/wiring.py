@@ -155,9 +155,15 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
     rows = RowsService(
         state,
         source,
+        confirm=tokens.confirm,
         audit=audit,
         clock=clock,
-        limits=ReadLimits(settings.max_reads, settings.read_queue_seconds, settings.statement_seconds),
+        limits=ReadLimits(
+            settings.max_reads,
+            settings.max_reads_per_application,
+            settings.read_queue_seconds,
+            settings.statement_seconds,
+        ),
         conceal_objects=settings.conceal_objects,
     )
 
@@ -204,7 +210,6 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         audit,
         clock,
         max_body_bytes=settings.max_rows_body_bytes,
-        send_stall_seconds=settings.send_stall_seconds,
     )
     return App(
         {

@@ -98,8 +98,9 @@ def test_audit_gives_one_object_a_line(made: dict[str, Any]) -> None:
     assert made["client_secret"] not in done.stdout
 
 
-def test_doctor_gives_every_finding(home: Path) -> None:
-    (home / "rowgate.toml").open("a").write("\nport = 0\n")
+def test_doctor_gives_every_finding(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert home.is_dir()
+    monkeypatch.setenv("ROWGATE_PORT", "0")
     findings = read_json("doctor", "--json")
     assert len(findings) >= 8
     assert all(set(finding) == {"question", "good", "found", "advice"} and finding["good"] for finding in findings)

@@ -119,6 +119,7 @@ def _match(expected: list[str], found: str, known: dict[str, str], told: str) ->
                 named.add(part)
                 pattern += rf"(?P<{part}>\S+)"
         pattern += r" *\n"
-    match = re.fullmatch(pattern, found)
+    whole = found if not found or found.endswith("\n") else found + "\n"  # a question ends without a line's end
+    match = re.fullmatch(pattern, whole)
     assert match is not None, f"{told}\n--- expected\n" + "\n".join(expected)
     known.update(match.groupdict())

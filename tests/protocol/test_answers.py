@@ -146,7 +146,7 @@ def test_quotes_in_a_challenge_are_escaped() -> None:
 @numbered("P8", "RFC 6749 §3.2")
 def test_plain_http_beyond_the_machine_must_be_asked_for(world: World) -> None:
     home = world.server.settings.home
-    with pytest.raises(ConfigError, match="tls_cert"):
+    with pytest.raises(ConfigError, match="tls-cert"):
         load_settings(home, {}, {"host": "0.0.0.0"})
     for more in ({"insecure_http": True}, {"trusted_proxies": ("10.0.0.1",)}, {"tls_cert": "a", "tls_key": "b"}):
         load_settings(home, {}, {"host": "0.0.0.0", **more})

@@ -67,4 +67,5 @@ def decide_bearer(
         scope=frozenset(name for name in record.scope.split(" ") if name in application.scope),
         token_id=token_id.hex(),
         expires_at=record.expires_at,
+        proof=(token_id, record),
     )

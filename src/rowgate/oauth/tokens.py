@@ -32,7 +32,7 @@ _HEADER_BYTES = 19  # version, key number, token id
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-_FROM_URL = str.maketrans("-_+/", "+/!!")  # the plain alphabet's two signs are no part of ours
+_FROM_URL = str.maketrans("-_+/=", "+/!!!")  # the plain alphabet's two signs and padding are no part of ours
 
 
 class TokenRecord(msgspec.Struct, array_like=True, frozen=True):
@@ -99,6 +99,9 @@ class TokenSealer:
             raise UnreadableToken from None
         if len(raw) <= _HEADER_BYTES + _TAG_BYTES or raw[0] != _VERSION:
             raise UnreadableToken
+        odd = len(raw) % 3
+        if odd and binascii.b2a_base64(raw[-odd:], newline=False).rstrip(b"=") != text[-odd - 1 :].encode():
+            raise UnreadableToken  # the last sign has spare bits: of its spellings only one is ours
         key = self._keys.get(int.from_bytes(raw[1:3], "big"))
         if key is None:
             raise UnreadableToken

@@ -24,6 +24,7 @@ class Follower:
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self.is_current = True
+        self._must_reload = False
 
     def start(self) -> None:
         """Begin to follow, in the running event loop."""
@@ -46,6 +47,11 @@ class Follower:
                 if self.is_current:
                     _log.warning("the state cannot be read, serving as of before: %s", error)
                 self.is_current = False
+            except Exception:  # noqa: BLE001 - whatever it is, the next look must come
+                # To stop following would let revoked tokens live on: say so, and load everything the next time.
+                _log.exception("the state cannot be followed")
+                self.is_current = False
+                self._must_reload = True
             if self._clock() >= forget_at:
                 self._state.forget_expired(self._clock())
                 forget_at = self._clock() + FORGET_SECONDS
@@ -55,8 +61,11 @@ class Follower:
         loop = asyncio.get_running_loop()
         if self.is_current and not await loop.run_in_executor(self._executor, self._store.has_changed):
             return
-        changes = await loop.run_in_executor(self._executor, self._store.load_changes, self._state.sequence)
+        changes = None
+        if not self._must_reload:
+            changes = await loop.run_in_executor(self._executor, self._store.load_changes, self._state.sequence)
         if changes is None:
             self._state.replace(await loop.run_in_executor(self._executor, self._store.load_state))
         else:
             self._state.apply(changes)
+        self._must_reload = False

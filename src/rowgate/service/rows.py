@@ -9,28 +9,33 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from rowgate.access import Access
 from rowgate.audit.events import RowsEnded, RowsOpened
-from rowgate.oauth.errors import InsufficientScope
+from rowgate.oauth.errors import InsufficientScope, OAuthError
 from rowgate.oauth.model import DEFAULT_SCOPE
 from rowgate.ports import AuditSink, Clock, RowBlocks, RowSource
 from rowgate.rows.encode import BlockEncoder, open_encoder
-from rowgate.rows.errors import EngineUnavailable, RowsError, StatementCancelled, UnknownObject
+from rowgate.rows.errors import RowsError, StatementCancelled, UnknownObject
 from rowgate.rows.model import Condition, Format, ObjectDescription, Plan, RowsRequest
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.sql import render_select
 from rowgate.service.origin import Origin
 from rowgate.service.state import LiveState
+from rowgate.service.turns import Turns
 
 _log = logging.getLogger("rowgate.rows")
 
+
+class Confirm(Protocol):
+    """Decides once more on an access; see `TokenService.confirm`."""
+
+    def __call__(self, access: Access, *, now: float) -> Access:
+        """Give the access as it stands, or raise InvalidToken."""
+
+
 COMPLETE, CUT, FAILED = "complete", "cut", "failed"
-
-
-class ReaderStalled(Exception):
-    """The client has taken nothing for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,7 @@ class ReadLimits:
     """What one worker allows."""
 
     max_reads: int
+    max_reads_per_application: int
     queue_seconds: float
     statement_seconds: float
 
@@ -45,8 +51,9 @@ class ReadLimits:
 class Reading:
     """One read: its first block is in hand, the others come as `RowsService.deliver` asks for them."""
 
-    def __init__(self, access: Access, origin: Origin, form: Format) -> None:
-        """Take who reads; everything else comes with `start`, in a thread."""
+    def __init__(self, access: Access, origin: Origin, form: Format, *, begun_at: float) -> None:
+        """Take who reads, and since when (seconds since 1970); the rest comes with `start`, in a thread."""
+        self.begun_at = begun_at
         self.access = access
         self.origin = origin
         self.format = form
@@ -84,11 +91,17 @@ class Reading:
         if self._blocks.is_exhausted:
             self.is_complete = True
             encoded += self._encoder.encode_end()
+            self.close()
         self.bytes += len(encoded)
         return encoded
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection is held."""
+        return self._blocks is not None
+
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back. Runs in a thread."""
         if self._blocks is not None:
             self._blocks.close()
             self._blocks = None
@@ -102,20 +115,26 @@ class RowsService:
         state: LiveState,
         source: RowSource,
         *,
+        confirm: Confirm,
         audit: AuditSink,
         clock: Clock,
         limits: ReadLimits,
         conceal_objects: bool,
     ) -> None:
-        """Take what the steps need."""
+        """Take what the steps need; `confirm` decides once more on an Access, see `TokenService.confirm`."""
         self._state = state
         self._source = source
+        self._confirm = confirm
         self._audit = audit
         self._clock = clock
         self._limits = limits
         self._conceal_objects = conceal_objects
         self._executor = ThreadPoolExecutor(max_workers=limits.max_reads, thread_name_prefix="rows")
-        self._turns = asyncio.Semaphore(limits.max_reads)
+        self._turns = Turns(
+            most=limits.max_reads,
+            most_per_application=limits.max_reads_per_application,
+            queue_seconds=limits.queue_seconds,
+        )
 
     async def open_rows(
         self,
@@ -142,8 +161,8 @@ class RowsService:
             RowsError: No such object, a wrong parameter, or the database cannot answer now.
             AuditUnavailable: The read could not be put on record; nothing was sent.
         """
-        reading = Reading(access, origin, form)
-        await self._take_turn()
+        reading = Reading(access, origin, form, begun_at=self._clock())
+        await self._turns.take(access.application_number)
         on_disconnect(reading.cancel)
         loop = asyncio.get_running_loop()
         started = loop.run_in_executor(self._executor, self._start, reading, object_name, request)
@@ -161,7 +180,7 @@ class RowsService:
 
         Args:
             reading: What `open_rows` gave.
-            send: Takes bytes and whether they are the last; raises ReaderStalled.
+            send: Takes bytes and whether they are the last.
         """
         outcome, reason = FAILED, "internal_error"
         loop = asyncio.get_running_loop()
@@ -177,11 +196,13 @@ class RowsService:
                     outcome, reason = COMPLETE, ""
                     return True
                 assert ahead is not None, "internal error: no block ahead"
+                self._confirm(reading.access, now=reading.begun_at)
+                self._decide_grant(reading.access, reading.plan.object.name)
                 block, ahead = await asyncio.shield(ahead), None
         except StatementCancelled:
             outcome, reason = CUT, "client_went_away"
-        except ReaderStalled:
-            outcome, reason = CUT, "client_stalled"
+        except OAuthError as refusal:
+            outcome, reason = CUT, refusal.reason  # revoked, withdrawn or blocked while it was read
         except RowsError as error:
             outcome, reason = FAILED, error.code
             _log.error(
@@ -206,6 +227,8 @@ class RowsService:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _start(self, reading: Reading, object_name: str, request: RowsRequest) -> None:
+        # While the request arrived or waited for its turn, the token may have been revoked.
+        self._confirm(reading.access, now=self._clock())
         name = self._state.resolve_alias(object_name)
         described = self._source.find_object(name)
         self._decide_object(reading.access, name, described)
@@ -227,24 +250,18 @@ class RowsService:
             raise InsufficientScope("The token's scope does not allow reading.", reason="scope_lacks_read")
         if described is None:
             raise unknown
-        if name not in self._state.list_granted(access.application_number):
+        try:
+            self._decide_grant(access, name)
+        except InsufficientScope:
             if self._conceal_objects:
-                raise unknown
+                raise unknown from None
+            raise
+
+    def _decide_grant(self, access: Access, name: str) -> None:
+        if name not in self._state.list_granted(access.application_number):
             raise InsufficientScope("The application may not read this object.", reason="not_granted")
         if self._state.find_settings(name).blocked:
-            if self._conceal_objects:
-                raise unknown
             raise InsufficientScope("The object is blocked from remote access.", reason="blocked_object")
-
-    async def _take_turn(self) -> None:
-        if not self._turns.locked():
-            await self._turns.acquire()
-            return
-        try:
-            async with asyncio.timeout(self._limits.queue_seconds):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise EngineUnavailable("The server is reading for others; try again.") from None
 
     async def _abandon(self, reading: Reading, under_way: asyncio.Future[Any] | None) -> None:
         """Give back what the read holds, once no thread uses it any more."""
@@ -253,8 +270,11 @@ class RowsService:
             await asyncio.wait([under_way])
         if under_way is not None and under_way.done() and not under_way.cancelled():
             under_way.exception()
-        reading.close()
-        self._turns.release()
+        if reading.is_open:
+            # in a thread: the database may be busy with others
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._executor, reading.close))
+        reading.first = b""
+        self._turns.give_back(reading.access.application_number)
 
 
 def _opened(reading: Reading, now: float) -> RowsOpened:

@@ -32,23 +32,23 @@ class LiveState:
             self._put_application(number, found)
         for name, settings in changes.objects.items():
             old = self._objects.get(name)
-            for alias in old.aliases if old else ():
-                if self._aliases.get(alias) == name:
-                    del self._aliases[alias]
             self._objects[name] = settings
             for alias in settings.aliases:
                 self._aliases[alias] = name
+            for alias in old.aliases if old else ():
+                if alias not in settings.aliases and self._aliases.get(alias) == name:
+                    del self._aliases[alias]
         for revocation in changes.revocations:
             self._revoked[revocation.handle] = revocation.forget_at
         self.sequence = changes.sequence
 
     def _put_application(self, number: int, found: Grants | None) -> None:
-        old = self._by_number.pop(number, None)
-        if old is not None:
-            self._by_client_id.pop(old.application.client_id, None)
+        # Assigned over, not taken out and put in: a thread in between must not find it missing.
         if found is not None:
             self._by_number[number] = found
             self._by_client_id[found.application.client_id] = found.application
+        elif (old := self._by_number.pop(number, None)) is not None:
+            self._by_client_id.pop(old.application.client_id, None)
 
     def find_application(self, client_id: str) -> Application | None:
         """Give the application of that client id, or None."""

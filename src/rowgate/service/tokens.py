@@ -109,9 +109,26 @@ class TokenService:
             token_id, record = self._sealer.open(ACCESS, unverified_token)
         except UnreadableToken:
             raise InvalidToken("The access token is not valid.", reason="unreadable_token") from None
+        return self._decide(token_id, record, self._clock())
+
+    def confirm(self, access: Access, *, now: float) -> Access:
+        """Decide once more on a token that was good: it may have been revoked since.
+
+        Args:
+            access: What `authorize_bearer` gave.
+            now: Which moment counts for its expiry; a long read may outlive the token that began it.
+
+        Raises:
+            InvalidToken: It is revoked.
+        """
+        assert isinstance(access.proof, tuple), "internal error: an access without its proof"
+        token_id, record = access.proof
+        return self._decide(token_id, record, now)
+
+    def _decide(self, token_id: bytes, record: TokenRecord, now: float) -> Access:
         application = self._state.find_application_by_number(record.application_number)
         revoked = self._state.is_revoked(token_id, record.family)
-        return decide_bearer(token_id, record, application, revoked=revoked, now=self._clock())
+        return decide_bearer(token_id, record, application, revoked=revoked, now=now)
 
     def _issue(self, application: Application, secret: Secret, scope: tuple[str, ...], now: float) -> IssuedTokens:
         random = self._entropy(2 * TOKEN_ID_BYTES)

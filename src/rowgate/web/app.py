@@ -6,9 +6,11 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
-from rowgate.rows.errors import EngineFailure
+from rowgate.oauth.errors import OAuthError
+from rowgate.ports import AuditUnavailable
+from rowgate.rows.errors import RowsError
 from rowgate.web.cors import Cors
-from rowgate.web.exchange import ClientGone, Exchange, Receive, Scope, Send
+from rowgate.web.exchange import BodyTooLarge, ClientGone, Exchange, Receive, Scope, Send
 from rowgate.web.problems import Edge, HttpProblem, respond_problem
 from rowgate.web.rows_endpoint import PREFIX, SUFFIX
 
@@ -81,9 +83,10 @@ class App:
 
     def _tell(self, error: Exception, exchange: Exchange) -> None:
         extra = {"request_id": exchange.request_id}
-        if isinstance(error, EngineFailure):
-            _log.error("the database failed: %s", error.detail, extra=extra)
-        elif not hasattr(error, "status") and type(error).__module__.split(".")[0] != "rowgate":
+        if isinstance(error, RowsError):
+            if error.detail:
+                _log.warning("%s %s", error.description, error.detail, extra=extra)
+        elif not isinstance(error, (OAuthError, HttpProblem, BodyTooLarge, AuditUnavailable)):
             _log.error("internal error", exc_info=error, extra=extra)
 
     async def _live(self, receive: Receive, send: Send) -> None:

@@ -20,6 +20,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from rowgate.web.exchange import ABORT, ON_DISCONNECT, WRITE_WHOLE
 
 MAX_HEADERS = 100
+MAX_TRAILER_BYTES = 8192  # 8 KiB
+MAX_PIPELINED = 16  # requests sent ahead of their answers
+OVERLOADED = 503
 SWEEP_SECONDS = 1.0
 _CLOSING_SECONDS = 5.0  # for the client to take what is buffered
 _METHOD = re.compile(rb"[A-Z]{1,20} ")  # what looks like a method, unlike a TLS handshake or noise
@@ -33,12 +36,18 @@ class StrictHttpProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._max_header_bytes: int = self.config.max_header_bytes  # type: ignore[attr-defined]
         self._request_seconds: int = self.config.request_seconds  # type: ignore[attr-defined]
+        self._send_stall_seconds: int = self.config.send_stall_seconds  # type: ignore[attr-defined]
+        self._most_connections: int = self.config.most_connections  # type: ignore[attr-defined]
         self._sweeper: asyncio.TimerHandle | None = None
         self._data = b""  # what is being parsed
         self._began_inside = False  # a request began in the middle of it
         self._head_bytes = 0  # of a head that is not complete; -1 while a body is due
         self._waiting_since: float | None = None  # when the request that is not yet whole began
         self._closing_since: float | None = None
+        self._paused_since: float | None = None  # when the client last stopped taking what is sent
+        self._body_bytes = 0  # of this request so far
+        self._framing_bytes = 0  # chunk sizes and trailers around them
+        self._replays = 0
         self._when_gone: Callable[[], None] | None = None
         self._refusal = (400, "The request is not valid HTTP.")
         self._extensions: dict[str, Any] = {}
@@ -60,13 +69,35 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self._when_gone()
             self._when_gone = None
 
+    def pause_writing(self) -> None:
+        """The client takes nothing; see `_sweep`."""
+        super().pause_writing()
+        self._paused_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        """The client takes something again."""
+        super().resume_writing()
+        self._paused_since = None
+
+    def on_response_complete(self) -> None:
+        """Let go of whoever worked for this request."""
+        self._when_gone = None
+        super().on_response_complete()
+
     def data_received(self, data: bytes) -> None:
         """Parse; a head that does not end is bounded too."""
         if self._waiting_since is None:
             self._waiting_since = self.loop.time()
         self._data = data
         self._began_inside = False
+        body_bytes = self._body_bytes
         super().data_received(data)
+        if self._head_bytes < 0:
+            # A chunk of one byte takes six; what is far beyond that is trailers without an end.
+            self._framing_bytes += len(data) - max(self._body_bytes - body_bytes, 0)
+            if self._framing_bytes > self._max_header_bytes + MAX_TRAILER_BYTES + 8 * self._body_bytes:
+                self._refusal = (431, "The request's trailers are too large.")
+                self.send_400_response("")
         if self._head_bytes >= 0 and self._waiting_since is not None:
             self._head_bytes += 1 if self._began_inside else len(data)  # the rest was another request's
             if self._head_bytes > self._max_header_bytes:
@@ -82,10 +113,22 @@ class StrictHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
+        self._body_bytes = 0
+        self._framing_bytes = 0
         if self._waiting_since is None:
             self._waiting_since = self.loop.time()
             self._began_inside = True  # it came in one piece with the end of another
         self.scope["extensions"] = self._extensions
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; those that come after a body are dropped (RFC 9110 §6.5.1: MAY discard)."""
+        if self._head_bytes >= 0:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._body_bytes += len(body)
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """Check the head as a whole, then start the handler."""
@@ -102,6 +145,10 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self._refuse(400, "The request needs exactly one Host header.")
         if self.parser.get_method() == b"CONNECT":
             self._refuse(501, "The method is not known.")
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._refuse(400, "Too many requests were sent ahead.")
+        if len(self.connections) > self._most_connections:
+            self._refuse(503, "The server has too many connections.")
         if self.parser.should_upgrade():
             return  # it comes once more, without the offer
         self._head_bytes = -1
@@ -130,6 +177,11 @@ class StrictHttpProtocol(HttpToolsProtocol):
         head += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
         self._head_bytes = 0
+        self._replays += 1
+        if self._replays > MAX_PIPELINED:
+            self._refusal = (400, "Too many requests were sent ahead.")
+            self.send_400_response("")
+            return
         self.data_received(b"".join(head) + b"\r\n" + rest)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's shape; the text is our own
@@ -144,11 +196,12 @@ class StrictHttpProtocol(HttpToolsProtocol):
         if isinstance(sys.exc_info()[1], httptools.HttpParserInvalidMethodError) and _METHOD.match(self._data):
             self._refusal = (501, "The method is not known.")  # RFC 9110 §9.1
         status, text = self._refusal
-        body = msgspec.json.encode({"error": "invalid_request", "error_description": text})
+        code = "temporarily_unavailable" if status == OVERLOADED else "invalid_request"
+        body = msgspec.json.encode({"error": code, "error_description": text})
         head = (
             b"content-type: application/json\r\ncache-control: no-store\r\npragma: no-cache\r\n"
-            b"connection: close\r\nx-request-id: %b\r\ncontent-length: %d\r\n\r\n"
-            % (os.urandom(8).hex().encode(), len(body))
+            b"connection: close\r\nx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n"
+            % (os.urandom(8).hex().encode(), b"retry-after: 5\r\n" if status == OVERLOADED else b"", len(body))
         )
         self.transport.write(STATUS_LINE[status] + head + body)
         self._closing_since = self.loop.time()
@@ -187,6 +240,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
                 self._closing_since = now
             elif now - self._closing_since > _CLOSING_SECONDS:
                 self.transport.abort()
+        elif self._paused_since is not None and now - self._paused_since > self._send_stall_seconds:
+            self.transport.abort()  # whatever it was sent is cut, and what was held for it is free
         elif self._waiting_since is None or self._is_answering():
             pass  # nothing is due before the answer is out
         elif now - self._waiting_since > self._request_seconds:

@@ -1,6 +1,5 @@
 """GET and POST /api/v1/data/<object>/rows: rows for a bearer token (O-20 to O-37)."""
 
-import asyncio
 from urllib.parse import unquote
 
 from rowgate.access import Access
@@ -12,7 +11,7 @@ from rowgate.rows.encode import CONTENT_TYPES
 from rowgate.rows.errors import InvalidParameter, NotAcceptable, RowsError
 from rowgate.rows.model import Format, RowsRequest
 from rowgate.rows.request import parse_rows_body, parse_rows_query
-from rowgate.service.rows import ReaderStalled, Reading, RowsService
+from rowgate.service.rows import Reading, RowsService
 from rowgate.service.tokens import TokenService
 from rowgate.web.exchange import Exchange, Headers, PreparedHeaders
 from rowgate.web.problems import HttpProblem
@@ -52,7 +51,6 @@ class RowsEndpoint:
         clock: Clock,
         *,
         max_body_bytes: int,
-        send_stall_seconds: float,
     ) -> None:
         """Take the services and the limits."""
         self._tokens = tokens
@@ -60,7 +58,6 @@ class RowsEndpoint:
         self._audit = audit
         self._clock = clock
         self._max_body_bytes = max_body_bytes
-        self._send_stall_seconds = send_stall_seconds
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer a rows request: bearer, request, decision, rows."""
@@ -93,8 +90,9 @@ class RowsEndpoint:
     async def _send(self, exchange: Exchange, reading: Reading) -> None:
         headers = _HEADERS[reading.format]
         if exchange.method == "HEAD":
+            length = len(reading.first) if reading.is_complete else None
             await self._rows.discard(reading)
-            await _respond_head(exchange, headers.pairs, reading)
+            await _respond_head(exchange, headers.pairs, length)
             return
         if reading.is_complete:
 
@@ -103,14 +101,15 @@ class RowsEndpoint:
 
             await self._rows.deliver(reading, send_whole)
             return
-        await exchange.begin(200, headers.pairs)
+        if exchange.scope["http_version"] == "1.0":
+            # HTTP/1.0 has no chunks: the end of the connection would make a cut answer look whole.
+            await self._rows.discard(reading)
+            raise HttpProblem(505, "http_version_not_supported", "So many rows need HTTP/1.1, or a limit.")
 
         async def send_part(block: bytes, is_last: bool) -> None:  # noqa: FBT001 - the port's shape
-            try:
-                async with asyncio.timeout(self._send_stall_seconds):
-                    await exchange.send_part(block, is_last=is_last)
-            except TimeoutError:
-                raise ReaderStalled from None
+            if not exchange.started:
+                await exchange.begin(200, headers.pairs)
+            await exchange.send_part(block, is_last=is_last)
 
         is_whole = False
         try:
@@ -129,7 +128,7 @@ class RowsEndpoint:
             request_id=exchange.request_id,
             source=exchange.origin.source,
             error=refusal.code or "missing_token",
-            reason=refusal.reason if isinstance(refusal, OAuthError) else refusal.field,
+            reason=refusal.reason if isinstance(refusal, OAuthError) else refusal.field or refusal.code,
             client_id=access.client_id if access else "",
             application=access.application_name if access else "",
             token_id=access.token_id if access else "",
@@ -167,10 +166,10 @@ def choose_format(asked: Format | None, accept: bytes | None) -> Format:
     return min(ranked)[2]
 
 
-async def _respond_head(exchange: Exchange, headers: Headers, reading: Reading) -> None:
+async def _respond_head(exchange: Exchange, headers: Headers, length: int | None) -> None:
     """Answer HEAD as GET would be, without the body (RFC 9110 §9.3.2)."""
-    length: Headers = [(b"content-length", b"%d" % len(reading.first))] if reading.is_complete else []
-    await exchange.begin(200, headers + length)
+    told: Headers = [] if length is None else [(b"content-length", b"%d" % length)]
+    await exchange.begin(200, headers + told)
     await exchange.send_part(b"", is_last=True)
 
 

@@ -14,6 +14,7 @@ from rowgate.config import ConfigError, Settings
 from rowgate.web.protocol import StrictHttpProtocol
 
 BACKLOG = 2048
+WORKER_SECONDS = 30  # a worker that is silent for longer is replaced; on a busy machine one may start for several
 
 
 class PortTaken(Exception):
@@ -59,6 +60,8 @@ class ServerConfig(uvicorn.Config):
 
     max_header_bytes: int
     request_seconds: int
+    send_stall_seconds: int
+    most_connections: int
 
 
 def make_server_config(settings: Settings, app: Callable[..., Any]) -> ServerConfig:
@@ -79,14 +82,16 @@ def make_server_config(settings: Settings, app: Callable[..., Any]) -> ServerCon
         forwarded_allow_ips=list(settings.trusted_proxies),
         workers=settings.workers,
         backlog=BACKLOG,
-        limit_concurrency=settings.max_connections,
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.shutdown_seconds,
+        timeout_worker_healthcheck=WORKER_SECONDS,
         ssl_certfile=settings.tls_cert or None,
         ssl_keyfile=settings.tls_key or None,
     )
     config.max_header_bytes = settings.max_header_bytes
     config.request_seconds = settings.request_seconds
+    config.send_stall_seconds = settings.send_stall_seconds
+    config.most_connections = settings.max_connections
     return config
 
 

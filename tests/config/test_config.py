@@ -1,0 +1,127 @@
+"""Settings: the dump is pinned (golden/), and gives back the settings it came from."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rowgate.config import CONFIG_NAME, SETTINGS, ConfigError, Settings, dump, find_home, load_settings
+
+GOLDEN = Path(__file__).with_name("golden")
+HOME = Path("/home/of/rowgate")
+CHANGED: dict[str, Any] = {
+    "database": 'sqlite:////data/with "quotes" and \\.db',
+    "host": "0.0.0.0",
+    "port": 443,
+    "workers": 4,
+    "public_url": "https://data.example.com/",
+    "tls_cert": "/etc/cert.pem",
+    "tls_key": "/etc/key.pem",
+    "trusted_proxies": ("10.0.0.1", "10.0.0.2"),
+    "forbidden_as_403": True,
+    "log_format": "json",
+}
+
+
+@pytest.mark.parametrize(("name", "flags"), [("defaults", {}), ("changed", CHANGED)])
+def test_the_dump_is_as_it_was(name: str, flags: dict[str, Any]) -> None:
+    """A change here is a change of everybody's configuration file: say so in the changelog."""
+    loaded = load_settings(HOME, {}, flags)
+    assert dump(loaded) == (GOLDEN / f"{name}.toml").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["defaults", "changed"])
+def test_a_dump_is_read_back_as_the_same_settings(tmp_path: Path, name: str) -> None:
+    text = (GOLDEN / f"{name}.toml").read_text("utf-8")
+    (tmp_path / CONFIG_NAME).write_text(text, "utf-8")
+    loaded = load_settings(tmp_path, {}, {})
+    assert dump(loaded) == text
+    assert loaded == load_settings(tmp_path, {}, CHANGED if name == "changed" else {})
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@settings(max_examples=50, deadline=None)
+@given(database=TEXTS, public_url=TEXTS, origins=st.lists(TEXTS, max_size=3), port=st.integers(0, 2**40))
+def test_any_settings_survive_the_dump(
+    tmp_path_factory: pytest.TempPathFactory, database: str, public_url: str, origins: list[str], port: int
+) -> None:
+    home = tmp_path_factory.getbasetemp()
+    values = {"database": database, "public_url": public_url, "cors_origins": tuple(origins), "port": port}
+    wanted = Settings(home=home, **values)  # type: ignore[arg-type]
+    (home / CONFIG_NAME).write_text(dump(wanted), "utf-8", newline="")
+    assert load_settings(home, {}, {}) == wanted
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / CONFIG_NAME).write_text("port = 1\nworkers = 1\nhost = 'localhost'\n")
+    environment = {"ROWGATE_PORT": "2", "ROWGATE_WORKERS": "2", "ROWGATE_HOME": "ignored"}
+    loaded = load_settings(tmp_path, environment, {"port": 3, "host": None})
+    assert (loaded.port, loaded.workers, loaded.host, loaded.home) == (3, 2, "localhost", tmp_path)
+
+
+def test_the_environment_reads_every_type(tmp_path: Path) -> None:
+    environment = {
+        "ROWGATE_CORS_ORIGINS": "https://a.example, https://b.example,",
+        "ROWGATE_CONCEAL_OBJECTS": "Yes",
+        "ROWGATE_INSECURE_HTTP": "0",
+        "ROWGATE_PORT": "80",
+    }
+    loaded = load_settings(tmp_path, environment, {})
+    assert loaded.cors_origins == ("https://a.example", "https://b.example")
+    assert (loaded.conceal_objects, loaded.insecure_http, loaded.port) == (True, False, 80)
+
+
+@pytest.mark.parametrize("value", ["", "maybe", "2"])
+def test_a_switch_is_true_or_false(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match="conceal_objects must be true or false"):
+        load_settings(tmp_path, {"ROWGATE_CONCEAL_OBJECTS": value}, {})
+
+
+@pytest.mark.parametrize("value", ["", "1.5", "-1", "\uff11", "1e3", " 1"])
+def test_a_number_is_whole_and_ascii(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match="port must be a whole number"):
+        load_settings(tmp_path, {"ROWGATE_PORT": value}, {})
+
+
+def test_every_setting_has_its_help_and_a_default() -> None:
+    for item in SETTINGS:
+        assert item.metadata["help"], item.name
+        assert item.default is not dataclasses.MISSING
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"host": "127.0.0.1"},
+        {"host": "::1"},
+        {"host": "localhost"},
+        {"host": "0.0.0.0", "insecure_http": True},
+        {"host": "0.0.0.0", "tls_cert": "c", "tls_key": "k"},
+        {"host": "0.0.0.0", "trusted_proxies": ("10.0.0.1",)},
+    ],
+)
+def test_hosts_that_may_be_served(flags: dict[str, Any]) -> None:
+    load_settings(HOME, {}, flags)
+
+
+@pytest.mark.parametrize("flags", [{"host": "0.0.0.0"}, {"host": "::"}, {"host": ""}, {"tls_cert": "c"}])
+def test_hosts_that_may_not_be_served(flags: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        load_settings(HOME, {}, flags)
+
+
+def test_the_home_is_found_in_the_order_that_is_documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert find_home(None, {}) == tmp_path / ".rowgate"
+    (tmp_path / "data" / "rowgate").mkdir(parents=True)
+    assert find_home(None, {}) == tmp_path / "data" / "rowgate"
+    (tmp_path / ".rowgate").mkdir()
+    assert find_home(None, {}) == tmp_path / ".rowgate"
+    assert find_home(None, {"ROWGATE_HOME": "named"}) == tmp_path / "named"
+    assert find_home("given", {"ROWGATE_HOME": "named"}) == tmp_path / "given"

@@ -1,0 +1,61 @@
+"""The bearer header: whatever comes, a token or a refusal (RFC 6750 §2.1)."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oauth.laws import law
+from oauth.makers import make_application, make_record
+from rowgate.oauth.bearer import decide_bearer, parse_bearer
+from rowgate.oauth.errors import InvalidRequest, InvalidToken, MissingToken
+
+_TOKENS = st.from_regex(re.compile(r"[A-Za-z0-9\-._~+/]+=*", re.ASCII), fullmatch=True)
+_SCHEMES = st.sampled_from(["Bearer", "bearer", "BEARER", "bEaReR"])
+_HEADERS = st.one_of(
+    st.binary(max_size=40),
+    st.tuples(_SCHEMES, st.binary(max_size=30)).map(lambda pair: pair[0].encode() + b" " + pair[1]),
+)
+
+
+@law
+@given(st.lists(_HEADERS, max_size=3))
+def test_nothing_but_a_token_or_a_refusal(headers: list[bytes]) -> None:
+    try:
+        token = parse_bearer(headers)
+    except MissingToken:
+        assert len(headers) < 2
+    except InvalidRequest:
+        assert len(headers) > 1
+    except InvalidToken:
+        assert len(headers) == 1
+    else:
+        assert re.fullmatch(r"[A-Za-z0-9\-._~+/]+=*", token)
+
+
+@law
+@given(_TOKENS, _SCHEMES, st.integers(1, 5), st.integers(0, 3))
+def test_header_is_a_round_trip(token: str, scheme: str, spaces: int, trailing: int) -> None:
+    header = scheme + " " * spaces + token + " " * trailing
+    assert parse_bearer([header.encode()]) == token
+
+
+@law
+@given(st.integers(0, 2000), st.integers(0, 3), st.integers(0, 3), st.booleans(), st.booleans())
+def test_access_is_given_only_while_everything_holds(
+    now: int,
+    record_epoch: int,
+    epoch: int,
+    revoked: bool,  # noqa: FBT001
+    enabled: bool,  # noqa: FBT001
+) -> None:
+    record = make_record(epoch=record_epoch, scope="read run")
+    application = make_application(epoch=epoch, enabled=enabled)
+    if now < 1000 and record_epoch == epoch and enabled and not revoked:
+        access = decide_bearer(b"i" * 16, record, application, revoked=revoked, now=now)
+        assert access.scope == {"read"}  # what the application may have today
+        assert access.client_id == application.client_id
+    else:
+        with pytest.raises(InvalidToken):
+            decide_bearer(b"i" * 16, record, application, revoked=revoked, now=now)

@@ -1,0 +1,84 @@
+"""Raw readers of rows: as slow as a test wants, and gone when it wants."""
+
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from rows.harness import Reader, address
+from support.servers import wait_until
+
+ENDLESS, STUCK = "endless", "stuck"
+# Views that no machine reads to the end: one gives rows, the other none.
+CREATE_VIEWS = (
+    "CREATE VIEW endless AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1e12) "
+    "SELECT n, 'some text to make the row longer' AS filler FROM c",
+    "CREATE VIEW stuck AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1e12) "
+    "SELECT max(n) AS most FROM c",
+)
+
+
+@contextmanager
+def slow_reader(reader: Reader, name: str) -> Iterator[socket.socket]:
+    """Ask for rows on a connection that holds little; nothing of the answer is taken yet."""
+    with closing(socket.socket()) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        connection.settimeout(10)
+        connection.connect(("127.0.0.1", reader.server.port))
+        token = reader.client.headers["authorization"]
+        connection.sendall(f"GET {address(name)} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n".encode())
+        yield connection
+
+
+def receive_rest(connection: socket.socket) -> bytes:
+    """Give everything until the connection ends, however it ends."""
+    parts = []
+    try:
+        while part := connection.recv(1 << 20):
+            parts.append(part)
+    except ConnectionResetError:
+        pass
+    return b"".join(parts)
+
+
+def receive_answer(connection: socket.socket, *, on_part: Callable[[int], None] = lambda _received: None) -> int:
+    """Take an answer in chunks up to the chunk that says that it is whole; give the number of bytes.
+
+    Args:
+        connection: It stays open.
+        on_part: Called before each look at the connection with what was received so far.
+    """
+    received, end = 0, b""
+    while not end.endswith(b"0\r\n\r\n"):
+        on_part(received)
+        part = connection.recv(1 << 18)
+        assert part, "the answer was cut"
+        end = (end + part)[-16:]
+        received += len(part)
+    return received
+
+
+def is_reading() -> bool:
+    """Tell whether a thread of this process is inside the engine."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    for ident, frame in sys._current_frames().items():
+        if names.get(ident, "").startswith("rows") and frame.f_code.co_name in ("read_block", "_must_stop"):
+            return True
+    return False
+
+
+def wait_for_event(reader: Reader, kind: str, name: str, *, after: int = 0, seconds: float = 10) -> dict[str, Any]:
+    """Give the event of that kind on an object after so many of them."""
+
+    def find() -> dict[str, Any] | None:
+        found = events(reader, kind, name)
+        return found[after] if len(found) > after else None
+
+    found: dict[str, Any] = wait_until(find, seconds=seconds)
+    return found
+
+
+def events(reader: Reader, kind: str, name: str) -> list[dict[str, Any]]:
+    return [event for event in reader.server.events(kind=kind) if event.get("object") == name]
