@@ -23,8 +23,8 @@ class ConfigError(Exception):
     """The settings cannot be used; the text says which and what to do."""
 
 
-def _setting(default: Any, help_line: str) -> Any:
-    return field(default=default, metadata={"help": help_line})
+def _setting(default: Any, help_line: str, *, least: int = 0, most: int = 2**31 - 1) -> Any:
+    return field(default=default, metadata={"help": help_line, "least": least, "most": most})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +35,8 @@ class Settings:
     home: Path = field(metadata={"help": "where state, keys and audit are kept"})
     database: str = _setting("", "the served database: sqlite:///PATH")
     host: str = _setting("127.0.0.1", "address to listen on")
-    port: int = _setting(8082, "port to listen on; 0 takes a free one")
-    workers: int = _setting(1, "worker processes")
+    port: int = _setting(8082, "port to listen on; 0 takes a free one", most=65_535)
+    workers: int = _setting(1, "worker processes", least=1, most=64)
     public_url: str = _setting(
         "", "the address clients use, for example https://data.example.com; empty: from host and port"
     )
@@ -47,16 +47,16 @@ class Settings:
     cors_origins: tuple[str, ...] = _setting((), "web origins whose pages may read answers")
     forbidden_as_403: bool = _setting(False, "answer insufficient_scope with 403 (RFC 6750) instead of 401")
     conceal_objects: bool = _setting(False, "answer alike for objects that are unknown, blocked or not granted")
-    max_token_body_bytes: int = _setting(65_536, "largest body of a token request")  # 64 KiB
-    max_rows_body_bytes: int = _setting(1_048_576, "largest body of a rows request")  # 1 MiB
-    max_header_bytes: int = _setting(32_768, "largest request line and headers together")  # 32 KiB
-    max_connections: int = _setting(2000, "connections per worker; more get 503")
-    request_seconds: int = _setting(20, "time for a whole request to arrive")
-    keep_alive_seconds: int = _setting(75, "time that an idle connection stays open")
-    send_stall_seconds: int = _setting(30, "time that a reader may take nothing before its rows are cut")
-    statement_seconds: int = _setting(300, "time that one statement may spend in the database")
-    max_reads: int = _setting(32, "statements per worker at once; further ones wait")
-    max_reads_per_application: int = _setting(8, "of them, for one application")
+    max_token_body_bytes: int = _setting(65_536, "largest body of a token request", least=1024)  # 64 KiB
+    max_rows_body_bytes: int = _setting(1_048_576, "largest body of a rows request", least=1024)  # 1 MiB
+    max_header_bytes: int = _setting(32_768, "largest request line and headers together", least=1024)  # 32 KiB
+    max_connections: int = _setting(2000, "connections per worker; more get 503", least=1)
+    request_seconds: int = _setting(20, "time for a whole request to arrive", least=1)
+    keep_alive_seconds: int = _setting(75, "time that an idle connection stays open", least=1)
+    send_stall_seconds: int = _setting(30, "time that a reader may take nothing before its rows are cut", least=1)
+    statement_seconds: int = _setting(300, "time that one statement may spend in the database", least=1)
+    max_reads: int = _setting(32, "statements per worker at once; further ones wait", least=1, most=1024)
+    max_reads_per_application: int = _setting(8, "of them, for one application", least=1, most=1024)
     read_queue_seconds: int = _setting(10, "time that a read waits for its turn before it gets 503")
     shutdown_seconds: int = _setting(30, "time that running requests get to finish when the server stops")
     log_format: str = _setting("console", "console or json")
@@ -138,7 +138,7 @@ def load_settings(home: Path, environment: Mapping[str, str], flags: Mapping[str
     known = {item.name: item for item in SETTINGS}
     for name in values:
         if name not in known:
-            raise ConfigError(f"{path} sets {name}, which does not exist; `rowgate config --help` lists the settings")
+            raise ConfigError(f"{path} sets {name}, which does not exist; `rowgate config` lists the settings")
     for name in known:
         given = environment.get(ENVIRONMENT_PREFIX + name.upper())
         if given is not None:
@@ -157,8 +157,9 @@ def _convert(item: Any, value: Any) -> Any:
         return _require(item, converted, isinstance(converted, bool), "true or false")
     if isinstance(default, int):
         converted = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
-        is_count = isinstance(converted, int) and not isinstance(converted, bool) and converted >= 0
-        return _require(item, converted, is_count, "a whole number, 0 or more")
+        least, most = item.metadata["least"], item.metadata["most"]
+        fits = isinstance(converted, int) and not isinstance(converted, bool) and least <= converted <= most
+        return _require(item, converted, fits, f"a whole number from {least} to {most}")
     if isinstance(default, tuple):
         parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         is_list = isinstance(parts, (list, tuple)) and all(isinstance(part, str) for part in parts)

@@ -42,7 +42,7 @@ def test_running_requests_end_and_the_exit_code_is_0(home: Home) -> None:
         server.process.terminate()
         rest = stream.read()
         assert rest.endswith(b"]")
-        assert json.loads(b'[{"x":0' + rest[rest.index(b"}") :])[-1]["x"] == 300_000
+        assert json.loads(rest[rest.rindex(b"{") : -1])["x"] == 300_000
         assert server.process.wait(20) == 0
         log = server.log.read_text()
     assert load.wrong == []

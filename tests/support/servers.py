@@ -8,14 +8,16 @@ import dataclasses
 import http.client
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
@@ -26,6 +28,7 @@ from rowgate.config import Settings
 from rowgate.web.server import bind_socket, make_server_config
 from support.clock import MovableClock
 
+_TRUSTING = ssl._create_unverified_context()
 ROWGATE = (sys.executable, "-m", "rowgate.cli.main")
 
 
@@ -130,7 +133,17 @@ def serve_process(home: Path, *flags: str, port: int = 0, scheme: str = "http") 
 
 
 def _is_ready(server: ServerProcess) -> bool:
-    try:
-        return httpx.get(f"{server.url}/readyz", verify=False, timeout=2).status_code == 200
-    except (httpx.HTTPError, OSError, http.client.HTTPException):
-        return False
+    # not httpx: a new client each time would take the processor from the server that is starting
+    address = urlsplit(server.url)
+    if address.scheme == "https":
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            address.netloc, timeout=10, context=_TRUSTING
+        )
+    else:
+        connection = http.client.HTTPConnection(address.netloc, timeout=10)
+    with closing(connection):
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False

@@ -4,9 +4,27 @@ Rule: an event holds handles (client id, key id, token id), never a secret, a to
 one JSON object; `kind` names it. Members may be added with a default, never renamed: old segments are read.
 """
 
+import re
 from typing import Any
 
 import msgspec
+
+_SECRET = re.compile(r"(rgcs_|rgat_|rgrt_)([A-Za-z0-9]{0,16})[A-Za-z0-9_-]*")
+MAX_CLIENT_TEXT = 200
+
+
+def redact(client_text: str) -> str:
+    """Give a text that a client sent, fit for the record: bounded, and without a secret or token in it.
+
+    >>> redact("inventory:rgcs_k1x2y3z4_c2VjcmV0")
+    'inventory:rgcs_k1x2y3z4…'
+    """
+    return _SECRET.sub(_keep_handle, client_text)[:MAX_CLIENT_TEXT]
+
+
+def _keep_handle(found: re.Match[str]) -> str:
+    # of a secret the key id may be known, of a token nothing
+    return f"{found[1]}{found[2][:8] if found[1] == 'rgcs_' else ''}…"
 
 
 class Event(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", omit_defaults=True):

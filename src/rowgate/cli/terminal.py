@@ -10,6 +10,7 @@ import click
 import msgspec
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LONGEST_SECONDS = 3_155_760_000  # 100 years
 _LENGTH = re.compile(r"([0-9]{1,9})\s*([smhdw])", re.IGNORECASE)
 
 
@@ -25,7 +26,10 @@ class Length(click.ParamType[int]):
         match = _LENGTH.fullmatch(str(value).strip())
         if match is None or int(match[1]) == 0:
             self.fail(f"{value} is not a length such as 90m, 72h, 7d or 2w", param, context)
-        return int(match[1]) * _UNITS[match[2].lower()]
+        seconds = int(match[1]) * _UNITS[match[2].lower()]
+        if seconds > _LONGEST_SECONDS:
+            self.fail(f"{value} is longer than 100 years; say never, or a date", param, context)
+        return seconds
 
 
 class Moment(click.ParamType[int]):

@@ -31,7 +31,13 @@ class ClientSecret(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return f"<client secret {find_key_id(self) or 'of another make'}>"
+        return f"<client secret {find_key_id(self.value) or 'of another make'}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def __format__(self, _specification: str) -> str:
+        return repr(self)
 
     @property
     def value(self) -> str:
@@ -134,13 +140,13 @@ def verify_client(
     if application is None:
         for digest in _DUMMY_DIGESTS:
             hmac.compare_digest(digest, presented_digest)
-        raise InvalidClient(_FAILED, reason="unknown_client", key_id=find_key_id(presented.client_secret))
+        raise InvalidClient(_FAILED, reason="unknown_client", key_id=find_key_id(presented.client_secret.value))
     match: Secret | None = None
     for secret in application.secrets:
         if hmac.compare_digest(secret.digest, presented_digest):
             match = secret
     if match is None:
-        raise InvalidClient(_FAILED, reason="wrong_secret", key_id=find_key_id(presented.client_secret))
+        raise InvalidClient(_FAILED, reason="wrong_secret", key_id=find_key_id(presented.client_secret.value))
     if match.revoked:
         raise InvalidClient("The client secret is revoked.", reason="revoked_secret", key_id=match.key_id)
     if match.is_expired(now):

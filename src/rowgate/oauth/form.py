@@ -39,6 +39,9 @@ class TokenParameters(msgspec.Struct, frozen=True):
     client_assertion: str | None = None
     client_assertion_type: str | None = None
 
+    def __repr__(self) -> str:
+        return f"<token parameters of {self.client_id!r}>"  # never the credentials
+
 
 def parse_token_parameters(content_type: bytes | None, body: bytes) -> TokenParameters:
     """Give the parameters of a token request.

@@ -67,3 +67,6 @@ class IssuedTokens(msgspec.Struct, frozen=True):
     client_secret_expires_at: int
     access_token_id: str  # hex handle
     family: str  # hex handle of the refresh token all of them hang on
+
+    def __repr__(self) -> str:
+        return f"<issued tokens {self.access_token_id}>"  # never the tokens

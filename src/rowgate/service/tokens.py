@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from rowgate.access import Access
-from rowgate.audit.events import TokenIssued, TokenRefused
+from rowgate.audit.events import TokenIssued, TokenRefused, redact
 from rowgate.oauth.bearer import decide_bearer, parse_bearer
 from rowgate.oauth.client_auth import SECRET_PREFIX, find_key_id, parse_client_authentication, verify_client
 from rowgate.oauth.errors import InvalidGrant, InvalidRequest, InvalidToken, OAuthError
@@ -23,8 +23,6 @@ from rowgate.oauth.tokens import ACCESS, REFRESH, TOKEN_ID_BYTES, TokenRecord, T
 from rowgate.ports import AuditSink, Clock, Entropy
 from rowgate.service.origin import Origin
 from rowgate.service.state import LiveState
-
-_MAX_CLIENT_ID_ON_RECORD = 80
 
 
 class TokenService:
@@ -205,14 +203,12 @@ def _name_client(parameters: TokenParameters, client_id: str) -> TokenParameters
 
 
 def _refused(refusal: OAuthError, parameters: TokenParameters, origin: Origin, now: float) -> TokenRefused:
-    # A client id is what a stranger typed: a secret pasted there by mistake must not reach the record whole.
-    client_id = (parameters.client_id or "")[:_MAX_CLIENT_ID_ON_RECORD]
     return TokenRefused(
         at=now,
         request_id=origin.request_id,
         source=origin.source,
         error=refusal.code,
         reason=refusal.reason,
-        client_id="(a secret)" if client_id.startswith(SECRET_PREFIX) else client_id,
+        client_id=redact(parameters.client_id or ""),  # what a stranger typed
         key_id=refusal.key_id,
     )

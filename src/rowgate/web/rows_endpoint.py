@@ -3,7 +3,7 @@
 from urllib.parse import unquote
 
 from rowgate.access import Access
-from rowgate.audit.events import RowsRefused
+from rowgate.audit.events import RowsRefused, redact
 from rowgate.oauth.errors import InvalidRequest, OAuthError
 from rowgate.oauth.form import find_credential_in_query
 from rowgate.ports import AuditSink, Clock
@@ -128,11 +128,11 @@ class RowsEndpoint:
             request_id=exchange.request_id,
             source=exchange.origin.source,
             error=refusal.code or "missing_token",
-            reason=refusal.reason if isinstance(refusal, OAuthError) else refusal.field or refusal.code,
+            reason=refusal.reason if isinstance(refusal, OAuthError) else redact(refusal.field or refusal.code),
             client_id=access.client_id if access else "",
             application=access.application_name if access else "",
             token_id=access.token_id if access else "",
-            object=name[:200],
+            object=redact(name),
         )
 
 
