@@ -209,12 +209,22 @@ def test_http_status_numbers_stand_only_where_they_may(path: Path) -> None:
     module = name_module(path)
     if any(is_in(module, room) for room in MAY_HOLD_STATUS):
         return
+    tree = ast.parse(path.read_text("utf-8"))
+    named = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Assign) and _names_a_bound(node)}
     wrong = [
         f"{render(path)}:{node.lineno}: {node.value}"
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in STATUS
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in STATUS and id(node) not in named
     ]
     assert not wrong
+
+
+def _names_a_bound(node: ast.Assign) -> bool:
+    """Tell whether it is a constant whose name says that it is something else: MAX_TEXT_LENGTH = 200."""
+    return all(
+        isinstance(target, ast.Name) and target.id.isupper() and not re.search("STATUS|HTTP|CODE", target.id)
+        for target in node.targets
+    )
 
 
 @pytest.mark.parametrize("path", FILES, ids=render)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rowgate import __version__
 from rowgate.audit.events import Event, ServerEvent
@@ -28,7 +29,7 @@ from rowgate.service.rows import ReadLimits, RowsService
 from rowgate.service.state import LiveState
 from rowgate.service.tokens import TokenService
 from rowgate.store.master_key import load_master_key
-from rowgate.store.sql_store import SqlStore
+from rowgate.store.reader import NEWEST_REVISION, SqliteReader
 from rowgate.web import metadata
 from rowgate.web.app import App
 from rowgate.web.cors import Cors
@@ -40,19 +41,36 @@ from rowgate.web.rows_endpoint import RowsEndpoint
 from rowgate.web.token_endpoint import ALLOW as TOKEN_ALLOW
 from rowgate.web.token_endpoint import TokenEndpoint
 
+if TYPE_CHECKING:
+    from rowgate.store.sql_store import SqlStore
+
 _log = logging.getLogger("rowgate")
 
 TOKEN_PATHS = (metadata.TOKEN_PATH, "/token", "/oauth/token")  # O-2
 _READ_ALLOW = b"GET, HEAD, OPTIONS"
 
 
-def open_store(settings: Settings) -> SqlStore:
+def open_store(settings: Settings) -> "SqlStore":
     """Open the home's state.
 
     Raises:
         StoreError: The home is not usable; the text says what to do.
     """
+    from rowgate.store.sql_store import SqlStore  # noqa: PLC0415 - workers do without; see store/reader.py
+
     return SqlStore(settings.state_path, load_master_key(settings.master_key_path))
+
+
+def open_reader(settings: Settings) -> SqliteReader:
+    """Open the home's state to follow it; its tables are brought up to date first.
+
+    Raises:
+        StoreError: The home is not usable; the text says what to do.
+    """
+    reader = SqliteReader(settings.state_path, load_master_key(settings.master_key_path))
+    if reader.find_revision() != NEWEST_REVISION:
+        open_store(settings).close()
+    return reader
 
 
 def open_source(database: str) -> RowSource:
@@ -139,7 +157,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         StoreError: The home is not usable.
         ConfigError: The database cannot be served.
     """
-    store = open_store(settings)
+    store = open_reader(settings)
     source = open_source(settings.database)
     keys = store.load_keys()
     state = LiveState(store.load_state())

@@ -66,7 +66,7 @@ def test_a_full_disk_refuses_tokens_and_rows_with_503_and_recovers(
             wrong = client.post(f"{url}/token", data={**form, "client_secret": "wrong"})
             assert wrong.status_code == 503  # a refusal is not told either before it is on record
             assert client.get(f"{server.url}/healthz").status_code == 200
-            assert client.get(f"{server.url}/readyz").json()["checks"]["audit"] is False
+            wait_until(lambda: client.get(f"{server.url}/readyz").json()["checks"]["audit"] is False, seconds=2)
             ballast.unlink()
             wait_until(lambda: client.get(f"{server.url}/readyz").status_code == 200, seconds=5)
             assert client.post(f"{url}/token", data=form).status_code == 200

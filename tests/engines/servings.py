@@ -20,9 +20,12 @@ from rowgate.rows.model import Statement
 class Serving(Protocol):
     """A database in the tests' hands."""
 
-    source: RowSource
     runaway: Statement  # gives no row for minutes
     endless: Statement  # gives rows for minutes
+
+    @property
+    def source(self) -> RowSource:
+        """The source under test."""
 
     def execute(self, *statements: str) -> None:
         """Change the database as its owner, and commit."""

@@ -24,9 +24,8 @@ BLOCK = 1000
 
 def fill(serving: Serving, count: int) -> None:
     if count:
-        serving.execute(
-            f"INSERT INTO made WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {count}) SELECT n FROM c"
-        )
+        numbers = f"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {count}) SELECT n FROM c"
+        serving.execute(f"INSERT INTO made {numbers}")
 
 
 def read_all(blocks: RowBlocks) -> list[tuple[Value, ...]]:

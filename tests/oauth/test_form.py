@@ -1,9 +1,11 @@
 """The form parser: whatever comes, parameters or InvalidRequest (RFC 6749 §3.2, Appendix B)."""
 
+import contextlib
 import json
 from urllib.parse import urlencode
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,10 +60,8 @@ def test_nothing_but_parameters_or_a_refusal(content_type: bytes | None, body: b
     )
 )
 def test_any_json_is_read_or_refused(value: object) -> None:
-    try:
+    with contextlib.suppress(InvalidRequest):
         parse_token_parameters(JSON.encode(), json.dumps(value).encode())
-    except InvalidRequest:
-        pass
 
 
 @law
@@ -82,12 +82,9 @@ def test_json_is_a_round_trip(parameters: dict[str, str], ascii_only: bool, cont
 @given(_PARAMETERS, st.sampled_from(_NAMES), _TEXTS)
 def test_a_parameter_twice_is_refused(parameters: dict[str, str], name: str, value: str) -> None:
     pairs = [*parameters.items(), (name, value), (name.upper(), value)]
-    try:
+    with pytest.raises(InvalidRequest) as refusal:
         parse_token_parameters(FORM.encode(), urlencode(pairs).encode())
-    except InvalidRequest as refusal:
-        assert refusal.reason == "duplicate_parameter"
-    else:
-        raise AssertionError(pairs)
+    assert refusal.value.reason == "duplicate_parameter"
 
 
 @law
@@ -97,9 +94,8 @@ def test_looking_through_a_query_never_fails(query: bytes) -> None:
 
 
 @law
-@given(_PARAMETERS, st.sampled_from(["client_secret", "refresh_token", "access_token"]), st.randoms())
-def test_a_credential_in_a_query_is_found(parameters: dict[str, str], name: str, random: object) -> None:
-    assert random is not None
+@given(_PARAMETERS, st.sampled_from(["client_secret", "refresh_token", "access_token"]))
+def test_a_credential_in_a_query_is_found(parameters: dict[str, str], name: str) -> None:
     pairs = [(f"x{key}", value) for key, value in parameters.items()]
     assert find_credential_in_query(urlencode(pairs).encode()) is None
     assert find_credential_in_query(urlencode([*pairs, (name.title(), "x")]).encode()) == name

@@ -12,7 +12,7 @@ from rowgate.oauth.scope import narrow_scope, parse_scope, render_scope
 _NAMES = st.sampled_from(["read", "run", "list", "a:b", "x", "readx", "rea"])
 _SCOPES = st.lists(_NAMES, min_size=1, max_size=5, unique=True).map(tuple)
 _REQUESTS = st.one_of(
-    st.none(), st.text(max_size=30), st.lists(_NAMES, max_size=6).map(" ".join), st.text(" readun\t\"\\", max_size=12)
+    st.none(), st.text(max_size=30), st.lists(_NAMES, max_size=6).map(" ".join), st.text(' readun\t"\\', max_size=12)
 )
 
 

@@ -92,7 +92,8 @@ def numbered(number: str, section: str) -> Callable[[Callable[..., None]], Calla
         STORIES.append((number, section))
         name = test.__name__.removeprefix("test_").replace("_", "-")
         parametrized = pytest.mark.parametrize("number", [pytest.param(number, id=f"{number}-{name}")], indirect=True)
-        return pytest.mark.usefixtures("number")(parametrized(test))
+        marked: Callable[..., None] = pytest.mark.usefixtures("number")(parametrized(test))
+        return marked
 
     return mark
 

@@ -9,7 +9,9 @@ from protocol.world import World, open_world
 
 
 @pytest.fixture(scope="module")
-def world(sample_database: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[World]:
+def world(
+    sample_database: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[World]:
     settings = getattr(request.module, "SETTINGS", {})
     with open_world(tmp_path_factory.mktemp("world"), sample_database, **settings) as opened:
         yield opened

@@ -67,7 +67,9 @@ def test_exposed_secret_is_named_by_its_handle(world: World) -> None:
 @pytest.mark.parametrize("field", ["grant_type", "scope", "client_id", "client_secret", "refresh_token", "x"])
 def test_nothing_that_was_sent_comes_back(world: World, field: str) -> None:
     mark = 'xqzzy"\\\n\u00e9'
-    answer = world.client.post(TOKEN, data={"grant_type": "refresh_token", "client_id": world.values["id"], field: mark})
+    answer = world.client.post(
+        TOKEN, data={"grant_type": "refresh_token", "client_id": world.values["id"], field: mark}
+    )
     judge_error(answer.headers, answer.content, status=answer.status_code, code=answer.json()["error"])
     assert "xqzzy" not in answer.text + str(answer.headers)
 

@@ -1,7 +1,6 @@
 """What ends by itself, to the second, with a clock that is moved."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,13 +15,13 @@ _REFRESH = "grant_type=refresh_token&refresh_token="
 
 
 @pytest.fixture(scope="module")
-def lasting(world: World) -> Iterator[str]:
+def lasting(world: World) -> str:
     """A second secret of the same application, one that does not expire."""
     with administer(world.server.settings) as desks:
         made = desks.applications.add_secret(world.values["id"], secret_name="lasting", expires_at=NEVER)
     basic = f"<id>:{made.client_secret}"
     wait_until(lambda: world.post_token(basic=basic).status_code == 200)
-    yield basic
+    return basic
 
 
 @numbered("P44", "ours")

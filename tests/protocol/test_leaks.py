@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from protocol.case import TOKEN, numbered
-from protocol.test_cases import CASES, RAW_CASES
+from protocol.test_cases import CASES
+from protocol.transport_cases import RAW_CASES
 from protocol.wire import finish_request, talk
 from protocol.world import World, list_issued
 
@@ -60,7 +61,9 @@ def test_no_secret_and_no_token_is_left_behind(log: _Lines, world: World) -> Non
 
 
 def _list_pairs(world: World) -> list[str]:
-    return [f"{world.values[f'{who}id']}:{world.values[f'{who}secret']}" for who in ("", "other_", "plain_", "expired_")]
+    return [
+        f"{world.values[f'{who}id']}:{world.values[f'{who}secret']}" for who in ("", "other_", "plain_", "expired_")
+    ]
 
 
 @numbered("P25", "RFC 6749 §2.3.1")

@@ -4,9 +4,11 @@ import importlib
 import re
 from pathlib import Path
 
-from protocol.case import STORIES
-from protocol.test_cases import CASES, RAW_CASES
+from protocol.case import STORIES, AnyCase
+from protocol.test_cases import CASES
+from protocol.transport_cases import RAW_CASES
 
+_ALL: tuple[AnyCase, ...] = (*CASES, *RAW_CASES)
 _HERE = Path(__file__).parent
 _TABLE = _HERE.parents[1] / "docs" / "reference" / "protocol.md"
 _ROW = re.compile(r"\| (P[0-9.]+|O-[0-9]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|")
@@ -25,7 +27,7 @@ def _list_sections() -> dict[str, set[str]]:
     for path in _HERE.glob("test_*.py"):
         importlib.import_module(f"protocol.{path.stem}")
     sections: dict[str, set[str]] = {}
-    named = [(case.number, case.section) for case in (*CASES, *RAW_CASES)]
+    named = [(case.number, case.section) for case in _ALL]
     for number, section in [*named, *STORIES]:
         sections.setdefault(number, set()).update(_split(section))
     return sections
@@ -46,7 +48,7 @@ def test_every_number_has_a_test() -> None:
 
 
 def test_names_are_unique() -> None:
-    names = [(case.number, case.name) for case in (*CASES, *RAW_CASES)]
+    names = [(case.number, case.name) for case in _ALL]
     assert len(names) == len(set(names))
 
 

@@ -92,15 +92,15 @@ def open_world(directory: Path, database: Path, **settings: Any) -> Iterator[Wor
 def _register(settings: Settings) -> dict[str, str]:
     values = {"unknown_id": "0123456789abcdefghjk", "wrong": "rgcs_00000000_" + "A" * 43}
     long_ago = time.time() - 100 * _HOUR
-    for name, options in {
+    applications: dict[str, dict[str, Any]] = {
         "": {"scope": "read run", "objects": (GRANTED, BLOCKED, "SA_ADInventory_UsersView")},
         "other_": {},
         "plain_": {"refresh_tokens": False},
         "disabled_": {},
         "expired_": {"clock": lambda: long_ago},
-    }.items():
-        objects: tuple[str, ...] = options.pop("objects", (GRANTED,))
-        new = add_application(settings, name or "main", objects, **options)
+    }
+    for name, options in applications.items():
+        new = add_application(settings, name or "main", **{"objects": (GRANTED,), **options})
         values[f"{name}id"], values[f"{name}secret"] = new.application.client_id, new.client_secret
     values["encoded_id"] = _escape(values["id"])
     values["encoded_secret"] = _escape(values["secret"])

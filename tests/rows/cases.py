@@ -21,9 +21,12 @@ class Case(NamedTuple):
     sql: str
 
 
-def one(column: str, function: str, *value: Any) -> dict[str, Any]:
+_NONE = object()
+
+
+def one(column: str, function: str, value: Any = _NONE) -> dict[str, Any]:
     """Give a body with one filter."""
-    return {"filters": [_filter(column, function, *value)]}
+    return {"filters": [_filter(column, function, value)]}
 
 
 def both(*filters: tuple[Any, ...]) -> dict[str, Any]:
@@ -31,8 +34,8 @@ def both(*filters: tuple[Any, ...]) -> dict[str, Any]:
     return {"filters": [_filter(*item) for item in filters]}
 
 
-def _filter(column: str, function: str, *value: Any) -> dict[str, Any]:
-    return {"column": column, "function": function, **({"value": value[0]} if value else {})}
+def _filter(column: str, function: str, value: Any = _NONE) -> dict[str, Any]:
+    return {"column": column, "function": function, **({} if value is _NONE else {"value": value})}
 
 
 def _users(where: str) -> str:
@@ -51,7 +54,7 @@ FILTERS = [
     Case("O-31-equals", USERS, one("SamAccountName", "equals", "zoe.akesson"), _users("UserId = 1")),
     Case("O-31-equals-number", USERS, one("UserId", "equals", 5), _users("UserId = 5")),
     Case("O-31-equals-number-as-text", USERS, one("UserId", "equals", "5"), _users("UserId = 5")),
-    Case("O-31-equals-boolean", USERS, one("Enabled", "equals", False), _users("Enabled = 0")),
+    Case("O-31-equals-boolean", USERS, one("Enabled", "equals", value=False), _users("Enabled = 0")),
     Case("O-31-equals-real", EVENTS, one("DurationMs", "equals", 557.643), f"SELECT * FROM {EVENTS} WHERE EventId = 1"),
     Case("O-31-not_equals", RIGHTS, one("rights", "not_equals", "READ"), _rights("rights <> 'Read'")),
     Case("O-31-not_equals-leaves-out-null", USERS, one("ManagerName", "not_equals", "x"), _users("ManagerName <> 'x'")),

@@ -30,19 +30,15 @@ def matches(row: Row, asked: Row) -> bool:
     """Tell whether a row passes one filter."""
     stored = row[asked["column"]]
     function = Function(asked["function"])
-    if function is Function.IS_NULL:
-        return stored is None
-    if stored is None:
-        return False
-    if function is Function.IS_NOT_NULL:
-        return True
+    if stored is None or function in (Function.IS_NULL, Function.IS_NOT_NULL):
+        return function is (Function.IS_NULL if stored is None else Function.IS_NOT_NULL)
     given = asked["value"] if isinstance(asked["value"], list) else [asked["value"]]
     if function in _ON_TEXT:
         return any(_ON_TEXT[function](fold(str(stored)), fold(str(value))) for value in given)
     if isinstance(stored, str):
         given = [str(value) for value in given]
-    elif any(isinstance(value, str) for value in given):
-        given = [float(value) if "." in value else int(value) for value in map(str, given)]
+    else:
+        given = [int(value) if isinstance(value, str) else value for value in given]
     given = [_comparable(value) for value in given]
     stored = _comparable(stored)
     if function is Function.NOT_EQUALS:

@@ -12,11 +12,10 @@ from support.servers import wait_until
 
 ENDLESS, STUCK = "endless", "stuck"
 # Views that no machine reads to the end: one gives rows, the other none.
+_NUMBERS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1e12)"
 CREATE_VIEWS = (
-    "CREATE VIEW endless AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1e12) "
-    "SELECT n, 'some text to make the row longer' AS filler FROM c",
-    "CREATE VIEW stuck AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1e12) "
-    "SELECT max(n) AS most FROM c",
+    f"CREATE VIEW endless AS {_NUMBERS} SELECT n, 'some text to make the row longer' AS filler FROM c",
+    f"CREATE VIEW stuck AS {_NUMBERS} SELECT max(n) AS most FROM c",
 )
 
 

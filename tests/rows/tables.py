@@ -73,10 +73,10 @@ def make_types(database: sqlite3.Connection) -> None:
 
 # Each is the name of a column and of a table.
 HOSTILE = [
-    *('a"b', '"', '""', "a'b", "a\\b", "a]b", "[a]", "`a`", "a;b--", "new\nline", "tab\tstop", "\x01", "\x7f", "a b", " "),
-    *("ünï", "山田", "😀", "É", "é", "select", "a/b", "a%2Fb", "%41", "a_b%", "?", "?1", ":a", "$a", "@a", "{0}", "a.b"),
+    *('a"b', '"', '""', "a'b", "a\\b", "a]b", "[a]", "`a`", "a;b--", "new\nline", "tab\tstop", "\x01", "\x7f", " "),
+    *("ünï", "山田", "😀", "É", "é", "select", "a/b", "a%2Fb", "%41", "a_b%", "?", "?1", ":a", "$a", "@a", "{0}"),
     *('x"||(select sql from sqlite_schema)||"y', "x' OR 1=1 --", "name desc", "rowid2", "groupItems", "main", "null"),
-    *("rowgate_rows", "rowgate_fold(", "typeof(c0)", "a,b", "plain\n"),
+    *("rowgate_rows", "rowgate_fold(", "typeof(c0)", "a,b", "a b", "a.b", "plain\n"),
 ]  # fmt: skip
 
 

@@ -28,12 +28,18 @@ SHORT_FILTERS = {
     "O-21-comma-is-one-value": ("filter=Department:equals:Legal,Finance", "0"),
     "O-21-between": ("filter=UserId:between:6,7", "UserId IN (6, 7)"),
     "O-21-encoded": ("filter=DisplayName:equals:zo%C3%AB+%C3%85kesson", "UserId = 1"),
-    "O-21-beside-filters": ('filter=UserId:less:3&filters=[{"column":"Enabled","function":"equals","value":1}]', "UserId = 2"),
+    "O-21-beside-filters": (
+        'filter=UserId:less:3&filters=[{"column":"Enabled","function":"equals","value":1}]',
+        "UserId = 2",
+    ),
     "O-6-any-case": ("FILTER=userid:EQUALS:5", "UserId = 5"),
-    "O-21-json-list": ('columns=["UserId"]&filter=UserId:equals:5&orderby=[{"column":"UserId","direction":"desc"}]', "UserId = 5"),
+    "O-21-json-list": (
+        'columns=["UserId"]&filter=UserId:equals:5&orderby=[{"column":"UserId","direction":"desc"}]',
+        "UserId = 5",
+    ),
     "O-21-json5-filters": ("filters=[{column:'UserId',function:'equals',value:5,},]", "UserId = 5"),
     "limit-with-leading-zeros": ("limit=0000000000000000000000001&orderby=UserId", "UserId = 1"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("query", "where"), SHORT_FILTERS.values(), ids=SHORT_FILTERS.keys())
@@ -62,7 +68,7 @@ def test_origins_samples_run_as_printed(sample: Reader, body: bytes) -> None:
 
 def test_origins_sample_with_filters_and_groupby_runs_as_printed(sample: Reader) -> None:
     """The origin's longest sample: filters with an array, columns, a groupby (O-27, O-29, O-33, O-45)."""
-    body = """{
+    body = b"""{
       jobRuntimeKey: "",
       filters: [
         { column: "HostName", function: "equals", value: ["sharepoint01.example.com", "teams.example.com",], },
@@ -70,7 +76,7 @@ def test_origins_sample_with_filters_and_groupby_runs_as_printed(sample: Reader)
       ],
       columns: [ "url", "trusteeName", "rights", ],
       groupby: [ "hostName", ],
-    }""".encode()
+    }"""
     groups = sample.rows(RIGHTS, body.replace(b'      jobRuntimeKey: "",\n', b""))
     assert groups == sample.rows(RIGHTS, body), "an empty jobRuntimeKey is as none"
     assert [group["hostName"] for group in groups] == ["sharepoint01.example.com", "teams.example.com"]

@@ -33,11 +33,15 @@ def _check(parse: Any, given_bytes: bytes) -> None:
     try:
         assert isinstance(parse(given_bytes), RowsRequest)
     except InvalidParameter as refusal:
-        told = refusal.description + refusal.field + refusal.expected
-        told.encode()  # can be sent and put on record
-        assert refusal.field
-        assert refusal.expected
-        assert len(told) < 600
+        _check_refusal(refusal)
+
+
+def _check_refusal(refusal: InvalidParameter) -> None:
+    told = refusal.description + refusal.field + refusal.expected
+    told.encode()  # can be sent and put on record
+    assert refusal.field
+    assert refusal.expected
+    assert len(told) < 600
 
 
 @settings(max_examples=400, deadline=None)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,13 +49,14 @@ def test_unreadable_text_hides_nothing_else(odd: Reader) -> None:
 )
 def test_filters_work_beside_unreadable_text(odd: Reader, function: str, value: str) -> None:
     stored = [f"é\ufffd{n}" if n % 1250 == 1249 else f"é{n}" for n in range(3500)]
-    meaning = {
+    meanings: dict[str, Callable[[str], bool]] = {
         "contains": lambda text: value.lower() in text,
         "starts_with": lambda text: text.startswith(value.lower()),
         "ends_with": lambda text: text.endswith(value.lower()),
         "equals": lambda text: text == value.lower(),
         "greater": lambda text: text > value.lower(),
-    }[function]
+    }
+    meaning = meanings[function]
     rows = odd.rows("unreadable", {"filters": [{"column": "value", "function": function, "value": value}]})
     assert [row["n"] for row in rows] == [n for n, text in enumerate(stored) if meaning(text)]
 

@@ -16,8 +16,9 @@ from alembic.script import ScriptDirectory
 
 from rowgate.ports import StoreError
 from rowgate.store import master_key, sql_store
+from rowgate.store.reader import NEWEST_REVISION
 from rowgate.store.schema import metadata
-from rowgate.store.sql_store import NEWEST_REVISION, SqlStore
+from rowgate.store.sql_store import SqlStore
 from store.conftest import MASTER, make_application
 
 MIGRATIONS = Path(sql_store.__file__).with_name("migrations")
@@ -153,7 +154,7 @@ def test_a_wrong_master_key_opens_nothing(state: Path) -> None:
 
 
 def test_a_state_that_is_locked_for_too_long_is_told(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql_store, "_BUSY_MILLISECONDS", 50)
+    monkeypatch.setattr(sql_store, "BUSY_MILLISECONDS", 50)
     store = SqlStore(state, MASTER)
 
     def change() -> None:

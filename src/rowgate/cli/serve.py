@@ -31,7 +31,7 @@ def serve(home: str | None, **flags: object) -> None:
 
     settings = open_settings(home, **flags)
     server.check_tls(settings)
-    store = wiring.open_store(settings)
+    store = wiring.open_reader(settings)
     store.load_keys()
     store.close()
     source = wiring.open_source(settings.database)

@@ -32,7 +32,7 @@ _HEADER_BYTES = 19  # version, key number, token id
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-_FROM_URL = str.maketrans("-_+/=", "+/!!!")  # the plain alphabet's two signs and padding are no part of ours
+_FROM_URL = bytes.maketrans(b"-_+/=", b"+/!!!")  # the plain alphabet's two signs and padding are no part of ours
 
 
 class TokenRecord(msgspec.Struct, array_like=True, frozen=True):
@@ -92,15 +92,15 @@ class TokenSealer:
         """
         if len(unverified_token) > MAX_TOKEN_LENGTH or not unverified_token.startswith(kind):
             raise UnreadableToken
-        text = unverified_token[len(kind) :].translate(_FROM_URL)
         try:
-            raw = binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
-        except ValueError:
+            text = unverified_token[len(kind) :].encode("ascii").translate(_FROM_URL)
+            raw = binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
+        except ValueError:  # UnicodeEncodeError is one
             raise UnreadableToken from None
         if len(raw) <= _HEADER_BYTES + _TAG_BYTES or raw[0] != _VERSION:
             raise UnreadableToken
         odd = len(raw) % 3
-        if odd and binascii.b2a_base64(raw[-odd:], newline=False).rstrip(b"=") != text[-odd - 1 :].encode():
+        if odd and binascii.b2a_base64(raw[-odd:], newline=False).rstrip(b"=") != text[-odd - 1 :]:
             raise UnreadableToken  # the last sign has spare bits: of its spellings only one is ours
         key = self._keys.get(int.from_bytes(raw[1:3], "big"))
         if key is None:

@@ -1,83 +1,88 @@
-"""Reads rows of the state into the shapes that the service keeps in memory."""
+"""Reads rows of the state into the shapes that the service keeps in memory.
 
-from collections.abc import Collection, Iterator
+Plain SQL, so that a worker that only follows the state starts without loading SQLAlchemy, which takes longer
+than all the rest of its start. The tables are those of `schema.py`; a test holds both together.
+"""
 
-import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from rowgate.oauth.model import Application, Secret
 from rowgate.service.model import Grants, ObjectSettings, Revocation
-from rowgate.store.schema import aliases, applications, changes, grants, objects, revocations, secrets
+
+Run = Callable[[str, Sequence[Any]], Iterable[Any]]  # runs a statement with its values, gives rows
+
+_SECRETS = (
+    "SELECT application, number, key_id, name, digest, created_at, expires_at, revoked, kills_tokens FROM secrets"
+)
+_GRANTS = "SELECT application, object FROM grants"
+_APPLICATIONS = (
+    "SELECT number, client_id, name, enabled, epoch, scope, refresh_tokens, access_lifetime_seconds, "
+    "refresh_lifetime_seconds, created_at FROM applications"
+)
+_OBJECTS = "SELECT name, blocked, block_reason, run_key FROM objects"
+_REVOCATIONS = "SELECT handle, forget_at FROM revocations"
 
 
-def load_sequence(connection: Connection) -> int:
+def load_sequence(run: Run) -> int:
     """Give the number of the newest change, 0 before the first."""
-    return int(connection.execute(sa.select(sa.func.max(changes.c.sequence))).scalar() or 0)
+    ((newest,),) = run("SELECT max(sequence) FROM changes", ())
+    return int(newest or 0)
 
 
-def load_grants(connection: Connection, numbers: Collection[int] | None = None) -> Iterator[Grants]:
+def load_grants(run: Run, application_number: int | None = None) -> Iterator[Grants]:
     """Give applications with their secrets and granted objects, in order of name; None: all of them."""
-    which_application: ColumnElement[bool] = sa.true()
-    which_secrets: ColumnElement[bool] = sa.true()
-    which_grants: ColumnElement[bool] = sa.true()
-    if numbers is not None:
-        which_application = applications.c.number.in_(numbers)
-        which_secrets = secrets.c.application.in_(numbers)
-        which_grants = grants.c.application.in_(numbers)
+    of_application, which = "", ""
+    values: tuple[int, ...] = ()
+    if application_number is not None:
+        of_application, which, values = " WHERE application = ?", " WHERE number = ?", (application_number,)
     held: dict[int, list[Secret]] = {}
-    for row in connection.execute(sa.select(secrets).where(which_secrets).order_by(secrets.c.number)):
-        held.setdefault(row.application, []).append(
-            Secret(
-                number=row.number,
-                key_id=row.key_id,
-                name=row.name,
-                digest=row.digest,
-                created_at=row.created_at,
-                expires_at=row.expires_at,
-                revoked=row.revoked,
-                kills_tokens=row.kills_tokens,
-            )
+    for application, number, key_id, name, digest, created_at, expires_at, revoked, kills in run(
+        f"{_SECRETS}{of_application} ORDER BY number", values
+    ):
+        held.setdefault(application, []).append(
+            Secret(number, key_id, name, digest, created_at, expires_at, bool(revoked), bool(kills))
         )
     allowed: dict[int, list[str]] = {}
-    for number, name in connection.execute(sa.select(grants.c.application, grants.c.object).where(which_grants)):
-        allowed.setdefault(number, []).append(name)
-    for row in connection.execute(sa.select(applications).where(which_application).order_by(applications.c.name)):
+    for application, name in run(_GRANTS + of_application, values):
+        allowed.setdefault(application, []).append(name)
+    for row in run(f"{_APPLICATIONS}{which} ORDER BY name", values):
+        number, client_id, name, enabled, epoch, scope, refresh_tokens, access_lifetime, refresh_lifetime, created = row
         application = Application(
-            number=row.number,
-            client_id=row.client_id,
-            name=row.name,
-            enabled=row.enabled,
-            epoch=row.epoch,
-            scope=tuple(row.scope.split(" ")),
-            refresh_tokens=row.refresh_tokens,
-            access_lifetime_seconds=row.access_lifetime_seconds,
-            refresh_lifetime_seconds=row.refresh_lifetime_seconds,
-            created_at=row.created_at,
-            secrets=tuple(held.get(row.number, ())),
+            number=number,
+            client_id=client_id,
+            name=name,
+            enabled=bool(enabled),
+            epoch=epoch,
+            scope=tuple(scope.split(" ")),
+            refresh_tokens=bool(refresh_tokens),
+            access_lifetime_seconds=access_lifetime,
+            refresh_lifetime_seconds=refresh_lifetime,
+            created_at=created,
+            secrets=tuple(held.get(number, ())),
         )
-        yield Grants(application, frozenset(allowed.get(row.number, ())))
+        yield Grants(application, frozenset(allowed.get(number, ())))
 
 
-def load_objects(connection: Connection) -> Iterator[ObjectSettings]:
+def load_objects(run: Run) -> Iterator[ObjectSettings]:
     """Give the objects for which anything is set, in order of name."""
     named: dict[str, list[str]] = {}
-    for alias, name in connection.execute(sa.select(aliases.c.alias, aliases.c.object).order_by(aliases.c.alias)):
+    for alias, name in run("SELECT alias, object FROM aliases ORDER BY alias", ()):
         named.setdefault(name, []).append(alias)
-    for row in connection.execute(sa.select(objects).order_by(objects.c.name)):
-        yield ObjectSettings(row.name, row.blocked, row.block_reason, tuple(named.get(row.name, ())), row.run_key)
+    for name, blocked, block_reason, run_key in run(f"{_OBJECTS} ORDER BY name", ()):
+        yield ObjectSettings(name, bool(blocked), block_reason, tuple(named.get(name, ())), run_key)
 
 
-def load_object(connection: Connection, name: str) -> ObjectSettings:
+def load_object(run: Run, name: str) -> ObjectSettings:
     """Give what is set for one object; the defaults when nothing is."""
-    row = connection.execute(sa.select(objects).where(objects.c.name == name)).one_or_none()
-    if row is None:
-        return ObjectSettings(name)
-    named = connection.execute(sa.select(aliases.c.alias).where(aliases.c.object == name).order_by(aliases.c.alias))
-    return ObjectSettings(row.name, row.blocked, row.block_reason, tuple(named.scalars()), row.run_key)
+    for _, blocked, block_reason, run_key in run(f"{_OBJECTS} WHERE name = ?", (name,)):
+        aliases = tuple(alias for (alias,) in run("SELECT alias FROM aliases WHERE object = ? ORDER BY alias", (name,)))
+        return ObjectSettings(name, bool(blocked), block_reason, aliases, run_key)
+    return ObjectSettings(name)
 
 
-def load_revocations(connection: Connection, handles: Collection[bytes] | None = None) -> Iterator[Revocation]:
+def load_revocations(run: Run, handle: bytes | None = None) -> Iterator[Revocation]:
     """Give dead tokens and families; None: all of them."""
-    which: ColumnElement[bool] = sa.true() if handles is None else revocations.c.handle.in_(handles)
-    for row in connection.execute(sa.select(revocations).where(which)):
-        yield Revocation(row.handle, row.forget_at)
+    rows = run(_REVOCATIONS, ()) if handle is None else run(f"{_REVOCATIONS} WHERE handle = ?", (handle,))
+    for found, forget_at in rows:
+        yield Revocation(found, forget_at)

@@ -6,7 +6,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from rowgate.store.errors import StoreError
+from rowgate.ports import StoreError
 
 _NONCE_BYTES = 12
 _KEY_BYTES = 32

@@ -1,4 +1,4 @@
-"""The Store on a SQL database: SQLite today. One transaction per administrative act; readers follow by number."""
+"""The Store on a SQL database: SQLite today. One transaction per administrative act."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -10,20 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DatabaseError
 
-from rowgate.service.model import Changes, KeyMaterial, StateSnapshot
-from rowgate.store import loading
-from rowgate.store.errors import StoreError
-from rowgate.store.master_key import unwrap_key, wrap_key
-from rowgate.store.schema import changes, keys
+from rowgate.ports import StoreError
+from rowgate.store.master_key import wrap_key
+from rowgate.store.reader import BUSY_MILLISECONDS, DIGEST, NEWEST_REVISION, SEALING, SqliteReader, explain_error
+from rowgate.store.schema import keys
 from rowgate.store.writer import SqlWriter
 
-NEWEST_REVISION = "0001"
-SEALING = "sealing"
-DIGEST = "digest"
-_BUSY_MILLISECONDS = 5000
 
-
-class SqlStore:
+class SqlStore(SqliteReader):
     """See `ports.Store`. Used by one thread at a time."""
 
     def __init__(self, path: Path, master_key: bytes) -> None:
@@ -32,16 +26,11 @@ class SqlStore:
         Raises:
             StoreError: The file is missing, damaged, locked or of a newer release.
         """
-        if not path.exists():
-            raise StoreError(f"{path} is missing: `rowgate init` makes a home")
-        self._master_key = master_key
-        self._path = path
+        super().__init__(path, master_key)
         self._engine = _open_engine(path)
         self._snapshots = self._engine.execution_options(rowgate_snapshot=True)
-        self._follower: sqlite3.Connection | None = None
-        self._data_version: int | None = None
         with self._explained():
-            _bring_up_to_date(self._engine)
+            _bring_up_to_date(self._engine, self.find_revision())
 
     @classmethod
     def create(
@@ -73,71 +62,6 @@ class SqlStore:
             connection.execute(sa.insert(keys), wrapped)
         return store
 
-    def load_keys(self) -> KeyMaterial:
-        """See `ports.StoreReader`."""
-        sealing, digest = {}, b""
-        with self._explained(), self._snapshots.connect() as connection:
-            for number, purpose, wrapped in connection.execute(
-                sa.select(keys.c.number, keys.c.purpose, keys.c.wrapped)
-            ):
-                key = unwrap_key(self._master_key, purpose, wrapped)
-                if purpose == SEALING:
-                    sealing[number] = key
-                else:
-                    digest = key
-        if not sealing or not digest:
-            raise StoreError(f"{self._path} holds no keys: restore it from a backup")
-        return KeyMaterial(sealing, digest)
-
-    def load_state(self) -> StateSnapshot:
-        """See `ports.StoreReader`."""
-        with self._explained(), self._snapshots.connect() as connection:
-            return StateSnapshot(
-                sequence=loading.load_sequence(connection),
-                grants=tuple(loading.load_grants(connection)),
-                objects=tuple(loading.load_objects(connection)),
-                revocations=tuple(loading.load_revocations(connection)),
-            )
-
-    def has_changed(self) -> bool:
-        """See `ports.StoreReader`. SQLite counts the commits of other connections for us."""
-        with self._explained():
-            if self._follower is None:
-                self._follower = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            (version,) = self._follower.execute("PRAGMA data_version").fetchone()
-        changed = bool(version != self._data_version)
-        self._data_version = version
-        return changed
-
-    def load_changes(self, after: int) -> Changes | None:
-        """See `ports.StoreReader`."""
-        with self._explained(), self._snapshots.connect() as connection:
-            oldest = connection.execute(sa.select(sa.func.min(changes.c.sequence))).scalar()
-            if oldest is not None and oldest > after + 1:
-                return None
-            rows = connection.execute(
-                sa.select(changes.c.sequence, changes.c.entity, changes.c.name)
-                .where(changes.c.sequence > after)
-                .order_by(changes.c.sequence)
-            ).all()
-            if not rows:
-                return Changes(sequence=after)
-            touched: dict[str, set[str]] = {"application": set(), "object": set(), "revocation": set()}
-            for row in rows:
-                touched[row.entity].add(row.name)
-            numbers = {int(name) for name in touched["application"]}
-            applications = dict.fromkeys(numbers, None) | {
-                found.application.number: found for found in loading.load_grants(connection, numbers)
-            }
-            return Changes(
-                sequence=rows[-1].sequence,
-                applications=applications,
-                objects={name: loading.load_object(connection, name) for name in touched["object"]},
-                revocations=tuple(
-                    loading.load_revocations(connection, {bytes.fromhex(h) for h in touched["revocation"]})
-                ),
-            )
-
     @contextmanager
     def changing(self) -> Iterator[SqlWriter]:
         """See `ports.Store`."""
@@ -152,33 +76,20 @@ class SqlStore:
 
     def close(self) -> None:
         """See `ports.Store`."""
-        if self._follower is not None:
-            self._follower.close()
+        super().close()
         self._engine.dispose()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except DatabaseError as error:
-            raise StoreError(f"{self._path}: {_explain(error.orig)}") from error
-        except sqlite3.DatabaseError as error:
-            raise StoreError(f"{self._path}: {_explain(error)}") from error
-
-
-def _explain(error: BaseException | None) -> str:
-    text = str(error)
-    if "locked" in text:
-        return "another process is writing to it for too long; try again"
-    if "disk is full" in text or "disk I/O" in text:
-        return "the disk is full or failing; make room, then try again"
-    if "readonly" in text or "unable to open" in text:
-        return "it cannot be written: check the owner and mode of the home"
-    return f"it is damaged or no state database of this release; restore it from a backup ({text})"
+        with super()._explained():
+            try:
+                yield
+            except DatabaseError as error:
+                raise StoreError(f"{self._path}: {explain_error(error.orig)}") from error
 
 
 def _open_engine(path: Path) -> Engine:
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_MILLISECONDS / 1000})
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_MILLISECONDS / 1000})
 
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _record: Any) -> None:
@@ -187,7 +98,7 @@ def _open_engine(path: Path) -> Engine:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -199,17 +110,9 @@ def _open_engine(path: Path) -> Engine:
     return engine
 
 
-def _bring_up_to_date(engine: Engine) -> None:
-    with engine.connect() as connection:
-        has_version = sa.inspect(connection).has_table("alembic_version")
-        revision = (
-            connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() if has_version else None
-        )
-        connection.rollback()
+def _bring_up_to_date(engine: Engine, revision: str | None) -> None:
     if revision == NEWEST_REVISION:
         return  # the common case, without the time it takes to load Alembic
-    if revision is not None and revision > NEWEST_REVISION:
-        raise StoreError(f"{engine.url.database} was written by a newer release of Rowgate; upgrade this one")
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415

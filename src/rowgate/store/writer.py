@@ -8,9 +8,9 @@ from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import IntegrityError
 
 from rowgate.oauth.model import Application, Secret
+from rowgate.ports import NameTaken, UnknownName
 from rowgate.service.model import ObjectSettings, Revocation
 from rowgate.store import loading
-from rowgate.store.errors import NameTaken, UnknownName
 from rowgate.store.schema import aliases, applications, changes, grants, objects, revocations, secrets
 
 KEPT_CHANGES = 10_000  # a follower that is further behind loads everything
@@ -27,13 +27,14 @@ class SqlWriter:
         """See `ports.StoreWriter`."""
         wanted = sa.or_(applications.c.name == name_or_client_id, applications.c.client_id == name_or_client_id)
         numbers = self._connection.execute(sa.select(applications.c.number).where(wanted)).scalars().all()
-        for found in loading.load_grants(self._connection, numbers):
-            return found.application, tuple(sorted(found.objects))
+        for number in numbers:
+            for found in loading.load_grants(self._run, number):
+                return found.application, tuple(sorted(found.objects))
         return None
 
     def list_applications(self) -> Sequence[tuple[Application, tuple[str, ...]]]:
         """See `ports.StoreWriter`."""
-        return [(found.application, tuple(sorted(found.objects))) for found in loading.load_grants(self._connection)]
+        return [(found.application, tuple(sorted(found.objects))) for found in loading.load_grants(self._run)]
 
     def add_application(self, application: Application) -> Application:
         """See `ports.StoreWriter`."""
@@ -60,7 +61,7 @@ class SqlWriter:
         for secret in application.secrets:
             self.add_secret(number, secret)
         self._changed("application", str(number))
-        kept = next(loading.load_grants(self._connection, (number,)))
+        kept = next(loading.load_grants(self._run, number))
         return kept.application
 
     def set_enabled(self, application_number: int, *, enabled: bool) -> None:
@@ -113,7 +114,7 @@ class SqlWriter:
             raise NameTaken(f"the key id {secret.key_id} names another secret; try again") from None
         self._changed("application", str(application_number))
         number = _number(inserted)
-        found = next(loading.load_grants(self._connection, (application_number,))).application.find_secret(number)
+        found = next(loading.load_grants(self._run, application_number)).application.find_secret(number)
         assert found is not None, "internal error: a secret that was just kept is not there"
         return found
 
@@ -130,11 +131,11 @@ class SqlWriter:
 
     def find_object_settings(self, object_name: str) -> ObjectSettings:
         """See `ports.StoreWriter`."""
-        return loading.load_object(self._connection, object_name)
+        return loading.load_object(self._run, object_name)
 
     def list_object_settings(self) -> Sequence[ObjectSettings]:
         """See `ports.StoreWriter`."""
-        return list(loading.load_objects(self._connection))
+        return list(loading.load_objects(self._run))
 
     def set_object_settings(self, settings: ObjectSettings) -> None:
         """See `ports.StoreWriter`."""
@@ -178,6 +179,9 @@ class SqlWriter:
             sa.select(applications.c.number).where(applications.c.number == number)
         ).first():
             raise UnknownName("there is no such application")
+
+    def _run(self, statement: str, values: Sequence[Any]) -> CursorResult[Any]:
+        return self._connection.exec_driver_sql(statement, tuple(values))
 
     def _update_application(self, number: int, **values: object) -> None:
         updated = self._connection.execute(
