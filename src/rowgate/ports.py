@@ -6,9 +6,8 @@ from typing import Protocol
 
 from rowgate.audit.events import Event
 from rowgate.oauth.model import Application, Secret
-from rowgate.rows.model import ObjectDescription, ObjectListing, Statement, Value
-from rowgate.rows.sql import Dialect
-from rowgate.service.model import Changes, KeyMaterial, ObjectSettings, Revocation, StateSnapshot
+from rowgate.records import Changes, KeyMaterial, ObjectSettings, Revocation, StateSnapshot
+from rowgate.rows.model import Dialect, ObjectDescription, ObjectListing, Statement, Value
 
 
 class StoreError(Exception):

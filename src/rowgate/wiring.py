@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import dataclasses
+import functools
 import gc
 import logging
 import os
@@ -13,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rowgate import __version__
-from rowgate.audit.events import Event, ServerEvent
+from rowgate.audit.events import AdministrativeChange, Event, ServerEvent
 from rowgate.audit.segments import SegmentSink, SegmentWriter
-from rowgate.config import ConfigError, Settings
+from rowgate.config import CONFIG_NAME, ConfigError, Settings, dump
 from rowgate.engines.sqlite import SqliteSource
 from rowgate.oauth.tokens import TokenSealer
 from rowgate.ports import AuditUnavailable, Clock, Entropy, RowSource
@@ -28,9 +30,9 @@ from rowgate.service.follow import Follower
 from rowgate.service.rows import ReadLimits, RowsService
 from rowgate.service.state import LiveState
 from rowgate.service.tokens import TokenService
-from rowgate.store.master_key import load_master_key
+from rowgate.store.master_key import create_master_key, load_master_key
 from rowgate.store.reader import NEWEST_REVISION, SqliteReader
-from rowgate.web import metadata
+from rowgate.web import metadata, server
 from rowgate.web.app import App
 from rowgate.web.cors import Cors
 from rowgate.web.health import HealthEndpoint
@@ -87,6 +89,80 @@ def open_source(database: str) -> RowSource:
     if scheme == "sqlite" and rest.startswith("/"):
         return SqliteSource(Path(rest[1:]).absolute())
     raise ConfigError(f"this release serves sqlite:///PATH, not {scheme}://")
+
+
+def create_home(settings: Settings, actor: str) -> None:
+    """Make the state, the keys and the settings' file in the home's directory.
+
+    Raises:
+        NotReadOnly: The database would let us write.
+        EngineUnavailable: The database cannot be opened.
+        StoreError: The home cannot be written.
+    """
+    from rowgate.store.sql_store import SqlStore  # noqa: PLC0415 - see open_store
+
+    if settings.database:
+        source = open_source(settings.database)
+        source.prove_read_only()
+        source.close()
+    master = os.urandom(32)
+    create_master_key(settings.master_key_path, master)
+    SqlStore.create(
+        settings.state_path,
+        master,
+        sealing=os.urandom(32),
+        digest=os.urandom(32),
+        nonces=os.urandom(24),
+        now=time.time(),
+    ).close()
+    (settings.home / CONFIG_NAME).write_text(dump(settings), "utf-8")
+    writer = make_audit_writer(settings)
+    make_recorder(writer)(
+        AdministrativeChange(at=time.time(), actor=actor, action="home.init", target=str(settings.home))
+    )
+    writer.close()
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve a home until a signal ends it.
+
+    Args:
+        settings: Checked settings.
+        announce: Is told, once the address is taken, what is served where.
+
+    Raises:
+        ConfigError: Port, address, certificate or database cannot be used.
+        StoreError: The home is not usable.
+        RowsError: The database cannot be opened, or would let us write.
+    """
+    server.check_tls(settings)
+    store = open_reader(settings)
+    store.load_keys()
+    store.close()
+    source = open_source(settings.database)
+    source.prove_read_only()
+    engine = source.name
+    source.close()
+    bound = server.bind_socket(settings.host, settings.port)
+    settings = dataclasses.replace(settings, port=bound.getsockname()[1])
+    workers = f", {settings.workers} workers" if settings.workers > 1 else ""
+    listening = dataclasses.replace(settings, public_url="").issuer
+    told = f"Rowgate serves {engine} read-only at {listening} (home {settings.home}{workers})"
+    set_up_logs(settings.log_format, settings.log_level)
+    if settings.log_format == "json":
+        _log.info(told)  # every line is one that a log collector can read
+    else:
+        announce(told)
+    server.run_server(settings, functools.partial(build_worker, settings), bound)
+
+
+def find_port_problem(settings: Settings) -> str:
+    """Say why the server could not listen, or nothing when it could."""
+    try:
+        server.bind_socket(settings.host, settings.port).close()
+    except ConfigError as error:
+        return str(error)
+    return ""
 
 
 def make_audit_writer(settings: Settings) -> SegmentWriter:
@@ -198,7 +274,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         finally:
             audit.record_soon(ServerEvent(at=clock(), action="stopped", version=__version__, process=os.getpid()))
             await follower.stop()
-            rows.close()
+            await rows.close()
             await audit.stop()
             store_thread.shutdown()
             store.close()

@@ -21,10 +21,15 @@ def sample(sample_database: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture(scope="package")
-def flights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+def flights_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """336,776 real flights."""
-    folder = tmp_path_factory.mktemp("flights-rows")
-    with open_reader(flights_database(folder), folder / "home") as reader:
+    return flights_database(tmp_path_factory.mktemp("flights-rows"))
+
+
+@pytest.fixture(scope="package")
+def flights(flights_path: Path) -> Iterator[Reader]:
+    """The real flights over HTTP."""
+    with open_reader(flights_path, flights_path.parent / "home") as reader:
         yield reader
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import psutil
 
-from datasets.flights import flights_database
 from rowgate.config import CONFIG_NAME, dump
 from rows.streams import receive_answer
 from support.homes import add_application, make_home
@@ -17,8 +16,8 @@ FEWEST_BYTES = 90_000_000  # of 336,776 rows with 19 columns
 LOOK_EVERY_BYTES = 20_000_000
 
 
-def test_336776_rows_to_a_slow_reader_cost_no_memory(tmp_path: Path) -> None:
-    settings = make_home(tmp_path / "home", flights_database(tmp_path))
+def test_336776_rows_to_a_slow_reader_cost_no_memory(flights_path: Path, tmp_path: Path) -> None:
+    settings = make_home(tmp_path / "home", flights_path)
     made = add_application(settings, "slow", ("flights",))
     (settings.home / CONFIG_NAME).write_text(dump(settings))
     with serve_process(settings.home) as server:

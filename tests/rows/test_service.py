@@ -16,7 +16,7 @@ from rowgate.ports import AuditUnavailable
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, StatementCancelled, UnknownObject
 from rowgate.rows.model import Column, Family, Format, ObjectDescription, RowsRequest, Statement, Value
 from rowgate.rows.sql import SQLITE
-from rowgate.service.model import Grants, ObjectSettings, StateSnapshot
+from rowgate.records import Grants, ObjectSettings, StateSnapshot
 from rowgate.service.origin import Origin
 from rowgate.service.rows import Reading, ReadLimits, RowsService
 from rowgate.service.state import LiveState

@@ -3,7 +3,7 @@
 import pytest
 
 from rowgate.ports import NameTaken, Store
-from rowgate.service.model import Changes, ObjectSettings, Revocation
+from rowgate.records import Changes, ObjectSettings, Revocation
 from store.conftest import DIGEST, SEALING, Place, make_application, make_secret
 
 

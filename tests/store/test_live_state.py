@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rowgate.ports import StoreError, StoreWriter
-from rowgate.service.model import ObjectSettings, Revocation
+from rowgate.records import ObjectSettings, Revocation
 from rowgate.service.state import LiveState
 from rowgate.store.sql_store import SqlStore
 from store.conftest import MASTER, make_application, make_secret

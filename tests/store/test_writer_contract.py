@@ -6,7 +6,7 @@ import pytest
 
 from rowgate.oauth.model import Application
 from rowgate.ports import NameTaken, Store, StoreWriter, UnknownName
-from rowgate.service.model import ObjectSettings, Revocation
+from rowgate.records import ObjectSettings, Revocation
 from store.conftest import Place, make_application, make_secret
 
 NOBODY = 4_000_000

@@ -121,13 +121,9 @@ def _room(settings: Settings) -> Finding:
 
 
 def _port(settings: Settings) -> Finding:
-    from rowgate.web.server import PortTaken, bind_socket  # noqa: PLC0415
+    from rowgate import wiring  # noqa: PLC0415
 
-    question = f"port {settings.port} is free, or Rowgate has it"
-    try:
-        bind_socket(settings.host, settings.port).close()
-    except PortTaken as error:
-        return Finding(question, "rowgate" in str(error), str(error), "stop that program, or serve with --port")
-    except ConfigError as error:
-        return Finding(question, False, str(error))  # noqa: FBT003
-    return Finding(question, True, "free")  # noqa: FBT003
+    problem = wiring.find_port_problem(settings)
+    good = not problem or "rowgate" in problem
+    advice = "stop that program, or serve with --port"
+    return Finding(f"port {settings.port} is free, or Rowgate has it", good, problem or "free", advice)

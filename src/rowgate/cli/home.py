@@ -3,8 +3,7 @@
 import getpass
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,8 @@ def open_settings(home: str | None, **flags: Any) -> Settings:
     path = find_home(given)
     if not path.is_dir():
         raise ConfigError(f"there is no home at {path}: `rowgate init --database sqlite:///PATH` makes one")
+    if not any((path / name).exists() for name in (CONFIG_NAME, "state.db", "master.key")):
+        raise ConfigError(f"{path} is no home: `rowgate init --home {path}` makes it one")
     return load_settings(path, os.environ, flags)
 
 
@@ -58,6 +59,8 @@ def administration(home: str | None) -> Iterator["Administration"]:
 @click.pass_context
 def init(context: click.Context, home: str | None, database: str | None) -> None:
     """Make a home: state, keys, rowgate.toml."""
+    from rowgate import wiring  # noqa: PLC0415 - see administration
+
     path = find_home(home or context.find_root().obj)
     database = _complete(database)
     if (path / CONFIG_NAME).exists() or (path / "state.db").exists():
@@ -66,7 +69,7 @@ def init(context: click.Context, home: str | None, database: str | None) -> None
     made = not path.exists()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        _fill(settings)
+        wiring.create_home(settings, name_actor())
     except BaseException:
         if made:
             shutil.rmtree(path, ignore_errors=True)
@@ -86,34 +89,6 @@ def _complete(database: str | None) -> str:
     if not separator:
         return f"sqlite:///{Path(database).absolute()}"
     return f"sqlite:///{Path(rest[1:]).absolute()}" if scheme == "sqlite" and rest.startswith("/") else database
-
-
-def _fill(settings: Settings) -> None:
-    from rowgate import wiring  # noqa: PLC0415 - see above
-    from rowgate.audit.events import AdministrativeChange  # noqa: PLC0415
-    from rowgate.store.master_key import create_master_key  # noqa: PLC0415
-    from rowgate.store.sql_store import SqlStore  # noqa: PLC0415
-
-    if settings.database:
-        source = wiring.open_source(settings.database)
-        source.prove_read_only()
-        source.close()
-    master = os.urandom(32)
-    create_master_key(settings.master_key_path, master)
-    store = SqlStore.create(
-        settings.state_path,
-        master,
-        sealing=os.urandom(32),
-        digest=os.urandom(32),
-        nonces=os.urandom(24),
-        now=time.time(),
-    )
-    store.close()
-    (settings.home / CONFIG_NAME).write_text(dump(settings), "utf-8")
-    writer = wiring.make_audit_writer(settings)
-    recorder: Callable[[Any], None] = wiring.make_recorder(writer)
-    recorder(AdministrativeChange(at=time.time(), actor=name_actor(), action="home.init", target=str(settings.home)))
-    writer.close()
 
 
 @click.command()

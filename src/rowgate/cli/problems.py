@@ -21,4 +21,4 @@ def explain_problem(error: Exception) -> str | None:
         case OSError():
             return f"{error.filename}: {error.strerror}" if error.filename else str(error)
         case _:
-            return str(error) if type(error).__name__ == "PortTaken" else None
+            return None

@@ -1,6 +1,6 @@
 """The shapes on the road from a rows request to a statement. Data only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -160,3 +160,16 @@ class Statement:
 
     text: str
     parameters: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one engine writes what differs between engines."""
+
+    quote: Callable[[str], str]
+    ignore_ascii_case: str  # appended to an expression: compares it without regard to ASCII case
+    fold_ascii: str  # function: lower-cases ASCII only
+    fold_text: Callable[[str], str]  # of an expression, as text: folded as rows/fold.py does
+    fold_value: Callable[[str], str]  # the same where it is text; numbers, binary data and NULL as they are
+    exact_order: str  # appended to a column: sorts so that only equal values stand together
+    no_limit: str  # what LIMIT takes for "all"

@@ -4,12 +4,10 @@ Identifiers come from the database's own catalog by way of `plan.py` and are quo
 Wildcards do not exist: contains, starts_with and ends_with compare substrings (O-31).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import assert_never
 
 from rowgate.rows.fold import fold
-from rowgate.rows.model import Condition, Family, Function, Order, Plan, Statement, Value
+from rowgate.rows.model import Condition, Dialect, Family, Function, Order, Plan, Statement, Value
 
 _COMPARISONS = {
     Function.EQUALS: "=",
@@ -19,19 +17,6 @@ _COMPARISONS = {
     Function.LESS_EQUAL: "<=",
 }
 _MOST_ALTERNATIVES = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How one engine writes what differs between engines."""
-
-    quote: Callable[[str], str]
-    ignore_ascii_case: str  # appended to an expression: compares it without regard to ASCII case
-    fold_ascii: str  # function: lower-cases ASCII only
-    fold_text: Callable[[str], str]  # of an expression, as text: folded as rows/fold.py does
-    fold_value: Callable[[str], str]  # the same where it is text; numbers, binary data and NULL as they are
-    exact_order: str  # appended to a column: sorts so that only equal values stand together
-    no_limit: str  # what LIMIT takes for "all"
 
 
 def quote_with_double_quotes(name: str) -> str:

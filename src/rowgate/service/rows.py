@@ -4,6 +4,7 @@ Statements run and rows are encoded in threads; the event loop only passes bytes
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -35,6 +36,7 @@ class Confirm(Protocol):
         """Give the access as it stands, or raise InvalidToken."""
 
 
+CLOSE_SECONDS = 5.0  # for reads that were told to stop; the engine looks about every millisecond
 COMPLETE, CUT, FAILED = "complete", "cut", "failed"
 
 
@@ -129,6 +131,8 @@ class RowsService:
         self._clock = clock
         self._limits = limits
         self._conceal_objects = conceal_objects
+        self._under_way: set[Reading] = set()
+        self._all_ended = asyncio.Event()
         self._executor = ThreadPoolExecutor(max_workers=limits.max_reads, thread_name_prefix="rows")
         self._turns = Turns(
             most=limits.max_reads,
@@ -163,6 +167,7 @@ class RowsService:
         """
         reading = Reading(access, origin, form, begun_at=self._clock())
         await self._turns.take(access.application_number)
+        self._under_way.add(reading)
         on_disconnect(reading.cancel)
         loop = asyncio.get_running_loop()
         started = loop.run_in_executor(self._executor, self._start, reading, object_name, request)
@@ -222,9 +227,15 @@ class RowsService:
         reading.rows = reading.bytes = 0
         self._audit.record_soon(_ended(reading, self._clock(), COMPLETE, "head"))
 
-    def close(self) -> None:
-        """End the threads."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+    async def close(self) -> None:
+        """End every read that is under way, on record, then the threads."""
+        for reading in tuple(self._under_way):
+            reading.cancel()
+        if self._under_way:
+            self._all_ended.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._all_ended.wait(), CLOSE_SECONDS)
+        self._executor.shutdown(wait=not self._under_way, cancel_futures=True)
 
     def _start(self, reading: Reading, object_name: str, request: RowsRequest) -> None:
         # While the request arrived or waited for its turn, the token may have been revoked.
@@ -274,6 +285,9 @@ class RowsService:
             # in a thread: the database may be busy with others
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._executor, reading.close))
         reading.first = b""
+        self._under_way.discard(reading)
+        if not self._under_way:
+            self._all_ended.set()
         self._turns.give_back(reading.access.application_number)
 
 

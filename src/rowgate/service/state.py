@@ -5,7 +5,7 @@ one dictionary look-up, so a thread sees either the old or the new answer.
 """
 
 from rowgate.oauth.model import Application
-from rowgate.service.model import Changes, Grants, ObjectSettings, StateSnapshot
+from rowgate.records import Changes, Grants, ObjectSettings, StateSnapshot
 
 _NOTHING: frozenset[str] = frozenset()
 

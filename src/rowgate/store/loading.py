@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from rowgate.oauth.model import Application, Secret
-from rowgate.service.model import Grants, ObjectSettings, Revocation
+from rowgate.records import Grants, ObjectSettings, Revocation
 
 Run = Callable[[str, Sequence[Any]], Iterable[Any]]  # runs a statement with its values, gives rows
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rowgate.ports import StoreError
-from rowgate.service.model import Changes, KeyMaterial, StateSnapshot
+from rowgate.records import Changes, KeyMaterial, StateSnapshot
 from rowgate.store import loading
 from rowgate.store.master_key import unwrap_key
 

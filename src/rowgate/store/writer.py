@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rowgate.oauth.model import Application, Secret
 from rowgate.ports import NameTaken, UnknownName
-from rowgate.service.model import ObjectSettings, Revocation
+from rowgate.records import ObjectSettings, Revocation
 from rowgate.store import loading
 from rowgate.store.schema import aliases, applications, changes, grants, objects, revocations, secrets
 

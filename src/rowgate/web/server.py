@@ -17,7 +17,7 @@ BACKLOG = 2048
 WORKER_SECONDS = 30  # a worker that is silent for longer is replaced; on a busy machine one may start for several
 
 
-class PortTaken(Exception):
+class PortTaken(ConfigError):
     """Another program holds the port; the text says which, where that can be seen."""
 
 

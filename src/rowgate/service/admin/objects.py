@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from rowgate.records import ObjectSettings
 from rowgate.rows.model import ObjectDescription, ObjectListing
 from rowgate.rows.plan import find_run_key
 from rowgate.service.admin.desk import AdminError, Desk
-from rowgate.service.model import ObjectSettings
 
 
 class ObjectDesk:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from rowgate.oauth.model import Application
+from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, REFRESH_LIFETIME_SECONDS, Application
 from rowgate.oauth.tokens import ACCESS, REFRESH, TokenRecord, TokenSealer, UnreadableToken
+from rowgate.records import Revocation
 from rowgate.service.admin.desk import AdminError, Desk, list_aliases, load_application
-from rowgate.service.model import Revocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,18 @@ class TokenDesk:
         Raises:
             AdminError: It is neither a token of this home nor a handle.
         """
+        with self._desk.store.reading() as look:
+            applications = [application for application, _ in look.list_applications()]
+        # What was refreshed at a refresh token's last moment outlives it by an access token's life.
+        longest_access = max([ACCESS_LIFETIME_SECONDS, *(a.access_lifetime_seconds for a in applications)])
         if presented.startswith((ACCESS, REFRESH)):
             inspected = self.inspect(presented, sealer)
-            handle, forget_at = inspected.token_id, inspected.record.expires_at + 1
+            handle, forget_at = inspected.token_id, inspected.record.expires_at + longest_access + 1
         else:
             handle = presented.strip().lower()
             # A handle does not say when its token ends: remember it for as long as any token may live.
-            with self._desk.store.reading() as look:
-                lives = [app.refresh_lifetime_seconds for app, _ in look.list_applications()]
-            forget_at = int(self._desk.clock()) + max([604_800, *lives]) + 1
+            longest_refresh = max([REFRESH_LIFETIME_SECONDS, *(a.refresh_lifetime_seconds for a in applications)])
+            forget_at = int(self._desk.clock()) + longest_refresh + longest_access + 1
         try:
             raw = bytes.fromhex(handle)
         except ValueError:

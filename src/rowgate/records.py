@@ -1,4 +1,4 @@
-"""What the service keeps in memory, and the shapes in which the store hands it over. Data only."""
+"""What a store keeps and hands over: grants, object settings, revocations, keys. Data only."""
 
 from dataclasses import dataclass, field
 
