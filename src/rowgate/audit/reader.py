@@ -19,7 +19,7 @@ class Search:
     kind: str = ""
     application: str = ""  # name or client id
     object: str = ""
-    handle: str = ""  # a token id, family or key id; finds its revocation too
+    handle: str = ""  # a token id, family, key id or request id; finds a revocation too
     since: float = 0.0
     until: float = float("inf")
 
@@ -72,7 +72,7 @@ def _decode_event(line: bytes) -> dict[str, Any] | None:
 
 def _matches(event: dict[str, Any], search: Search) -> bool:
     details = event.get("details", {})
-    handles = ("", event.get("token_id"), event.get("family"), event.get("key_id"))
+    handles = ("", event.get("token_id"), event.get("family"), event.get("key_id"), event.get("request_id"))
     return (
         search.since <= event["at"] < search.until
         and search.kind in ("", event["kind"])

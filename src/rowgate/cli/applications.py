@@ -74,6 +74,8 @@ def add(
             refresh_lifetime_seconds=refresh_lifetime,
         )
     show_credentials(made, as_json=as_json)
+    if DEFAULT_SCOPE not in made.application.scope:
+        say(f"Its scope has no {DEFAULT_SCOPE}: it gets tokens, and no rows with them.")
 
 
 def choose_expiry(expires_in: str | None, expires_on: int | None) -> int:

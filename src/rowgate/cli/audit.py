@@ -47,7 +47,7 @@ def tail(lines: int, follow: bool, as_json: bool, home: str | None) -> None:
 @click.option("--kind", default="", help="token_issued, token_refused, rows_opened, rows_ended, rows_refused, …")
 @click.option("--app", "application", default="", help="Name or client id.")
 @click.option("--object", "object_name", default="", help="Table or view.")
-@click.option("--id", "handle", default="", help="A token id, family or key id.")
+@click.option("--id", "handle", default="", help="A token id, family, key id or request id.")
 @click.option("--last", type=Length(), metavar="LENGTH", help="Only what is younger, for example 24h.")
 @click.option("--since", type=Moment(), metavar="DATE", help="Only from then on.")
 @click.option("--until", type=Moment(), metavar="DATE", help="Only before then.")

@@ -6,6 +6,7 @@ import click
 
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
 from rowgate.cli.terminal import print_json, print_table, say
+from rowgate.rows.plan import find_run_key
 
 
 @click.group("object")
@@ -42,6 +43,8 @@ def show(name: str, home: str | None, as_json: bool) -> None:
         print_json({"name": described.name, "kind": described.kind, **_without_name(settings), "columns": columns})
         return
     click.echo(f"{described.name} ({described.kind}{', blocked' if settings.blocked else ''})")
+    if key := find_run_key(described, settings.run_key):
+        click.echo(f"runs are kept apart by {key.name}; the latest is read unless jobRuntimeKey says otherwise")
     print_table(("column", "type", "compares as"), [tuple(column.values()) for column in columns])
 
 

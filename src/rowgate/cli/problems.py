@@ -15,7 +15,7 @@ def explain_problem(error: Exception) -> str | None:
         case AuditUnavailable():
             return "the audit record cannot be written, so nothing was changed: make room on the home's disk"
         case RowsError():
-            return f"{error.description} {error.detail}".strip()
+            return f"{error.description} ({error.detail})" if error.detail else error.description
         case OAuthError():
             return error.description
         case OSError():

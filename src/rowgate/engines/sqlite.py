@@ -164,8 +164,12 @@ def translate_error(error: Exception) -> RowsError:
     if isinstance(
         error, (apsw.BusyError, apsw.LockedError, apsw.CantOpenError, apsw.IOError, apsw.NotADBError, apsw.FullError)
     ):
-        return EngineUnavailable("The database cannot be read at the moment.", detail=repr(error))
-    return EngineFailure("The database could not answer.", detail=repr(error))
+        return EngineUnavailable("The database cannot be read at the moment.", detail=_tell(error))
+    return EngineFailure("The database could not answer.", detail=_tell(error))
+
+
+def _tell(error: Exception) -> str:
+    return f"{type(error).__name__.removesuffix('Error')}: {error}"
 
 
 class SqliteSource:
@@ -314,5 +318,5 @@ class SqliteSource:
         try:
             status = self._path.stat()
         except OSError as error:
-            raise EngineUnavailable("The database cannot be read at the moment.", detail=repr(error)) from error
+            raise EngineUnavailable("The database cannot be read at the moment.", detail=str(error)) from error
         return status.st_dev, status.st_ino

@@ -1,0 +1,185 @@
+"""The service of rows with everything around it made up: blocks as scripted, an audit that can fail."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from rowgate.access import Access
+from rowgate.audit.events import Event, RowsEnded
+from rowgate.oauth.errors import InvalidToken
+from rowgate.oauth.model import Application
+from rowgate.ports import AuditUnavailable
+from rowgate.records import Grants, ObjectSettings, StateSnapshot
+from rowgate.rows.errors import StatementCancelled
+from rowgate.rows.model import Column, Family, Format, ObjectDescription, RowsRequest, Statement, Value
+from rowgate.rows.sql import SQLITE
+from rowgate.service.origin import Origin
+from rowgate.service.rows import Reading, ReadLimits, RowsService
+from rowgate.service.state import LiveState
+
+NUMBER = 7
+ORIGIN = Origin("request", "source")
+ROW = [(1,)]
+
+
+class FakeBlocks:
+    """Blocks as scripted: rows, or what to raise; a last block ends the result."""
+
+    def __init__(self, script: list[Any]) -> None:
+        self.script = list(script)
+        self.is_exhausted = False
+        self.cancelled = threading.Event()
+        self.closed = 0
+
+    def read_block(self) -> list[tuple[Value, ...]]:
+        if self.cancelled.is_set():
+            raise StatementCancelled("cancelled")
+        step = self.script.pop(0)
+        if step == "wait":
+            assert self.cancelled.wait(5), "nobody cancelled"
+            raise StatementCancelled("cancelled")
+        if isinstance(step, Exception):
+            raise step
+        self.is_exhausted = not self.script
+        rows: list[tuple[Value, ...]] = step
+        return rows
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class FakeSource:
+    """One table, `t`; `blocked` stands in the settings, `other` is not granted."""
+
+    name = "fake"
+    dialect = SQLITE
+
+    def __init__(self) -> None:
+        self.script: list[Any] = [ROW]
+        self.opened: list[FakeBlocks] = []
+
+    def find_object(self, name: str) -> ObjectDescription | None:
+        column = Column("n", "INTEGER", Family.NUMBER, may_be_real=False)
+        return ObjectDescription(name, "table", (column,)) if name in ("t", "blocked", "other") else None
+
+    def open_rows(self, statement: Statement, *, statement_seconds: float) -> FakeBlocks:
+        assert statement.text
+        assert statement_seconds == 5
+        self.opened.append(FakeBlocks(self.script))
+        return self.opened[-1]
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} is not asked for while rows are read")
+
+
+class FakeAudit:
+    """Keeps events; `fails` refuses them."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.fails = False
+
+    async def record(self, event: Event) -> None:
+        if self.fails:
+            raise AuditUnavailable
+        self.events.append(event)
+
+    def record_soon(self, event: Event) -> None:
+        self.events.append(event)
+
+
+class Bench:
+    """A service with everything around it made up."""
+
+    def __init__(self, *, conceal_objects: bool = False, max_reads: int = 2) -> None:
+        application = Application(
+            number=NUMBER,
+            client_id="client",
+            name="application",
+            enabled=True,
+            epoch=0,
+            scope=("read",),
+            refresh_tokens=True,
+            access_lifetime_seconds=3600,
+            refresh_lifetime_seconds=3600,
+            created_at=0,
+            secrets=(),
+        )
+        granted = Grants(application, frozenset({"t", "blocked"}))
+        settings = (ObjectSettings("blocked", blocked=True),)
+        self.source, self.audit = FakeSource(), FakeAudit()
+        self.is_revoked = False
+        self.service = RowsService(
+            LiveState(StateSnapshot(1, (granted,), settings, ())),
+            self.source,
+            confirm=self._confirm,
+            audit=self.audit,
+            clock=lambda: 1000.0,
+            limits=ReadLimits(
+                max_reads=max_reads, max_reads_per_application=max_reads, queue_seconds=0.05, statement_seconds=5
+            ),
+            conceal_objects=conceal_objects,
+        )
+        self.when_gone: Callable[[], None] = lambda: None
+
+    def _confirm(self, access: Access, *, now: float) -> Access:
+        assert now == 1000.0
+        if self.is_revoked:
+            raise InvalidToken("The token was revoked.", reason="revoked")
+        return access
+
+    async def open(self, name: str = "t", *, scope: str = "read") -> Reading:
+        access = Access(
+            application_number=NUMBER,
+            client_id="client",
+            application_name="application",
+            scope=frozenset({scope}),
+            token_id="00",
+            expires_at=2000,
+            **_rest_of_access(),
+        )
+        return await self.service.open_rows(
+            access, name, RowsRequest(), ORIGIN, form=Format.JSON, on_disconnect=self._on_disconnect
+        )
+
+    def _on_disconnect(self, callback: Callable[[], None]) -> None:
+        self.when_gone = callback
+
+    def ended(self) -> list[tuple[str, str, int]]:
+        events = [event for event in self.audit.events if isinstance(event, RowsEnded)]
+        return [(event.outcome, event.reason, event.rows) for event in events]
+
+    async def check_nothing_is_held(self) -> None:
+        """Every connection was given back once, and there are as many turns as before."""
+        assert [blocks.closed for blocks in self.source.opened] == [1] * len(self.source.opened)
+        self.source.script, self.audit.fails, self.is_revoked = [ROW], False, False
+        readings = [await self.open() for _ in range(2)]
+        for reading in readings:
+            assert await self.service.deliver(reading, take_part)
+
+
+def _rest_of_access() -> dict[str, Any]:
+    """Give members of Access that are of no matter here."""
+    known = {"application_number", "client_id", "application_name", "scope", "token_id", "expires_at"}
+    return {name: b"" for name in Access.__struct_fields__ if name not in known}
+
+
+async def take_part(_part: bytes, _is_last: bool) -> None:  # noqa: FBT001 - the port's shape
+    await asyncio.sleep(0)
+
+
+def run(test: Callable[[Bench], Coroutine[Any, Any, None]], **options: Any) -> None:
+    """Run a test on a bench of its own, in an event loop."""
+
+    async def main() -> None:
+        bench = Bench(**options)
+        try:
+            await test(bench)
+        finally:
+            await bench.service.close()
+
+    asyncio.run(main())
