@@ -124,7 +124,7 @@ class Bench:
             ),
             conceal_objects=conceal_objects,
         )
-        self.when_gone: Callable[[], None] = lambda: None
+        self.when_gone: Callable[[str], None] = lambda _reason: None
 
     def _confirm(self, access: Access, *, now: float) -> Access:
         assert now == 1000.0
@@ -146,7 +146,7 @@ class Bench:
             access, name, RowsRequest(), ORIGIN, form=Format.JSON, on_disconnect=self._on_disconnect
         )
 
-    def _on_disconnect(self, callback: Callable[[], None]) -> None:
+    def _on_disconnect(self, callback: Callable[[str], None]) -> None:
         self.when_gone = callback
 
     def ended(self) -> list[tuple[str, str, int]]:

@@ -92,7 +92,7 @@ def asked(draw: st.DrawFn) -> tuple[ObjectDescription, dict[str, Any]]:
     return described, body
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(asked())
 def test_only_names_of_the_catalog_reach_the_text(made: tuple[ObjectDescription, dict[str, Any]]) -> None:
     described, body = made

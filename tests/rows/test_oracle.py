@@ -115,7 +115,7 @@ def _texts(*values: str | None) -> list[tuple[Any, ...]]:
     return [(value, None, None) for value in values]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables, st.lists(requests, min_size=1, max_size=4))
 @example(_texts("K", "k", KELVIN), [_one("equals", "k"), _one("equals", KELVIN), _one("contains", KELVIN)])
 @example(_texts("i", "I", DOTTED_I, "ı"), [_one("equals", "I"), _one("equals", DOTTED_I), _one("starts_with", "ı")])

@@ -117,7 +117,7 @@ def test_server_that_stops_while_a_statement_begins_ends_it() -> None:
 
 def test_client_that_goes_before_its_statement_begins_is_not_read_for() -> None:
     async def test(bench: Bench) -> None:
-        bench._on_disconnect = lambda callback: callback()  # type: ignore[method-assign]
+        bench._on_disconnect = lambda callback: callback("client_went_away")  # type: ignore[method-assign]
         with pytest.raises(StatementCancelled):
             await bench.open()
         del bench._on_disconnect

@@ -3,7 +3,6 @@
 For tests that kill, stop or multiply processes start `rowgate serve` instead (`serve_process`).
 """
 
-import asyncio
 import dataclasses
 import http.client
 import os
@@ -67,7 +66,7 @@ def run_server(settings: Settings, clock: MovableClock | None = None) -> Iterato
     bound = bind_socket(settings.host, settings.port)
     settings = dataclasses.replace(settings, port=bound.getsockname()[1])
     server = uvicorn.Server(make_server_config(settings, lambda: wiring.build_app(settings, clock=clock)))
-    thread = threading.Thread(target=asyncio.run, args=(server.serve(sockets=[bound]),), daemon=True)
+    thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
     thread.start()
     wait_until(lambda: server.started or not thread.is_alive())
     assert server.started, "the server did not start"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import apsw
@@ -29,13 +29,14 @@ from rowgate.rows.sql import SQLITE
 Authorizer = Callable[[int, str | None, str | None, str | None, str | None], int]
 
 BLOCK_ROWS = 1000  # 200 cost a fifth of the speed, 20,000 as much (docs/explanation/speed.md)
+BLOCK_BYTES = 1_048_576  # 1 MiB of text and binary, about
+BATCH_ROWS = 100  # between looks at the weight
 BUSY_MILLISECONDS = 5000
 CATALOG_SECONDS = 1.0  # how long a look at the catalog counts
 _STEPS_BETWEEN_LOOKS = 20_000  # virtual machine steps, about a millisecond, between looks at deadline and cancel
 _CACHED_DESCRIPTIONS = 20_000
 _IDLE_CONNECTIONS = 16
 
-_UNKNOWN = object()
 _REPAIRED = "CASE typeof({0}) WHEN 'text' THEN rowgate_text(CAST({0} AS BLOB)) ELSE {0} END"
 # Pragmas that only tell: the full-text index asks for the first, the catalog for the others.
 _DATA_PRAGMAS = frozenset({"data_version"})
@@ -106,17 +107,30 @@ class SqliteRows:
             if self._cursor is None:
                 self._cursor = self._connection.execute(self._statement.text, self._statement.parameters)
             try:
-                rows += islice(self._cursor, BLOCK_ROWS)
+                self._fill(rows, self._cursor)
             except UnicodeDecodeError:
                 self._cursor = self._repair(self._cursor, skipped=self._given + len(rows))
-                rows += islice(self._cursor, BLOCK_ROWS - len(rows))
+                self._fill(rows, self._cursor)
         except apsw.Error as error:
             raise self._translate(error) from error
         finally:
             self._seconds_left -= time.monotonic() - begun
         self._given += len(rows)
-        self.is_exhausted = len(rows) < BLOCK_ROWS
         return rows
+
+    def _fill(self, rows: list[tuple[Value, ...]], cursor: apsw.Cursor) -> None:
+        """Take rows until the block is full, or heavy: a table of documents must not fill the memory."""
+        weight = 0
+        while len(rows) < BLOCK_ROWS and weight < BLOCK_BYTES:
+            wanted = min(BATCH_ROWS, BLOCK_ROWS - len(rows))
+            before = len(rows)
+            rows += islice(cursor, wanted)
+            taken = len(rows) - before
+            if taken < wanted:
+                self.is_exhausted = True
+                return
+            # one row speaks for its batch: to weigh every one would cost more than it saves
+            weight += taken * sum(len(value) for value in rows[-1] if isinstance(value, (str, bytes)))
 
     def _repair(self, cursor: apsw.Cursor, *, skipped: int) -> apsw.Cursor:
         """Go on after a text that is not UTF-8, with U+FFFD for what cannot be read.
@@ -187,7 +201,7 @@ class SqliteSource:
         self._catalog: apsw.Connection | None = None
         self._catalog_key: tuple[int, int, int] | None = None
         self._looked_at = float("-inf")
-        self._descriptions: dict[str, ObjectDescription | None] = {}
+        self._descriptions: dict[str, ObjectDescription] = {}
 
     def prove_read_only(self) -> None:
         """See `ports.RowSource`."""
@@ -218,16 +232,19 @@ class SqliteSource:
         """See `ports.RowSource`."""
         now = time.monotonic()
         if now - self._looked_at < CATALOG_SECONDS:
-            found = self._descriptions.get(name, _UNKNOWN)  # one look-up: another thread may empty it meanwhile
-            if found is not _UNKNOWN:
-                return cast("ObjectDescription | None", found)
+            found = self._descriptions.get(name)  # one look-up: another thread may empty it meanwhile
+            if found is not None:
+                return found
         with self._lock:
             try:
                 catalog = self._open_catalog()
                 if name not in self._descriptions:
+                    described = describe(catalog, name)
+                    if described is None:
+                        return None  # not kept: the names of what does not exist are the clients' own
                     if len(self._descriptions) >= _CACHED_DESCRIPTIONS:
                         self._descriptions.clear()
-                    self._descriptions[name] = describe(catalog, name)
+                    self._descriptions[name] = described
             except apsw.Error as error:
                 raise translate_error(error) from error
             self._looked_at = now
@@ -293,6 +310,8 @@ class SqliteSource:
         connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+        # plans do not hang on bound values, so a statement is prepared once (a fifth of a small read)
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.pragma("query_only", 1)
         encoding = str(connection.pragma("encoding"))  # of the bytes that the functions get
         connection.create_scalar_function("rowgate_fold", _make_folder(encoding), 1, deterministic=True)

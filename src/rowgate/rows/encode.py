@@ -6,7 +6,7 @@ binary data as base64; NULL as null; everything else as text.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import groupby, starmap
 from operator import itemgetter
@@ -46,8 +46,15 @@ def open_encoder(plan: Plan, form: Format) -> BlockEncoder:
 _AWKWARD = re.compile(r'["\\\x00-\x1f]')  # what msgspec does not take in a member's name
 
 
-@lru_cache(maxsize=512)
+_KEPT_COLUMNS = 64  # types of wider results are made anew: clients choose the columns, and a kept type has a size
+
+
 def _row_type(names: tuple[str, ...]) -> Callable[..., Any]:
+    return _make_row_type(names) if len(names) <= _KEPT_COLUMNS else _make_row_type.__wrapped__(names)
+
+
+@lru_cache(maxsize=512)
+def _make_row_type(names: tuple[str, ...]) -> Callable[..., Any]:
     """Give what makes an object of a row's values: a type whose members are the columns, encoded in one go."""
     if any(_AWKWARD.search(name) for name in names):
         return lambda *values: dict(zip(names, values, strict=True))
@@ -56,33 +63,42 @@ def _row_type(names: tuple[str, ...]) -> Callable[..., Any]:
     return msgspec.defstruct("Row", fields, rename={f"c{p}": name for p, name in enumerate(names)}, gc=False)
 
 
-def _replace_infinities(columns: Sequence[Column]) -> Callable[[Sequence[Row]], Iterable[Row]]:
-    """Give a function that makes the infinities of a block texts; it copies only blocks that hold one."""
-    places = [place for place, column in enumerate(columns) if column.may_be_real]
+def _find_places(columns: Sequence[Column]) -> tuple[int, ...]:
+    return tuple(place for place, column in enumerate(columns) if column.may_be_real)
 
-    def replace(rows: Sequence[Row]) -> Iterable[Row]:
+
+def _name_infinities(rows: Sequence[Row], places: Sequence[int], encoded: bytes = b"null") -> Sequence[Row] | None:
+    """Give the rows with texts for the infinities, or None when there is none among them.
+
+    Args:
+        rows: A block.
+        places: Where floating-point numbers may stand.
+        encoded: The block as it was encoded; an infinity comes out as null, so without one nobody has to look.
+    """
+    if b"null" in encoded:
         for place in places:
             if not _INFINITIES.isdisjoint(map(itemgetter(place), rows)):
                 return [tuple(_INFINITY_TEXTS.get(v, v) if isinstance(v, float) else v for v in row) for row in rows]
-        return rows
-
-    return replace
+    return None
 
 
 class _RowEncoder:
     def __init__(self, columns: Sequence[Column], form: Format) -> None:
         self._type = _row_type(tuple(column.name for column in columns))
-        self._replace = _replace_infinities(columns)
+        self._places = _find_places(columns)
         self._lines = form is Format.NDJSON
         self._started = False
 
     def encode_block(self, rows: Sequence[Row]) -> bytes:
         if not rows:
             return b""
-        items = list(starmap(self._type, self._replace(rows)))
+        encode = _encoder.encode_lines if self._lines else _encoder.encode
+        plain = encode(list(starmap(self._type, rows)))
+        if self._places and (named := _name_infinities(rows, self._places, plain)) is not None:
+            plain = encode(list(starmap(self._type, named)))
         if self._lines:
-            return _encoder.encode_lines(items)
-        encoded = bytearray(_encoder.encode(items))
+            return plain
+        encoded = bytearray(plain)
         encoded[0:1] = b"," if self._started else b"["
         del encoded[-1]
         self._started = True
@@ -101,7 +117,7 @@ class _GroupEncoder:
         self._keys = len(group_by)
         self._key_type = _row_type(tuple(column.name for column in group_by))
         self._item_type = _row_type(tuple(column.name for column in columns))
-        self._replace = _replace_infinities((*group_by, *columns))
+        self._places = _find_places((*group_by, *columns))
         lines = form is Format.NDJSON
         self._first, self._next, self._last = (b"", b"]}\n", b"]}\n") if lines else (b"[", b"]},", b"]}]")
         self._empty = b"" if lines else b"[]"
@@ -110,7 +126,7 @@ class _GroupEncoder:
     def encode_block(self, rows: Sequence[Row]) -> bytes:
         parts = []
         keys = self._keys
-        for key, group in groupby(self._replace(rows), lambda row: row[:keys]):
+        for key, group in groupby(_name_infinities(rows, self._places) or rows, lambda row: row[:keys]):
             items = _encoder.encode([self._item_type(*row[keys:]) for row in group])[1:-1]
             if key == self._open_key:
                 parts.append(b"," + items)

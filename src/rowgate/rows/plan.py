@@ -7,6 +7,7 @@ import base64
 import binascii
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.fold import fold
@@ -114,6 +115,7 @@ def _plan_run(
     values = _values(column, Function.EQUALS, (asked,), ("jobRuntimeKey",))
     if isinstance(values[0], str):
         values = _spellings(values[0])
+        column = replace(column, family=Family.MOMENT)  # compared as it is spelled, so that an index serves
     return (Condition(column, Function.EQUALS, values, any_of=len(values) > 1),), None
 
 

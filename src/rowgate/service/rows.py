@@ -36,6 +36,8 @@ class Confirm(Protocol):
         """Give the access as it stands, or raise InvalidToken."""
 
 
+MAX_VALUE_ON_RECORD = 200  # characters of a filter's value
+MAX_VALUES_ON_RECORD = 20  # of one filter
 CLOSE_SECONDS = 5.0  # for reads that were told to stop; the engine looks about every millisecond
 COMPLETE, CUT, FAILED = "complete", "cut", "failed"
 
@@ -68,10 +70,12 @@ class Reading:
         self._blocks: RowBlocks | None = None
         self._encoder: BlockEncoder
         self._cancelled = False
+        self.cut_reason = ""
 
-    def cancel(self) -> None:
+    def cancel(self, reason: str = "server_stopped") -> None:
         """Stop the statement: nobody is reading any more."""
         self._cancelled = True
+        self.cut_reason = reason
         if self._blocks is not None:
             self._blocks.cancel()
 
@@ -148,7 +152,7 @@ class RowsService:
         origin: Origin,
         *,
         form: Format,
-        on_disconnect: Callable[[Callable[[], None]], None],
+        on_disconnect: Callable[[Callable[[str], None]], None],
     ) -> Reading:
         """Give a read whose first block is in hand and which is on record, durably. The caller must `deliver` it.
 
@@ -158,7 +162,7 @@ class RowsService:
             request: What to read.
             origin: Where the request came from.
             form: How the rows are written.
-            on_disconnect: Is given what to call when the client goes away.
+            on_disconnect: Is given what to call, with a word why, when the connection is gone.
 
         Raises:
             InsufficientScope: The token's scope or the application's grants do not allow it, or it is blocked.
@@ -205,7 +209,7 @@ class RowsService:
                 self._decide_grant(reading.access, reading.plan.object.name)
                 block, ahead = await asyncio.shield(ahead), None
         except StatementCancelled:
-            outcome, reason = CUT, "client_went_away"
+            outcome, reason = CUT, reading.cut_reason or "client_went_away"
         except OAuthError as refusal:
             outcome, reason = CUT, refusal.reason  # revoked, withdrawn or blocked while it was read
         except RowsError as error:
@@ -313,7 +317,10 @@ def _opened(reading: Reading, now: float) -> RowsOpened:
 
 
 def _render_condition(condition: Condition) -> tuple[object, ...]:
-    return (condition.column.name, condition.function.value, *condition.values)
+    kept = condition.values[:MAX_VALUES_ON_RECORD]
+    values = [value[:MAX_VALUE_ON_RECORD] if isinstance(value, (str, bytes)) else value for value in kept]
+    more = len(condition.values) - len(values)
+    return (condition.column.name, condition.function.value, *values, *([f"… and {more} more"] if more else []))
 
 
 def _ended(reading: Reading, now: float, outcome: str, reason: str) -> RowsEnded:

@@ -89,6 +89,10 @@ class Exchange:
                 return value
         return None
 
+    def join_header(self, wanted: bytes) -> bytes:
+        """Give every value of a list header as one (RFC 9110 §5.3)."""
+        return b",".join(value for name, value in self.headers if name == wanted)
+
     async def read_body(self, most: int) -> bytes:
         """Give the whole body.
 
@@ -151,8 +155,8 @@ class Exchange:
         """Cut the connection, so that what was sent cannot be taken for the whole."""
         self.scope["extensions"][ABORT]()
 
-    def on_disconnect(self, callback: Callable[[], None]) -> None:
-        """Have the callback called when the client goes away; the last one given counts."""
+    def on_disconnect(self, callback: Callable[[str], None]) -> None:
+        """Have the callback called, with a word why, when the connection is gone; the last one given counts."""
         self.scope["extensions"][ON_DISCONNECT](callback)
 
     async def wait_for_disconnect(self) -> None:

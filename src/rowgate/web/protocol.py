@@ -48,7 +48,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._body_bytes = 0  # of this request so far
         self._framing_bytes = 0  # chunk sizes and trailers around them
         self._replays = 0
-        self._when_gone: Callable[[], None] | None = None
+        self._when_gone: Callable[[str], None] | None = None
+        self._gone_because = "client_went_away"
         self._refusal = (400, "The request is not valid HTTP.")
         self._extensions: dict[str, Any] = {}
 
@@ -66,7 +67,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self._sweeper.cancel()
             self._sweeper = None
         if self._when_gone is not None:
-            self._when_gone()
+            self._when_gone(self._gone_because)
             self._when_gone = None
 
     def pause_writing(self) -> None:
@@ -241,6 +242,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
             elif now - self._closing_since > _CLOSING_SECONDS:
                 self.transport.abort()
         elif self._paused_since is not None and now - self._paused_since > self._send_stall_seconds:
+            self._gone_because = "client_stalled"
             self.transport.abort()  # whatever it was sent is cut, and what was held for it is free
         elif self._waiting_since is None or self._is_answering():
             pass  # nothing is due before the answer is out
@@ -256,7 +258,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._refusal = (status, text)
         raise httptools.HttpParserError(text)
 
-    def _call_when_gone(self, callback: Callable[[], None]) -> None:
+    def _call_when_gone(self, callback: Callable[[str], None]) -> None:
         self._when_gone = callback
         if self.transport.is_closing():
-            callback()
+            callback(self._gone_because)

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 from rowgate.access import Access
 from rowgate.audit.events import RowsRefused, redact
 from rowgate.oauth.errors import InvalidRequest, OAuthError
-from rowgate.oauth.form import find_credential_in_query
+from rowgate.oauth.form import FORM, find_credential_in_query
 from rowgate.ports import AuditSink, Clock
 from rowgate.rows.encode import CONTENT_TYPES
 from rowgate.rows.errors import InvalidParameter, NotAcceptable, RowsError
@@ -69,7 +69,7 @@ class RowsEndpoint:
             _refuse_token_in_query(exchange)
             access = self._tokens.authorize_bearer(exchange.authorization)
             request = await self._parse(exchange)
-            form = choose_format(request.format, exchange.find_header(b"accept"))
+            form = choose_format(request.format, exchange.join_header(b"accept"))
             reading = await self._rows.open_rows(
                 access, name, request, exchange.origin, form=form, on_disconnect=exchange.on_disconnect
             )
@@ -85,7 +85,12 @@ class RowsEndpoint:
             raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
         if exchange.query:
             raise InvalidParameter("A POST carries its parameters in the body.", field="query", expected="no query")
-        return parse_rows_body(await exchange.read_body(self._max_body_bytes))
+        body = await exchange.read_body(self._max_body_bytes)
+        media_type = (exchange.content_type or b"").partition(b";")[0].strip().lower()
+        if media_type == FORM.encode() and find_credential_in_query(body):
+            # RFC 6750 §3.1: more than one method of sending the token makes the request malformed
+            raise InvalidRequest("A credential stands in the body.", reason="token_in_body")
+        return parse_rows_body(body)
 
     async def _send(self, exchange: Exchange, reading: Reading) -> None:
         headers = _HEADERS[reading.format]
