@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("rowgate")
 
 TOKEN_PATHS = (metadata.TOKEN_PATH, "/token", "/oauth/token")  # O-2
+GC_THRESHOLDS = (20_000, 50, 100)  # requests leave few cycles; the default looks every few requests
 _READ_ALLOW = b"GET, HEAD, OPTIONS"
 
 
@@ -269,6 +270,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         # What was loaded stays for the life of the process: keep the collector from walking through it.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         try:
             yield
         finally:

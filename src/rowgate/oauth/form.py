@@ -87,15 +87,15 @@ def find_credential_in_query(query: bytes) -> str | None:
 
 
 def _collect(pairs: Iterable[tuple[str, str]]) -> TokenParameters:
-    found: dict[str, str] = {}
+    found: dict[str, str | None] = {}
     for name, value in pairs:
-        key = name.lower()
+        key = name if name in _READ_ONCE else name.lower()
         if key in _READ_ONCE:
             if key in found:
                 # RFC 6749 §3.2: parameters MUST NOT be included more than once.
                 raise InvalidRequest("A parameter is included more than once.", reason="duplicate_parameter")
-            found[key] = value
-    return TokenParameters(**{key: value for key, value in found.items() if value})
+            found[key] = value or None  # RFC 6749 §3.2: without a value as if omitted
+    return TokenParameters(**found)
 
 
 def _form_pairs(body: bytes) -> list[tuple[str, str]]:
@@ -103,7 +103,7 @@ def _form_pairs(body: bytes) -> list[tuple[str, str]]:
         raise InvalidRequest("The body has too many parameters.", reason="too_many_parameters")
     if b"%" not in body and b"+" not in body:
         # nothing is escaped, as in most token requests: one decoding serves all
-        return [(name, value) for name, _, value in (field.partition("=") for field in _text(body).split("&"))]
+        return [(field.partition("=")[0], field.partition("=")[2]) for field in _text(body).split("&")]
     if _BROKEN_ESCAPE.search(body):
         raise InvalidRequest("The body has a broken percent escape.", reason="broken_escape")
     return [
