@@ -52,7 +52,9 @@ def plan_rows(request: RowsRequest, described: ObjectDescription, *, run_key: st
         asked = tuple(_column(described, name, f"columns[{place}]") for place, name in enumerate(request.columns))
     # O-34: what is grouped by is not repeated inside the groups. A column asked for twice comes once.
     grouped = dict.fromkeys(group_by)
-    columns = tuple(column for column in dict.fromkeys(asked) if column not in grouped)
+    columns = asked
+    if request.columns is not None or grouped:
+        columns = tuple(column for column in dict.fromkeys(asked) if column not in grouped)
     if not columns and not group_by:
         raise InvalidParameter("No column is left to read.", field="columns", expected="at least one column")
     conditions = [_condition(described, item) for item in request.filters]
