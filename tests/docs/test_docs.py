@@ -25,7 +25,7 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _INLINE = re.compile(r"`(rowgate [^`]+)`")
-_PRIVATE = re.compile(r"/(?:work|root|tmp|home)/|shared/|PROTOCOL\.md|SECURITY\.md|ORIGIN\.md|DESIGN\.md|pypi\.org")
+_PRIVATE = re.compile(r"/(?:work|root|tmp|home)/|index-url")
 
 
 def find_blocks(text: str, *languages: str) -> Iterator[str]:

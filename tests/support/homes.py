@@ -1,6 +1,5 @@
 """Homes made in the test process, without the command line."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +10,6 @@ from rowgate import wiring
 from rowgate.config import Settings, load_settings
 from rowgate.ports import Clock
 from rowgate.service.admin.applications import NewCredentials
-from rowgate.store.master_key import create_master_key
-from rowgate.store.sql_store import SqlStore
 
 HOURS_72 = 72 * 3600
 
@@ -21,16 +18,7 @@ def make_home(home: Path, database: Path | str, **flags: Any) -> Settings:
     """Make a home that serves a database; give its settings."""
     home.mkdir(mode=0o700, parents=True)
     settings = load_settings(home, {}, {"database": f"sqlite:///{database}", "port": 0, **flags})
-    master = os.urandom(32)
-    create_master_key(settings.master_key_path, master)
-    SqlStore.create(
-        settings.state_path,
-        master,
-        sealing=os.urandom(32),
-        digest=os.urandom(32),
-        nonces=os.urandom(24),
-        now=time.time(),
-    ).close()
+    wiring.create_home(settings, "tests")
     return settings
 
 
