@@ -11,6 +11,7 @@ import pytest
 
 from rowgate.audit.events import redact
 from rowgate.sample import build_sample
+from rowgate.service.admin.desk import AdminError
 from support.homes import add_application, administer, make_home
 from support.servers import RunningServer, fetch_token, run_server, wait_until
 
@@ -141,3 +142,12 @@ def test_change_of_an_unknown_kind_does_not_stop_the_follower(sample_database: P
 def test_what_clients_type_reaches_the_record_without_secrets(typed: str, kept: str) -> None:
     """A secret pasted into the wrong field leaves its handle there (R31)."""
     assert redact(typed) == kept
+
+
+def test_alias_of_another_object_is_not_taken_away(large: RunningServer) -> None:
+    """Both names on the command line count."""
+    with administer(large.settings) as desks:
+        desks.objects.add_alias("SA_Activity_Events", "events")
+        with pytest.raises(AdminError):
+            desks.objects.remove_alias("SA_ServiceAccounts", "events")
+        assert desks.objects.remove_alias("SA_Activity_Events", "events").aliases == ()

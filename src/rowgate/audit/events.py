@@ -117,4 +117,3 @@ class ServerEvent(Event, frozen=True, tag="server"):
 
 
 EVENT_TYPES = (TokenIssued, TokenRefused, RowsOpened, RowsEnded, RowsRefused, AdministrativeChange, ServerEvent)
-AnyEvent = TokenIssued | TokenRefused | RowsOpened | RowsEnded | RowsRefused | AdministrativeChange | ServerEvent

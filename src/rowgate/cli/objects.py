@@ -83,7 +83,7 @@ def unblock(name: str, home: str | None) -> None:
 def alias(name: str, alias_name: str, remove: bool, home: str | None) -> None:
     """Give an object a second name."""
     with administration(home) as desk:
-        changed = desk.objects.remove_alias(alias_name) if remove else desk.objects.add_alias(name, alias_name)
+        changed = desk.objects.remove_alias(name, alias_name) if remove else desk.objects.add_alias(name, alias_name)
     say(f"{changed.name} is also called {', '.join(changed.aliases) or 'nothing else'}.")
 
 

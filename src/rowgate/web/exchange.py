@@ -43,7 +43,6 @@ class Exchange:
         "_send",
         "authorization",
         "content_encoding",
-        "content_length",
         "content_type",
         "extra_headers",
         "headers",
@@ -68,7 +67,6 @@ class Exchange:
         self.started = False  # the head of the response is out
         self.content_type: bytes | None = None
         self.content_encoding = b""
-        self.content_length = b""
         self.authorization: list[bytes] = []
         for name, value in self.headers:
             if name == b"content-type":
@@ -77,8 +75,6 @@ class Exchange:
                 self.authorization.append(value)
             elif name == b"content-encoding":
                 self.content_encoding = value
-            elif name == b"content-length":
-                self.content_length = value
         client = scope["client"]
         self.origin = Origin(request_id, client[0] if client else "")
 

@@ -48,12 +48,14 @@ class ObjectDesk:
             name, "object.alias", lambda old: replace(old, aliases=tuple(sorted({*old.aliases, alias})))
         )
 
-    def remove_alias(self, alias: str) -> ObjectSettings:
+    def remove_alias(self, name: str, alias: str) -> ObjectSettings:
         """Take a second name away.
 
         Raises:
-            AdminError: It is no alias.
+            AdminError: It is no alias, or another object's.
         """
+        if self._desk.resolve_object(alias) != self._desk.resolve_object(name):
+            raise AdminError(f"{alias} is no alias of {name}")
         return self._change_object(
             alias,
             "object.unalias",
