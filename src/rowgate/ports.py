@@ -1,8 +1,8 @@
 """What the service asks of the world: Protocols, each with its contract in the docstring, and their refusals."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from rowgate.audit.events import Event
 from rowgate.oauth.model import Application, Secret
@@ -29,6 +29,9 @@ class NameTaken(StoreError):
 
 class AuditUnavailable(Exception):
     """The event could not be made durable, so what it tells of must not happen."""
+
+
+WhenDurable: TypeAlias = Callable[[AuditUnavailable | None], None]  # told None, or why it is not durable
 
 
 class Clock(Protocol):
@@ -145,6 +148,13 @@ class AuditSink(Protocol):
 
         Raises:
             AuditUnavailable: It could not be made durable; nothing of it will appear.
+        """
+
+    def record_then(self, event: Event, when_durable: WhenDurable) -> None:
+        """Call back, on the event loop and after this has returned, when the event is durable or cannot be.
+
+        Raises:
+            AuditUnavailable: It is already clear that it cannot; nobody is called back.
         """
 
     def record_soon(self, event: Event) -> None:

@@ -41,7 +41,7 @@ from rowgate.web.problems import Edge
 from rowgate.web.rows_endpoint import ALLOW as ROWS_ALLOW
 from rowgate.web.rows_endpoint import RowsEndpoint
 from rowgate.web.token_endpoint import ALLOW as TOKEN_ALLOW
-from rowgate.web.token_endpoint import TokenEndpoint
+from rowgate.web.token_endpoint import TokenEndpoint, refuse_method
 
 if TYPE_CHECKING:
     from rowgate.store.sql_store import SqlStore
@@ -309,13 +309,14 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
     )
     return App(
         {
-            **dict.fromkeys(TOKEN_PATHS, (token_endpoint, TOKEN_ALLOW)),
+            **dict.fromkeys(TOKEN_PATHS, (refuse_method, TOKEN_ALLOW)),
             "/healthz": (HealthEndpoint({}), _READ_ALLOW),
             "/readyz": (HealthEndpoint(ready), _READ_ALLOW),
             metadata.AUTHORIZATION_SERVER: (server_document, _READ_ALLOW),
             metadata.PROTECTED_RESOURCE: (resource_document, _READ_ALLOW),
         },
         (rows_endpoint, ROWS_ALLOW),
+        dict.fromkeys(TOKEN_PATHS, token_endpoint),
         edge=Edge(issuer, settings.forbidden_as_403),
         cors=Cors(settings.cors_origins),
         lifespan=live,

@@ -16,13 +16,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from rowgate import __version__
 from rowgate.audit.events import Event, ServerEvent
-from rowgate.ports import AuditUnavailable
+from rowgate.ports import AuditUnavailable, WhenDurable
 
 GATHER_SECONDS = 0.001  # uvloop counts in whole milliseconds: half of one would be none
 SEGMENT_BYTES = 67_108_864  # 64 MiB
@@ -143,14 +144,14 @@ def _sync_directory(path: Path) -> None:
 
 
 class _Group:
-    """Events that are flushed together, and the one future that their requests wait for."""
+    """Events that are flushed together, and what is called when they are durable."""
 
-    __slots__ = ("begun_at", "bodies", "done")
+    __slots__ = ("begun_at", "bodies", "callbacks")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, begun_at: float) -> None:
         self.bodies: list[bytes] = []
-        self.begun_at = loop.time()
-        self.done: asyncio.Future[None] = loop.create_future()
+        self.callbacks: list[WhenDurable] = []
+        self.begun_at = begun_at
 
 
 class SegmentSink:
@@ -182,21 +183,26 @@ class SegmentSink:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    async def record(self, event: Event) -> None:
-        """Return when the event is durable. See `ports.AuditSink`."""
+    def record_then(self, event: Event, when_durable: WhenDurable) -> None:
+        """Call back when the event is durable. See `ports.AuditSink`."""
         if self._is_stopped or (self._group is not None and len(self._group.bodies) >= MAX_WAITING_EVENTS):
             raise AuditUnavailable
-        group = self._add(event)
-        while True:
-            try:
-                return await group.done
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise
-                # Another request of the group was cancelled, and a task that is cancelled takes along what it
-                # waits for. A future for each request would be the plain way; it costs 1 µs a request.
-                self._renew(group)
+        self._add(event).callbacks.append(when_durable)
+
+    async def record(self, event: Event) -> None:
+        """Return when the event is durable. See `ports.AuditSink`."""
+        durable: asyncio.Future[None] = self._loop.create_future()
+
+        def settle(error: AuditUnavailable | None) -> None:
+            if durable.cancelled():
+                return
+            if error is None:
+                durable.set_result(None)
+            else:
+                durable.set_exception(AuditUnavailable())
+
+        self.record_then(event, settle)
+        await durable
 
     def record_soon(self, event: Event) -> None:
         """Make the event durable with the next group. See `ports.AuditSink`.
@@ -212,10 +218,12 @@ class SegmentSink:
         """Write what is waiting, then end the thread; `record` refuses from then on."""
         deadline = self._loop.time() + STOP_SECONDS
         while group := self._flushing or self._group:
+            written = asyncio.Event()
+            group.callbacks.append(partial(_set, written))
             self._flush()
-            self._renew(group)
-            finished, _ = await asyncio.wait([group.done], timeout=max(0.0, deadline - self._loop.time()))
-            if not finished:
+            try:
+                await asyncio.wait_for(written.wait(), max(0.0, deadline - self._loop.time()))
+            except TimeoutError:
                 self._give_up()
                 return
         self._is_stopped = True
@@ -227,7 +235,7 @@ class SegmentSink:
         body = render_body(event)  # here, so that an event that cannot be written harms nobody else's
         group = self._group
         if group is None:
-            group = self._group = _Group(self._loop)
+            group = self._group = _Group(self._loop.time())
             if self._flushing is None:
                 self._loop.call_later(self._gather_seconds, self._flush)
         group.bodies.append(body)
@@ -242,32 +250,32 @@ class SegmentSink:
         if self._is_stopped:
             return  # stop() has given the group up
         self._flushing = None
-        self._renew(group)
         if error is None:
             self.is_writable = True
-            group.done.set_result(None)
         else:
             if self.is_writable:
                 self._on_failure(error)
                 self._loop.call_later(RETRY_SECONDS, self._retry)
             self.is_writable = False
-            _fail(group)
         if self._group is not None:
             # Not at once, even though the disk is free: a group of two costs as much as a group of fifty.
             waited = self._loop.time() - self._group.begun_at
             self._loop.call_later(max(self._gather_seconds - waited, 0), self._flush)
+        self._tell(group, None if error is None else AuditUnavailable())
 
-    def _renew(self, group: _Group) -> None:
-        if group.done.cancelled():
-            group.done = self._loop.create_future()
+    def _tell(self, group: _Group, error: AuditUnavailable | None) -> None:
+        for callback in group.callbacks:
+            try:
+                callback(error)
+            except Exception as failure:  # noqa: BLE001 - one that fails must not keep the others waiting
+                self._on_failure(failure)
 
     def _give_up(self) -> None:
         self._is_stopped = True
         self._on_failure(TimeoutError("the disk did not take the last events"))
         for group in (self._flushing, self._group):
             if group is not None:
-                self._renew(group)
-                _fail(group)
+                self._tell(group, AuditUnavailable())
 
     def _retry(self) -> None:
         # Who is not ready gets no requests: without an attempt of its own it would never be ready again.
@@ -288,6 +296,5 @@ class SegmentSink:
                 self._loop.call_soon_threadsafe(self._flushed, group, error)
 
 
-def _fail(group: _Group) -> None:
-    group.done.set_exception(AuditUnavailable())
-    group.done.exception()  # read once: a group for which nobody waits is no forgotten error
+def _set(event: asyncio.Event, _error: AuditUnavailable | None) -> None:
+    event.set()

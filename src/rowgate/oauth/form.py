@@ -103,7 +103,7 @@ def _form_pairs(body: bytes) -> list[tuple[str, str]]:
         raise InvalidRequest("The body has too many parameters.", reason="too_many_parameters")
     if b"%" not in body and b"+" not in body:
         # nothing is escaped, as in most token requests: one decoding serves all
-        return [(field.partition("=")[0], field.partition("=")[2]) for field in _text(body).split("&")]
+        return [(name, value) for name, _, value in [field.partition("=") for field in _text(body).split("&")]]
     if _BROKEN_ESCAPE.search(body):
         raise InvalidRequest("The body has a broken percent escape.", reason="broken_escape")
     return [

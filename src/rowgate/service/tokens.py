@@ -1,11 +1,12 @@
 """Issues tokens and checks them: the text of `issue_token` is the order of the steps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import msgspec
 
 from rowgate.access import Access
-from rowgate.audit.events import TokenIssued, TokenRefused, redact
+from rowgate.audit.events import Event, TokenIssued, TokenRefused, redact
 from rowgate.oauth.bearer import decide_bearer, parse_bearer
 from rowgate.oauth.client_auth import SECRET_PREFIX, find_key_id, parse_client_authentication, verify_client
 from rowgate.oauth.errors import InvalidGrant, InvalidRequest, InvalidToken, OAuthError
@@ -20,9 +21,11 @@ from rowgate.oauth.grants import (
 from rowgate.oauth.model import Application, IssuedTokens, Secret
 from rowgate.oauth.scope import narrow_scope, render_scope
 from rowgate.oauth.tokens import ACCESS, REFRESH, TOKEN_ID_BYTES, TokenRecord, TokenSealer, UnreadableToken
-from rowgate.ports import AuditSink, Clock, Entropy
+from rowgate.ports import AuditSink, AuditUnavailable, Clock, Entropy
 from rowgate.service.origin import Origin
 from rowgate.service.state import LiveState
+
+Reply: TypeAlias = Callable[[IssuedTokens | OAuthError | AuditUnavailable], None]
 
 
 class TokenService:
@@ -46,14 +49,23 @@ class TokenService:
         self._clock = clock
         self._entropy = entropy
 
-    async def issue_token(
-        self, *, query: bytes, content_type: bytes | None, body: bytes, authorization: Sequence[bytes], origin: Origin
-    ) -> IssuedTokens:
-        """Give tokens for a token request; they are on record, durably, before this returns.
+    def issue_token(
+        self,
+        *,
+        query: bytes,
+        content_type: bytes | None,
+        body: bytes,
+        authorization: Sequence[bytes],
+        origin: Origin,
+        reply: Reply,
+    ) -> None:
+        """Decide a token request; what was decided is handed to `reply` when it is on record, durably.
+
+        A refusal is on record too. When nothing can be put on record the reply is AuditUnavailable: no token.
+        No step before the record waits for anything, so this is no coroutine: a task would cost as much as a step.
 
         Raises:
-            OAuthError: The refusal, which is on record too.
-            AuditUnavailable: It could not be put on record, so there is no token.
+            AuditUnavailable: There is no record to write to; `reply` is not called.
 
         Source: RFC 6749 §4.4, §5, §6; the order of the checks: PROTOCOL 5.0
         """
@@ -75,24 +87,22 @@ class TokenService:
                 grant_type = CLIENT_CREDENTIALS
                 issued = self._issue(application, secret, narrow_scope(request.scope, application.scope), now)
         except OAuthError as refusal:
-            await self._audit.record(_refused(refusal, parameters, origin, now))
-            raise
-        await self._audit.record(
-            TokenIssued(
-                at=now,
-                request_id=origin.request_id,
-                source=origin.source,
-                client_id=application.client_id,
-                application=application.name,
-                key_id=secret.key_id,
-                grant_type=grant_type,
-                scope=issued.scope,
-                token_id=issued.access_token_id,
-                family=issued.family,
-                expires_at=int(now) + issued.expires_in,
-            )
+            self._reply_on_record(_refused(refusal, parameters, origin, now), refusal, reply)
+            return
+        event = TokenIssued(
+            at=now,
+            request_id=origin.request_id,
+            source=origin.source,
+            client_id=application.client_id,
+            application=application.name,
+            key_id=secret.key_id,
+            grant_type=grant_type,
+            scope=issued.scope,
+            token_id=issued.access_token_id,
+            family=issued.family,
+            expires_at=int(now) + issued.expires_in,
         )
-        return issued
+        self._reply_on_record(event, issued, reply)
 
     def authorize_bearer(self, authorization: Sequence[bytes]) -> Access:
         """Give the access that the bearer token of a request stands for now. Nothing is looked up outside memory.
@@ -122,6 +132,9 @@ class TokenService:
         assert isinstance(access.proof, tuple), "internal error: an access without its proof"
         token_id, record = access.proof
         return self._decide(token_id, record, now)
+
+    def _reply_on_record(self, event: Event, outcome: IssuedTokens | OAuthError, reply: Reply) -> None:
+        self._audit.record_then(event, lambda failure: reply(outcome if failure is None else failure))
 
     def _decide(self, token_id: bytes, record: TokenRecord, now: float) -> Access:
         application = self._state.find_application_by_number(record.application_number)

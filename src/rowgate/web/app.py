@@ -5,14 +5,16 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from rowgate.oauth.errors import OAuthError
 from rowgate.ports import AuditUnavailable
 from rowgate.rows.errors import RowsError
 from rowgate.web.cors import Cors
-from rowgate.web.exchange import BodyTooLarge, ClientGone, Exchange, Receive, Scope, Send
+from rowgate.web.exchange import BodyTooLarge, ClientGone, Exchange, PreparedHeaders, Receive, Request, Scope, Send
 from rowgate.web.problems import Edge, HttpProblem, respond_problem
 from rowgate.web.rows_endpoint import PREFIX, SUFFIX
+from rowgate.web.whole import WHOLE_HANDLERS, Put, Reply, WholeEndpoint, WholeHandlers, Write, put_by
 
 Endpoint = Callable[[Exchange], Awaitable[None]]
 _log = logging.getLogger("rowgate.web")
@@ -27,14 +29,19 @@ class App:
         self,
         endpoints: Mapping[str, tuple[Endpoint, bytes]],
         rows: tuple[Endpoint, bytes],
+        whole: Mapping[str, WholeEndpoint],
         *,
         edge: Edge,
         cors: Cors,
         lifespan: Callable[[], AbstractAsyncContextManager[None]],
     ) -> None:
-        """Take the endpoints by path, each with the methods it allows; rows match by prefix and suffix."""
+        """Take the endpoints by path, each with the methods it allows; rows match by prefix and suffix.
+
+        A path among `whole` has its POST answered there, and the rest of it by its endpoint.
+        """
         self._endpoints = endpoints
         self._rows = rows
+        self._whole = whole
         self._edge = edge
         self._cors = cors
         self._lifespan = lifespan
@@ -46,16 +53,42 @@ class App:
         if scope["type"] == "http":
             await self._dispatch(scope, receive, send)
         elif scope["type"] == "lifespan":
+            scope.setdefault("state", {})[WHOLE_HANDLERS] = self.whole_handlers
             await self._live(receive, send)
 
-    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._count += 1
-        exchange = Exchange(scope, receive, send, f"{self._id_prefix}{self._count:x}")
+    @property
+    def whole_handlers(self) -> WholeHandlers:
+        """What answers POST requests without a task, for a server that can do so."""
+        return {
+            path: (endpoint.max_body_bytes, partial(self._answer_whole, endpoint))
+            for path, endpoint in self._whole.items()
+        }
+
+    def _answer_whole(self, endpoint: WholeEndpoint, scope: Scope, body: bytes, write: Write) -> None:
+        request = Request(scope, self._next_id())
+        self._call_whole(endpoint, request, body, put_by(write, request, self._cors.mark(request)))
+
+    def _call_whole(self, endpoint: WholeEndpoint, request: Request, body: bytes, put: Put) -> None:
+        reply = Reply(request, put, self._edge, self._tell)
         try:
-            self._cors.mark(exchange)
+            endpoint(request, body, reply)
+        except Exception as error:  # noqa: BLE001 - the last line: whatever it is, the client gets one answer
+            reply.fail(error)
+
+    def _next_id(self) -> str:
+        self._count += 1
+        return f"{self._id_prefix}{self._count:x}"
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, receive, send, self._next_id())
+        try:
+            exchange.extra_headers = self._cors.mark(exchange)
             endpoint, allow = self._find(scope)
+            whole = self._whole.get(scope["path"])
             if exchange.method == "OPTIONS":
                 await self._cors.respond_options(exchange, allow)
+            elif whole is not None and exchange.method == "POST":
+                await self._exchange_whole(whole, exchange)
             else:
                 await endpoint(exchange)
         except ClientGone:
@@ -70,6 +103,19 @@ class App:
             else:
                 await respond_problem(exchange, error, self._edge)
 
+    async def _exchange_whole(self, endpoint: WholeEndpoint, exchange: Exchange) -> None:
+        """Answer a whole request by ASGI's messages."""
+        body = await exchange.read_body(endpoint.max_body_bytes)
+        answered: asyncio.Future[tuple[int, PreparedHeaders, bytes]] = asyncio.get_running_loop().create_future()
+
+        def put(status: int, headers: PreparedHeaders, body: bytes) -> None:
+            if not answered.done():
+                answered.set_result((status, headers, body))
+
+        self._call_whole(endpoint, exchange, body, put)
+        status, headers, answer = await answered
+        await exchange.respond(status, headers.pairs, answer)
+
     def _find(self, scope: Scope) -> tuple[Endpoint, bytes]:
         found = self._endpoints.get(scope["path"])
         if found is not None:
@@ -81,8 +127,8 @@ class App:
                 return self._rows
         raise HttpProblem(404, "not_found", NOT_FOUND)
 
-    def _tell(self, error: Exception, exchange: Exchange) -> None:
-        extra = {"request_id": exchange.request_id}
+    def _tell(self, error: Exception, request: Request) -> None:
+        extra = {"request_id": request.request_id}
         if isinstance(error, RowsError):
             if error.detail:
                 _log.warning("%s %s", error.description, error.detail, extra=extra)

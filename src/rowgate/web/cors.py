@@ -1,6 +1,6 @@
 """Cross-origin requests from web pages: only from origins on the list, never with cookies (PROTOCOL 4 to 6)."""
 
-from rowgate.web.exchange import Exchange, Headers
+from rowgate.web.exchange import Exchange, Headers, Request
 
 _EXPOSED = b"WWW-Authenticate, Retry-After, X-Request-Id"
 _ALLOWED_HEADERS = b"Authorization, Content-Type"
@@ -14,17 +14,18 @@ class Cors:
         """Take the origins, as browsers write them: `https://app.example.com`."""
         self._origins = frozenset(origin.encode() for origin in origins)
 
-    def mark(self, exchange: Exchange) -> None:
-        """Put the headers on the answer, whatever it will be, errors included."""
+    def mark(self, request: Request) -> Headers:
+        """Give the headers for the answer, whatever it will be, errors included."""
         if not self._origins:
-            return
-        exchange.extra_headers.append((b"vary", b"Origin"))
-        origin = exchange.find_header(b"origin")
-        if origin in self._origins:
-            exchange.extra_headers += [
-                (b"access-control-allow-origin", origin),
-                (b"access-control-expose-headers", _EXPOSED),
-            ]
+            return []
+        origin = request.find_header(b"origin")
+        if origin not in self._origins:
+            return [(b"vary", b"Origin")]
+        return [
+            (b"vary", b"Origin"),
+            (b"access-control-allow-origin", origin),
+            (b"access-control-expose-headers", _EXPOSED),
+        ]
 
     async def respond_options(self, exchange: Exchange, allow: bytes) -> None:
         """Answer OPTIONS, preflight or not; nobody has to authenticate for it (RFC 9110 §9.3.7)."""

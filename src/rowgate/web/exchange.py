@@ -15,7 +15,7 @@ ABORT = "rowgate.abort"
 ON_DISCONNECT = "rowgate.on_disconnect"
 WRITE_WHOLE = "rowgate.write_whole"
 
-_DRAINED_BYTES = 1_048_576  # 1 MiB: read past a refused body, so that the refusal is not lost to a reset
+DRAINED_BYTES = 1_048_576  # 1 MiB: read past a refused body, so that the refusal is not lost to a reset
 
 
 class BodyTooLarge(Exception):
@@ -35,36 +35,28 @@ class PreparedHeaders:
         self.lines = b"".join(b"%b: %b\r\n" % pair for pair in pairs)
 
 
-class Exchange:
-    """A request and its response. Header values are as sent; names are lower case."""
+class Request:
+    """The head of a request. Header values are as sent; names are lower case."""
 
     __slots__ = (
-        "_receive",
-        "_send",
         "authorization",
         "content_encoding",
         "content_type",
-        "extra_headers",
         "headers",
         "method",
         "origin",
         "query",
         "request_id",
         "scope",
-        "started",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    def __init__(self, scope: Scope, request_id: str) -> None:
         """Take what ASGI gives; one pass over the headers."""
         self.scope = scope
-        self._receive = receive
-        self._send = send
         self.request_id = request_id
         self.method: str = scope["method"]
         self.query: bytes = scope["query_string"]
         self.headers: Headers = scope["headers"]
-        self.extra_headers: Headers = []
-        self.started = False  # the head of the response is out
         self.content_type: bytes | None = None
         self.content_encoding = b""
         self.authorization: list[bytes] = []
@@ -89,6 +81,20 @@ class Exchange:
         """Give every value of a list header as one (RFC 9110 §5.3)."""
         return b",".join(value for name, value in self.headers if name == wanted)
 
+
+class Exchange(Request):
+    """A request and its response, the ASGI way."""
+
+    __slots__ = ("_receive", "_send", "extra_headers", "started")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        """Take what ASGI gives."""
+        super().__init__(scope, request_id)
+        self._receive = receive
+        self._send = send
+        self.extra_headers: Headers = []
+        self.started = False  # the head of the response is out
+
     async def read_body(self, most: int) -> bytes:
         """Give the whole body.
 
@@ -111,7 +117,7 @@ class Exchange:
             size += len(message["body"])
             if size <= most:
                 parts.append(message["body"])
-            elif size > most + _DRAINED_BYTES:
+            elif size > most + DRAINED_BYTES:
                 break
         if size > most:
             raise BodyTooLarge

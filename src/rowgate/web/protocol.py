@@ -15,9 +15,12 @@ from typing import Any
 
 import httptools
 import msgspec
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from rowgate.web.exchange import ABORT, ON_DISCONNECT, WRITE_WHOLE
+from rowgate.web.whole import WHOLE_HANDLERS, Handle, WholeHandlers
+from rowgate.web.whole_cycle import WholeCycle
 
 MAX_HEADERS = 100
 MAX_TRAILER_BYTES = 8192  # 8 KiB
@@ -38,6 +41,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._request_seconds: int = self.config.request_seconds  # type: ignore[attr-defined]
         self._send_stall_seconds: int = self.config.send_stall_seconds  # type: ignore[attr-defined]
         self._most_connections: int = self.config.most_connections  # type: ignore[attr-defined]
+        self._look_at_forwarded: Callable[[dict[str, Any]], None] | None = self.config.look_at_forwarded  # type: ignore[attr-defined]
         self._sweeper: asyncio.TimerHandle | None = None
         self._data = b""  # what is being parsed
         self._began_inside = False  # a request began in the middle of it
@@ -47,11 +51,16 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._paused_since: float | None = None  # when the client last stopped taking what is sent
         self._body_bytes = 0  # of this request so far
         self._framing_bytes = 0  # chunk sizes and trailers around them
+        self._hosts = 0  # Host headers of this request
         self._replays = 0
         self._when_gone: Callable[[str], None] | None = None
         self._gone_because = "client_went_away"
         self._refusal = (400, "The request is not valid HTTP.")
+        self._idle_since: float | None = None  # between requests
+        self._whole_in_turn: WholeCycle | None = None  # at work, or waiting for the client to take an answer before it
         self._extensions: dict[str, Any] = {}
+        handlers: WholeHandlers = self.app_state.get(WHOLE_HANDLERS, {})
+        self._whole = {path.encode(): handler for path, handler in handlers.items()}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin: the first request is due from now on."""
@@ -79,14 +88,32 @@ class StrictHttpProtocol(HttpToolsProtocol):
         """The client takes something again."""
         super().resume_writing()
         self._paused_since = None
+        if self._whole_in_turn is not None:
+            self._whole_in_turn.hand_over()
 
     def on_response_complete(self) -> None:
-        """Let go of whoever worked for this request."""
+        """Let go of whoever worked for this request; the next one has its turn."""
         self._when_gone = None
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._waiting_since is None:  # else the next request has begun
+            self._idle_since = self.loop.time()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if isinstance(cycle, WholeCycle):
+            self._whole_in_turn = cycle
+            cycle.begin()
+        else:
+            self._whole_in_turn = None
+            super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
         """Parse; a head that does not end is bounded too."""
+        self._idle_since = None
         if self._waiting_since is None:
             self._waiting_since = self.loop.time()
         self._data = data
@@ -114,6 +141,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
+        self._hosts = 0
         self._body_bytes = 0
         self._framing_bytes = 0
         if self._waiting_since is None:
@@ -123,13 +151,23 @@ class StrictHttpProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; those that come after a body are dropped (RFC 9110 §6.5.1: MAY discard)."""
-        if self._head_bytes >= 0:
-            super().on_header(name, value)
+        if self._head_bytes < 0:
+            return
+        name = name.lower()
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
         self._body_bytes += len(body)
-        super().on_body(body)
+        if isinstance(self.cycle, WholeCycle):
+            if not self.cycle.response_complete:
+                self.cycle.take(body)
+        else:
+            super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """Check the head as a whole, then start the handler."""
@@ -137,14 +175,13 @@ class StrictHttpProtocol(HttpToolsProtocol):
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > self._max_header_bytes:
                 self._refuse(431, "The request's headers are too large.")
-        names = [name for name, _ in self.headers]
-        if len(names) > MAX_HEADERS:
+        if len(self.headers) > MAX_HEADERS:
             self._refuse(431, "The request has too many headers.")
-        hosts = names.count(b"host")
         # RFC 9112 §3.2: a server MUST respond with 400 to a request that lacks a Host or has more than one.
-        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+        if self._hosts > 1 or (self._hosts == 0 and self.parser.get_http_version() == "1.1"):
             self._refuse(400, "The request needs exactly one Host header.")
-        if self.parser.get_method() == b"CONNECT":
+        method = self.parser.get_method()
+        if method == b"CONNECT":
             self._refuse(501, "The method is not known.")
         if len(self.pipeline) >= MAX_PIPELINED:
             self._refuse(400, "Too many requests were sent ahead.")
@@ -153,6 +190,10 @@ class StrictHttpProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # it comes once more, without the offer
         self._head_bytes = -1
+        whole = self._whole.get(self.url)  # another spelling of the address goes the ASGI way
+        if whole is not None and method == b"POST":
+            self._begin_whole(*whole)
+            return
         super().on_headers_complete()
         scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]
         scope[WRITE_WHOLE] = partial(self._write_whole, self.cycle)
@@ -163,7 +204,29 @@ class StrictHttpProtocol(HttpToolsProtocol):
             return
         self._waiting_since = None
         self._head_bytes = 0
-        super().on_message_complete()
+        if isinstance(self.cycle, WholeCycle):
+            if not self.cycle.response_complete:
+                self.cycle.end()
+        else:
+            super().on_message_complete()
+
+    def _begin_whole(self, most_bytes: int, handle: Handle) -> None:
+        """Take a request whose answer needs no task; see `web/whole.py`."""
+        http_version = self.parser.get_http_version()
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+        scope["method"], scope["path"], scope["raw_path"], scope["query_string"] = "POST", "", self.url, b""
+        if self._look_at_forwarded is not None:
+            self._look_at_forwarded(scope)
+        cycle = WholeCycle(self, scope, most_bytes, handle)
+        cycle.keep_alive = http_version != "1.0" and self.parser.should_keep_alive()
+        cycle.expects_continue = self.expect_100_continue and http_version != "1.0"
+        before: RequestResponseCycle | None = self.cycle  # uvicorn declares it without the None it starts with
+        self.cycle = cycle  # type: ignore[assignment]
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, self.app)  # type: ignore[arg-type]
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))  # type: ignore[arg-type]
 
     def _unsupported_upgrade_warning(self) -> None:
         """Read a request that offers another protocol as if it did not (RFC 9110 §7.8: MAY ignore).
@@ -244,6 +307,9 @@ class StrictHttpProtocol(HttpToolsProtocol):
         elif self._paused_since is not None and now - self._paused_since > self._send_stall_seconds:
             self._gone_because = "client_stalled"
             self.transport.abort()  # whatever it was sent is cut, and what was held for it is free
+        elif self._idle_since is not None:
+            if now - self._idle_since > self.timeout_keep_alive:
+                self.transport.close()
         elif self._waiting_since is None or self._is_answering():
             pass  # nothing is due before the answer is out
         elif now - self._waiting_since > self._request_seconds:

@@ -1,4 +1,7 @@
-"""Runs the application on uvicorn. Nothing but this file and `protocol.py` knows which server it is."""
+"""Runs the application on uvicorn.
+
+Nothing but this file, `protocol.py` and `whole_cycle.py` knows which server it is.
+"""
 
 import contextlib
 import errno
@@ -8,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.supervisors import Multiprocess
 
 from rowgate.config import ConfigError, Settings
@@ -62,6 +66,28 @@ class ServerConfig(uvicorn.Config):
     request_seconds: int
     send_stall_seconds: int
     most_connections: int
+    look_at_forwarded: "ForwardedHeaders | None"
+
+
+class ForwardedHeaders:
+    """Takes the client's address into an ASGI scope from the headers of a trusted proxy.
+
+    uvicorn's middleware does that, made for a coroutine; this runs it where there is none.
+    """
+
+    def __init__(self, trusted: list[str]) -> None:
+        """Take the proxies' addresses."""
+        self._middleware: Any = ProxyHeadersMiddleware(_look_no_further, trusted_hosts=trusted)
+
+    def __call__(self, scope: dict[str, Any]) -> None:
+        """Change the scope."""
+        with contextlib.suppress(StopIteration):  # how a coroutine ends
+            self._middleware(scope, None, None).send(None)
+            raise AssertionError("internal error: a middleware that only looks at the scope waited")
+
+
+async def _look_no_further(_scope: object, _receive: object, _send: object) -> None:
+    """In the place of an application."""
 
 
 def make_server_config(settings: Settings, app: Callable[..., Any]) -> ServerConfig:
@@ -92,6 +118,8 @@ def make_server_config(settings: Settings, app: Callable[..., Any]) -> ServerCon
     config.request_seconds = settings.request_seconds
     config.send_stall_seconds = settings.send_stall_seconds
     config.most_connections = settings.max_connections
+    trusted = list(settings.trusted_proxies)
+    config.look_at_forwarded = ForwardedHeaders(trusted) if trusted else None
     return config
 
 
