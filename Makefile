@@ -1,10 +1,11 @@
 # The commands of this checkout; `make help` lists them.
-.PHONY: help setup demo serve test lint bench lock clean
+.PHONY: help setup demo serve test test-clients lint bench lock clean
 PYTHON ?= python3
+TEST_PROCESSES ?= 2
 STAMP := .venv/.stamp-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## a virtual environment in .venv with everything pinned
 
@@ -21,8 +22,12 @@ demo: setup ## the whole road over real HTTP: token, rows, refusal (DATABASE=pat
 serve: setup ## the demo's server on port 8082, with the lines to paste
 	@.venv/bin/python tools/demo.py --serve $(if $(DATABASE),--database "$(DATABASE)")
 
-test: setup ## the whole test suite
-	.venv/bin/python -m pytest
+test: setup ## the whole test suite, in two processes (TEST_PROCESSES=4 for more)
+	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
+
+test-clients: setup ## OAuth clients in JavaScript and Go against a real server (installs them in .clients)
+	.venv/bin/python tests/clients/prepare.py
+	.venv/bin/python -m pytest -m foreign_clients tests/clients
 
 lint: setup ## ruff and mypy
 	.venv/bin/ruff check .
@@ -40,4 +45,4 @@ lock: ## resolves the pinned requirements anew (needs uv)
 	  pyproject.toml --extra dev -o requirements/dev.txt
 
 clean: ## removes what the commands made
-	rm -rf .venv .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .demo .bench .clients tests/clients/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
