@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias
 
 from rowgate.audit.events import Event
-from rowgate.oauth.model import Application, Secret
+from rowgate.oauth.model import Application, ClientPolicy, Secret
 from rowgate.records import Changes, KeyMaterial, ObjectSettings, Revocation, StateSnapshot
 from rowgate.rows.model import Dialect, ObjectDescription, ObjectListing, Statement, Value
 
@@ -87,6 +87,9 @@ class StoreWriter(Protocol):
     def add_application(self, application: Application) -> Application:
         """Keep a new application with its secrets; the numbers of the argument are ignored, those given back count."""
 
+    def set_policy(self, application_number: int, policy: ClientPolicy) -> None:
+        """Keep what is set for an application beyond the ordinary."""
+
     def set_enabled(self, application_number: int, *, enabled: bool) -> None:
         """Let an application in, or keep it out."""
 
@@ -125,6 +128,17 @@ class StoreWriter(Protocol):
 
     def forget_revocations(self, now: float) -> None:
         """Drop the revocations of what would have expired anyway."""
+
+    def use_once(self, handle: bytes, forget_at: int) -> bool:
+        """Tell whether this is the first use of what the handle stands for; from then on it is not.
+
+        Args:
+            handle: 32 bytes, for example a hash over who used what.
+            forget_at: Seconds since 1970 from when on it would be refused for its age anyway.
+        """
+
+    def forget_used(self, now: float) -> None:
+        """Drop the handles of what would be refused for its age."""
 
 
 class Store(StoreReader, Protocol):

@@ -1,6 +1,7 @@
 """What the authorization side knows of an application and of a token. Data only."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -9,7 +10,36 @@ ACCESS_LIFETIME_SECONDS = 3600  # 1 h, O-9
 REFRESH_LIFETIME_SECONDS = 604_800  # 7 d, O-10
 SECRET_LIFETIME_SECONDS = 259_200  # 72 h, O-11
 
+BEARER = "bearer"
+SEALED = "sealed"
+JWT = "jwt"
+
 NEVER = 0  # an expiry of 0 means "does not expire" (RFC 7591 §3.2.1)
+
+
+class ClientPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an administrator may set for an application beyond the ordinary; kept as one JSON object.
+
+    Members may be added with a default, never renamed or removed: old homes are read.
+    """
+
+    authentication_methods: tuple[str, ...] = ("client_secret_basic", "client_secret_post")
+    jwks: str = ""  # the client's public keys, a JWK Set (RFC 7517 §5)
+    workload_rules: tuple[dict[str, Any], ...] = ()  # see oauth/workload.py
+    certificate: dict[str, str] = {}  # one of RFC 8705 §2.1.2's members; for tls_client_auth
+    certificate_bound_tokens: bool = False  # RFC 8705 §3.4 tls_client_certificate_bound_access_tokens
+    access_token_format: str = SEALED  # or JWT: RFC 9068
+    access_token_algorithm: str = "EdDSA"  # noqa: S105 - of a JWT: EdDSA, ES256 or RS256
+    dpop_bound_tokens: bool = False  # RFC 9449 §5.2 dpop_bound_access_tokens
+    rotate_refresh_tokens: bool = False
+    tokens_per_minute: int = 0  # 0: no quota
+    renew_secrets: bool = True  # the application may get its next secret with the one it has
+    renewed_secret_seconds: int = SECRET_LIFETIME_SECONDS
+    secret_overlap_seconds: int = 3600  # how long the one before stays good after a renewal
+    lineage_seconds: int = 0  # the oldest that a line of renewed secrets may grow; 0: no limit
+
+
+ORDINARY = ClientPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +54,8 @@ class Secret:
     expires_at: int  # seconds since 1970, NEVER = does not expire
     revoked: bool  # it no longer authenticates
     kills_tokens: bool  # and what was issued with it is dead
+    parent: int = 0  # the number of the secret that it was renewed from; 0: an administrator made it
+    lineage_began_at: int = 0  # when the first secret of its line was made; 0: with this one
 
     def is_expired(self, now: float) -> bool:
         """Tell whether the secret is past its end; the instant itself is past (PROTOCOL 44)."""
@@ -45,6 +77,7 @@ class Application:
     refresh_lifetime_seconds: int
     created_at: int
     secrets: tuple[Secret, ...]
+    policy: ClientPolicy = ORDINARY
 
     def find_secret(self, number: int) -> Secret | None:
         """Give the secret of that number, or None when it has been removed."""
@@ -67,6 +100,9 @@ class IssuedTokens(msgspec.Struct, frozen=True):
     client_secret_expires_at: int
     access_token_id: str  # hex handle
     family: str  # hex handle of the refresh token all of them hang on
+    token_type: str = BEARER  # as O-8 spells it; DPoP for a token bound to a key (RFC 9449 §5)
+    authorization_details: bytes = b""  # JSON text; empty: none were asked for (RFC 9396 §7)
+    issued_token_type: str | None = None  # RFC 8693 §2.2.1
 
     def __repr__(self) -> str:
         return f"<issued tokens {self.access_token_id}>"  # never the tokens

@@ -26,7 +26,7 @@ ACCESS: Kind = "rgat_"
 REFRESH: Kind = "rgrt_"
 
 TOKEN_ID_BYTES = 16
-MAX_TOKEN_LENGTH = 1024
+MAX_TOKEN_LENGTH = 4096  # with authorization details
 _VERSION = 1
 _HEADER_BYTES = 19  # version, key number, token id
 _NONCE_BYTES = 12
@@ -45,6 +45,11 @@ class TokenRecord(msgspec.Struct, array_like=True, frozen=True):
     expires_at: int
     family: bytes  # 16 bytes: the token id of the first refresh token of the family
     scope: str
+    audience: tuple[str, ...] = ()  # resources it is for (RFC 8707); empty: this server's own
+    key_thumbprint: str = ""  # cnf jkt: the DPoP key that must come with it (RFC 9449 §6)
+    certificate_thumbprint: str = ""  # cnf x5t#S256: the certificate that must come with it (RFC 8705 §3)
+    details: bytes = b""  # granted authorization details, JSON text (RFC 9396)
+    actors: tuple[str, ...] = ()  # who acts for the application after token exchanges, the last first (RFC 8693)
 
 
 class UnreadableToken(ValueError):

@@ -7,18 +7,22 @@ than all the rest of its start. The tables are those of `schema.py`; a test hold
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from rowgate.oauth.model import Application, Secret
+import msgspec
+
+from rowgate.oauth.model import ORDINARY, Application, ClientPolicy, Secret
 from rowgate.records import Grants, ObjectSettings, Revocation
 
 Run = Callable[[str, Sequence[Any]], Iterable[Any]]  # runs a statement with its values, gives rows
 
 _SECRETS = (
-    "SELECT application, number, key_id, name, digest, created_at, expires_at, revoked, kills_tokens FROM secrets"
+    "SELECT application, number, key_id, name, digest, created_at, expires_at, revoked, kills_tokens, parent, "
+    "lineage_began_at FROM secrets"
 )
+_decode_policy = msgspec.json.Decoder(ClientPolicy).decode
 _GRANTS = "SELECT application, object FROM grants"
 _APPLICATIONS = (
     "SELECT number, client_id, name, enabled, epoch, scope, refresh_tokens, access_lifetime_seconds, "
-    "refresh_lifetime_seconds, created_at FROM applications"
+    "refresh_lifetime_seconds, created_at, policy FROM applications"
 )
 _OBJECTS = "SELECT name, blocked, block_reason, run_key FROM objects"
 _REVOCATIONS = "SELECT handle, forget_at FROM revocations"
@@ -37,17 +41,18 @@ def load_grants(run: Run, application_number: int | None = None) -> Iterator[Gra
     if application_number is not None:
         of_application, which, values = " WHERE application = ?", " WHERE number = ?", (application_number,)
     held: dict[int, list[Secret]] = {}
-    for application, number, key_id, name, digest, created_at, expires_at, revoked, kills in run(
+    for application, number, key_id, name, digest, created_at, expires_at, revoked, kills, parent, began in run(
         f"{_SECRETS}{of_application} ORDER BY number", values
     ):
         held.setdefault(application, []).append(
-            Secret(number, key_id, name, digest, created_at, expires_at, bool(revoked), bool(kills))
+            Secret(number, key_id, name, digest, created_at, expires_at, bool(revoked), bool(kills), parent, began)
         )
     allowed: dict[int, list[str]] = {}
     for application, name in run(_GRANTS + of_application, values):
         allowed.setdefault(application, []).append(name)
     for row in run(f"{_APPLICATIONS}{which} ORDER BY name", values):
-        number, client_id, name, enabled, epoch, scope, refresh_tokens, access_lifetime, refresh_lifetime, created = row
+        number, client_id, name, enabled, epoch, scope, refresh_tokens, access_lifetime, refresh_lifetime, *rest = row
+        created, policy = rest
         application = Application(
             number=number,
             client_id=client_id,
@@ -60,6 +65,7 @@ def load_grants(run: Run, application_number: int | None = None) -> Iterator[Gra
             refresh_lifetime_seconds=refresh_lifetime,
             created_at=created,
             secrets=tuple(held.get(number, ())),
+            policy=ORDINARY if policy == "{}" else _decode_policy(policy),
         )
         yield Grants(application, frozenset(allowed.get(number, ())))
 

@@ -11,7 +11,7 @@ from rowgate.records import Changes, KeyMaterial, StateSnapshot
 from rowgate.store import loading
 from rowgate.store.master_key import unwrap_key
 
-NEWEST_REVISION = "0001"
+NEWEST_REVISION = "0002"
 SEALING = "sealing"
 DIGEST = "digest"
 BUSY_MILLISECONDS = 5000

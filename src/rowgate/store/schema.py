@@ -39,6 +39,7 @@ applications = Table(
     Column("access_lifetime_seconds", BigInteger, nullable=False),
     Column("refresh_lifetime_seconds", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("policy", Text, nullable=False, server_default="{}"),  # oauth.model.ClientPolicy as JSON
     sqlite_autoincrement=True,
 )
 
@@ -54,6 +55,8 @@ secrets = Table(
     Column("expires_at", BigInteger, nullable=False),
     Column("revoked", Boolean, nullable=False),
     Column("kills_tokens", Boolean, nullable=False),
+    Column("parent", _Number, nullable=False, server_default="0"),
+    Column("lineage_began_at", BigInteger, nullable=False, server_default="0"),
     sqlite_autoincrement=True,
 )
 
@@ -87,11 +90,49 @@ revocations = Table(
     Column("forget_at", BigInteger, nullable=False),
 )
 
+used = Table(  # what may be used once only: assertions, enrolment codes
+    "used",
+    metadata,
+    Column("handle", LargeBinary, primary_key=True),  # SHA-256 of what was used and who used it
+    Column("forget_at", BigInteger, nullable=False),
+)
+
+refresh_families = Table(  # only those that rotate
+    "refresh_families",
+    metadata,
+    Column("family", LargeBinary, primary_key=True),
+    Column("current", BigInteger, nullable=False),
+    Column("rotated_at", BigInteger, nullable=False),
+    Column("revoked", Boolean, nullable=False),
+    Column("forget_at", BigInteger, nullable=False),
+)
+
+enrolments = Table(  # one-time codes that are not yet redeemed
+    "enrolments",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("application", _Number, ForeignKey("applications.number", ondelete="CASCADE"), nullable=False, index=True),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("redeemed_at", BigInteger, nullable=False),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("kid", Text, primary_key=True),
+    Column("algorithm", Text, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),  # PKCS #8 PEM, as in keys
+    Column("created_at", BigInteger, nullable=False),
+    Column("not_before", BigInteger, nullable=False),
+    Column("retired_at", BigInteger, nullable=False),
+    Column("forget_at", BigInteger, nullable=False),
+)
+
 changes = Table(
     "changes",
     metadata,
     Column("sequence", _Number, primary_key=True),
-    Column("entity", Text, nullable=False),  # application, object, revocation
+    Column("entity", Text, nullable=False),  # application, object, revocation, keys
     Column("name", Text, nullable=False),  # its number, its name, its handle in hex
     sqlite_autoincrement=True,
 )

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import IntegrityError
 
-from rowgate.oauth.model import Application, Secret
+from rowgate.oauth.model import Application, ClientPolicy, Secret
 from rowgate.ports import NameTaken, UnknownName
 from rowgate.records import ObjectSettings, Revocation
 from rowgate.store import loading
-from rowgate.store.schema import aliases, applications, changes, grants, objects, revocations, secrets
+from rowgate.store.schema import aliases, applications, changes, grants, objects, revocations, secrets, used
 
 KEPT_CHANGES = 10_000  # a follower that is further behind loads everything
 
@@ -55,6 +56,7 @@ class SqlWriter:
                 access_lifetime_seconds=application.access_lifetime_seconds,
                 refresh_lifetime_seconds=application.refresh_lifetime_seconds,
                 created_at=application.created_at,
+                policy=msgspec.json.encode(application.policy).decode(),
             )
         )
         number = _number(inserted)
@@ -63,6 +65,10 @@ class SqlWriter:
         self._changed("application", str(number))
         kept = next(loading.load_grants(self._run, number))
         return kept.application
+
+    def set_policy(self, application_number: int, policy: ClientPolicy) -> None:
+        """See `ports.StoreWriter`."""
+        self._update_application(application_number, policy=msgspec.json.encode(policy).decode())
 
     def set_enabled(self, application_number: int, *, enabled: bool) -> None:
         """See `ports.StoreWriter`."""
@@ -108,6 +114,8 @@ class SqlWriter:
                     expires_at=secret.expires_at,
                     revoked=secret.revoked,
                     kills_tokens=secret.kills_tokens,
+                    parent=secret.parent,
+                    lineage_began_at=secret.lineage_began_at,
                 )
             )
         except IntegrityError:
@@ -173,6 +181,17 @@ class SqlWriter:
     def forget_revocations(self, now: float) -> None:
         """See `ports.StoreWriter`."""
         self._connection.execute(sa.delete(revocations).where(revocations.c.forget_at < now))
+
+    def use_once(self, handle: bytes, forget_at: int) -> bool:
+        """See `ports.StoreWriter`."""
+        found = self._connection.execute(sa.select(used.c.handle).where(used.c.handle == handle)).first()
+        if found is None:
+            self._connection.execute(sa.insert(used).values(handle=handle, forget_at=forget_at))
+        return found is None
+
+    def forget_used(self, now: float) -> None:
+        """See `ports.StoreWriter`."""
+        self._connection.execute(sa.delete(used).where(used.c.forget_at < now))
 
     def _require_application(self, number: int) -> None:
         if not self._connection.execute(
