@@ -7,6 +7,16 @@ OAuthError
 ├── UnauthorizedClient      unauthorized_client      RFC 6749 §5.2
 ├── UnsupportedGrantType    unsupported_grant_type   RFC 6749 §5.2
 ├── InvalidScope            invalid_scope            RFC 6749 §5.2
+├── InvalidTarget           invalid_target           RFC 8707 §2, RFC 8693 §2.2.2
+├── InvalidAuthorizationDetails  invalid_authorization_details  RFC 9396 §5
+├── InvalidClientMetadata   invalid_client_metadata  RFC 7591 §3.2.2
+├── UnsupportedTokenType    unsupported_token_type   RFC 7009 §2.2.1
+├── TooManyRequests         slow_down                RFC 6585 §4
+├── DpopRefusal             what a proof of possession may lack
+│   ├── InvalidDpopProof    invalid_dpop_proof       RFC 9449 §5
+│   │   └── InvalidDpopProofAtResource               RFC 9449 §7.1
+│   └── UseDpopNonce        use_dpop_nonce           RFC 9449 §8
+│       └── UseDpopNonceAtResource                   RFC 9449 §9
 └── BearerRefusal           what a request for rows may lack
     ├── MissingToken        no code: RFC 6750 §3.1, last paragraph
     ├── InvalidToken        invalid_token            RFC 6750 §3.1
@@ -79,6 +89,83 @@ class InvalidScope(OAuthError):
 
     code = "invalid_scope"
     status = 400
+
+
+class InvalidTarget(OAuthError):
+    """The resource or audience is malformed, unknown or not allowed."""
+
+    code = "invalid_target"
+    status = 400
+
+
+class InvalidAuthorizationDetails(OAuthError):
+    """The authorization details are malformed, of an unknown type or wider than allowed."""
+
+    code = "invalid_authorization_details"
+    status = 400
+
+
+class InvalidClientMetadata(OAuthError):
+    """A member of the client's metadata cannot be read or contradicts another."""
+
+    code = "invalid_client_metadata"
+    status = 400
+
+
+class UnsupportedTokenType(OAuthError):
+    """The server does not revoke tokens of this type."""
+
+    code = "unsupported_token_type"
+    status = 400
+
+
+class TooManyRequests(OAuthError):
+    """The client or its source asks too often (PROTOCOL 119).
+
+    No registered code of the token endpoint means this. `temporarily_unavailable` belongs to the authorization
+    endpoint (RFC 6749 §4.1.2.1) and blames the server; `slow_down` is registered for the token endpoint (RFC 8628
+    §3.5) and says what is asked of the client. The status is what a client must go by (RFC 6585 §4).
+
+    Attributes:
+        retry_after_seconds: Whole seconds for the Retry-After header, at least 1.
+    """
+
+    code = "slow_down"
+    status = 429
+
+    def __init__(self, description: str, *, reason: str, retry_after_seconds: int, key_id: str = "") -> None:
+        super().__init__(description, reason=reason, key_id=key_id)
+        self.retry_after_seconds = max(1, retry_after_seconds)
+
+
+class DpopRefusal(OAuthError):
+    """A request whose proof of possession does not carry it."""
+
+
+class InvalidDpopProof(DpopRefusal):
+    """The proof is malformed, for another request, out of its time or badly signed; at the token endpoint."""
+
+    code = "invalid_dpop_proof"
+    status = 400
+
+
+class InvalidDpopProofAtResource(InvalidDpopProof):
+    """The same at the resource, where the answer is a challenge of the scheme DPoP (RFC 9449 §7.1)."""
+
+    status = 401
+
+
+class UseDpopNonce(DpopRefusal):
+    """The proof lacks a nonce of this server, or has an old one; the answer brings a new one in DPoP-Nonce."""
+
+    code = "use_dpop_nonce"
+    status = 400
+
+
+class UseDpopNonceAtResource(UseDpopNonce):
+    """The same at the resource, where the answer is a challenge of the scheme DPoP (RFC 9449 §9)."""
+
+    status = 401
 
 
 class BearerRefusal(OAuthError):
