@@ -1,7 +1,8 @@
 """The table every row benchmark reads: made by a seeded generator, the same on every machine.
 
-Ten columns: integers, reals, dates as ISO text, words with and without non-ASCII letters, and some NULL. `bucket` is
-indexed and holds every value exactly ROWS_PER_BUCKET times, spread over the whole table as a foreign key would be.
+Ten columns: integers, reals, dates as ISO text, words with and without non-ASCII letters, and some NULL. Two are
+indexed and hold every value exactly ROWS_PER_VALUE times: the rows of a `batch` lie together, as what was written
+together does; those of a `bucket` are spread over the whole table, as a foreign key's would be.
 """
 
 import contextlib
@@ -13,26 +14,28 @@ from pathlib import Path
 from typing import TypeAlias
 
 SEED = 6749
-ROWS_PER_BUCKET = 100
+ROWS_PER_VALUE = 100
 TABLE = "measurements"
+TOGETHER, SPREAD = "batch", "bucket"  # the indexed columns
+_EDITION = 2  # of what is generated, so that a file of another one is not taken for it
 SCHEMA = f"""
 CREATE TABLE {TABLE} (
-  id INTEGER PRIMARY KEY, bucket INTEGER NOT NULL, host TEXT NOT NULL, name TEXT NOT NULL, visits INTEGER,
-  amount REAL NOT NULL, ratio REAL, day TEXT NOT NULL, seen TEXT NOT NULL, note TEXT
+  id INTEGER PRIMARY KEY, {SPREAD} INTEGER NOT NULL, {TOGETHER} INTEGER NOT NULL, host TEXT NOT NULL,
+  name TEXT NOT NULL, amount REAL NOT NULL, ratio REAL, day TEXT NOT NULL, seen TEXT NOT NULL, note TEXT
 );
 """
-INDEX = f"CREATE INDEX {TABLE}_bucket ON {TABLE} (bucket);"
+INDEXES = "".join(f"CREATE INDEX {TABLE}_{name} ON {TABLE} ({name});" for name in (SPREAD, TOGETHER))
 NAMES = ("Ada Lovelace", "Zoë Müller", "Łukasz Nowak", "François Lefèvre", "小林 直子", "Grace Hopper", "Søren Ås")
 NOTES = (None, "checked", "to be read again", 'said "yes"', "naïve café", "line one\nline two", "none so far")
 FIRST_DAY = dt.date(2020, 1, 1)
 
-Row: TypeAlias = tuple[int, int, str, str, int | None, float, float | None, str, str, str | None]
+Row: TypeAlias = tuple[int, int, int, str, str, float, float | None, str, str, str | None]
 
 
 def data_file(folder: Path, rows: int) -> Path:
     """A SQLite file with the table of so many rows; made once, then kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    finished = folder / f"{TABLE}-{rows}.sqlite3"
+    finished = folder / f"{TABLE}-{_EDITION}-{rows}.sqlite3"
     if not finished.exists():
         unfinished = finished.with_suffix(".part")
         unfinished.unlink(missing_ok=True)
@@ -41,9 +44,9 @@ def data_file(folder: Path, rows: int) -> Path:
     return finished
 
 
-def buckets(rows: int) -> int:
-    """How many values `bucket` takes, from 0 upwards."""
-    return max(1, rows // ROWS_PER_BUCKET)
+def values(rows: int) -> int:
+    """How many values each of the indexed columns takes, from 0 upwards."""
+    return max(1, rows // ROWS_PER_VALUE)
 
 
 def _write(path: Path, rows: int) -> None:
@@ -52,23 +55,23 @@ def _write(path: Path, rows: int) -> None:
         places = ",".join("?" * 10)
         connection.executemany(f"INSERT INTO {TABLE} VALUES ({places})", generate(rows))
         connection.execute("COMMIT")
-        connection.executescript(INDEX + "ANALYZE; PRAGMA journal_mode=WAL;")
+        connection.executescript(INDEXES + "ANALYZE; PRAGMA journal_mode=WAL;")
 
 
 def generate(rows: int) -> Iterator[Row]:
     """The rows in order of `id`."""
     draw = random.Random(SEED).random
     days = [(FIRST_DAY + dt.timedelta(days=number)).isoformat() for number in range(2000)]
-    modulus = buckets(rows)
+    modulus = values(rows)
     for number in range(1, rows + 1):
         one, two, three = draw(), draw(), draw()
         day = days[int(one * 2000)]
         yield (
             number,
             number % modulus,
+            (number - 1) // ROWS_PER_VALUE,
             f"srv-{int(two * 5000):04d}.example",
             NAMES[int(three * 7)],
-            None if two < 0.05 else int(three * 1e6),
             round(one * 1e5, 2),
             None if one < 0.1 else three,
             day,

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from data import ROWS_PER_BUCKET, TABLE, buckets
+from data import ROWS_PER_VALUE, TABLE, values
 from load import Request, Subject, check_token, form
 from serving import Running, Server
 
@@ -77,10 +77,10 @@ def token(running: Running, home: Home) -> Subject:
     return Subject(running, form(running.url("/api/v1/token"), **fields))
 
 
-def page(running: Running, home: Home, rows: int) -> Subject:
-    """The rows of one bucket after another."""
-    query = f"filter=bucket:equals:{{}}&limit={ROWS_PER_BUCKET}"
-    return Subject(running, _read(running, home, f"?{query}", spread=buckets(rows)))
+def page(running: Running, home: Home, column: str, rows: int) -> Subject:
+    """The rows of one value of an indexed column after another."""
+    query = f"filter={column}:equals:{{}}&limit={ROWS_PER_VALUE}"
+    return Subject(running, _read(running, home, f"?{query}", spread=values(rows)))
 
 
 def full(running: Running, home: Home) -> Subject:

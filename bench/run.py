@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import machine
-from measures import full, memory, page, startup, stream, tokens
+from measures import bearer, full, memory, page, startup, stream, tokens
 from peers.install import WORK, install_peers
 from report import Result, Section, load, render_document, render_section, save
 from serving import LOAD_CORE
@@ -16,6 +16,7 @@ from serving import LOAD_CORE
 MEASURES: dict[str, Callable[[float], Section]] = {
     "tokens": tokens.measure_tokens,
     "applications": tokens.measure_applications,
+    "bearer": bearer.measure_bearer,
     "page": page.measure_page,
     "full": full.measure_full,
     "stream": stream.measure_stream,

@@ -6,7 +6,7 @@ import sys
 import urllib.parse
 from pathlib import Path
 
-from data import ROWS_PER_BUCKET, TABLE, buckets
+from data import ROWS_PER_VALUE, TABLE, values
 from load import Request, Subject, form
 from peers.install import NODE, PEERS, PYTHON, WORK
 from serving import Running, Server
@@ -82,17 +82,17 @@ def peer_tokens(running: Running) -> Subject:
     return Subject(running, form(url, **fields))
 
 
-def datasette_table_page(running: Running, database: Path, rows: int) -> Subject:
+def datasette_table_page(running: Running, database: Path, column: str, rows: int) -> Subject:
     """A page as Datasette's JSON by its filters on a table, as Rowgate is asked."""
-    address = f"/{database.stem}/{TABLE}.json?_shape=array&_size={ROWS_PER_BUCKET}&bucket={{}}"
-    return Subject(running, Request(running.url(address), spread=buckets(rows)))
+    address = f"/{database.stem}/{TABLE}.json?_shape=array&_size={ROWS_PER_VALUE}&{column}={{}}"
+    return Subject(running, Request(running.url(address), spread=values(rows)))
 
 
-def datasette_sql_page(running: Running, database: Path, rows: int) -> Subject:
+def datasette_sql_page(running: Running, database: Path, column: str, rows: int) -> Subject:
     """A page as Datasette's JSON by SQL text from the client, which is faster than its filters."""
-    query = f"select * from {TABLE} where bucket = :bucket limit {ROWS_PER_BUCKET}"
-    address = f"/{database.stem}.json?_shape=array&sql={urllib.parse.quote_plus(query)}&bucket={{}}"
-    return Subject(running, Request(running.url(address), spread=buckets(rows)))
+    query = f"select * from {TABLE} where {column} = :value limit {ROWS_PER_VALUE}"
+    address = f"/{database.stem}.json?_shape=array&sql={urllib.parse.quote_plus(query)}&value={{}}"
+    return Subject(running, Request(running.url(address), spread=values(rows)))
 
 
 def datasette_full(running: Running, database: Path) -> Subject:
@@ -101,6 +101,6 @@ def datasette_full(running: Running, database: Path) -> Subject:
     return Subject(running, Request(running.url(f"/{database.stem}.json?_shape=array&sql={query}")))
 
 
-def bare_page(running: Running, rows: int) -> Subject:
+def bare_page(running: Running, column: str, rows: int) -> Subject:
     """The same page from the bare handler."""
-    return Subject(running, Request(running.url("/?bucket={}"), spread=buckets(rows)))
+    return Subject(running, Request(running.url(f"/?{column}={{}}"), spread=values(rows)))

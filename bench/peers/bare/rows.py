@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 import msgspec
 
-SQL = "SELECT * FROM measurements WHERE bucket = ? LIMIT 100"
+STATEMENTS = {name: f"SELECT * FROM measurements WHERE {name} = ? LIMIT 100" for name in ("batch", "bucket")}
 connection = apsw.Connection(os.environ["ROWGATE_BENCH_DATABASE"], flags=apsw.SQLITE_OPEN_READONLY)
 columns = [str(row[1]) for row in connection.execute("PRAGMA table_info(measurements)")]
 Row = msgspec.defstruct("Row", columns)
@@ -19,8 +19,9 @@ async def application(
 ) -> None:
     if scope["type"] != "http":
         return
-    bucket = int(scope["query_string"].removeprefix(b"bucket=") or 0)
-    body = encode([Row(*row) for row in connection.execute(SQL, (bucket,))])
+    name, _, value = scope["query_string"].decode().partition("=")
+    statement = STATEMENTS[name or "batch"]
+    body = encode([Row(*row) for row in connection.execute(statement, (int(value or 0),))])
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

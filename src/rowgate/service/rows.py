@@ -8,7 +8,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +21,7 @@ from rowgate.rows.errors import RowsError, StatementCancelled, UnknownObject
 from rowgate.rows.model import Condition, Format, ObjectDescription, Plan, RowsRequest
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.sql import render_select
+from rowgate.service.hands import Hands
 from rowgate.service.origin import Origin
 from rowgate.service.state import LiveState
 from rowgate.service.turns import Turns
@@ -137,7 +137,7 @@ class RowsService:
         self._conceal_objects = conceal_objects
         self._under_way: set[Reading] = set()
         self._all_ended = asyncio.Event()
-        self._executor = ThreadPoolExecutor(max_workers=limits.max_reads, thread_name_prefix="rows")
+        self._hands = Hands(limits.max_reads, name="rows")
         self._turns = Turns(
             most=limits.max_reads,
             most_per_application=limits.max_reads_per_application,
@@ -173,8 +173,7 @@ class RowsService:
         await self._turns.take(access.application_number)
         self._under_way.add(reading)
         on_disconnect(reading.cancel)
-        loop = asyncio.get_running_loop()
-        started = loop.run_in_executor(self._executor, self._start, reading, object_name, request)
+        started = self._hands.run(self._start, reading, object_name, request)
         try:
             # shield: the thread goes on when this task is cancelled, and must be waited for
             await asyncio.shield(started)
@@ -192,14 +191,13 @@ class RowsService:
             send: Takes bytes and whether they are the last.
         """
         outcome, reason = FAILED, "internal_error"
-        loop = asyncio.get_running_loop()
         ahead: asyncio.Future[bytes] | None = None
         try:
             block = reading.first
             while True:
                 is_last = reading.is_complete
                 if not is_last:
-                    ahead = loop.run_in_executor(self._executor, reading.read)
+                    ahead = self._hands.run(reading.read)
                 await send(block, is_last)
                 if is_last:
                     outcome, reason = COMPLETE, ""
@@ -239,7 +237,7 @@ class RowsService:
             self._all_ended.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._all_ended.wait(), CLOSE_SECONDS)
-        self._executor.shutdown(wait=not self._under_way, cancel_futures=True)
+        self._hands.close(wait=not self._under_way)
 
     def _start(self, reading: Reading, object_name: str, request: RowsRequest) -> None:
         # While the request arrived or waited for its turn, the token may have been revoked.
@@ -260,16 +258,15 @@ class RowsService:
             UnknownObject: It does not exist; with conceal_objects also when it is refused.
             InsufficientScope: The token's scope, the grants or a block stand against it.
         """
-        unknown = UnknownObject("There is no such object.", field="object", expected="a table, view or alias")
         if DEFAULT_SCOPE not in access.scope:
             raise InsufficientScope("The token's scope does not allow reading.", reason="scope_lacks_read")
         if described is None:
-            raise unknown
+            raise _unknown()
         try:
             self._decide_grant(access, name)
         except InsufficientScope:
             if self._conceal_objects:
-                raise unknown from None
+                raise _unknown() from None
             raise
 
     def _decide_grant(self, access: Access, name: str) -> None:
@@ -287,12 +284,16 @@ class RowsService:
             under_way.exception()
         if reading.is_open:
             # in a thread: the database may be busy with others
-            await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._executor, reading.close))
+            await asyncio.shield(self._hands.run(reading.close))
         reading.first = b""
         self._under_way.discard(reading)
         if not self._under_way:
             self._all_ended.set()
         self._turns.give_back(reading.access.application_number)
+
+
+def _unknown() -> UnknownObject:
+    return UnknownObject("There is no such object.", field="object", expected="a table, view or alias")
 
 
 def _opened(reading: Reading, now: float) -> RowsOpened:
