@@ -47,6 +47,7 @@ class Settings:
     cors_origins: tuple[str, ...] = _setting((), "web origins whose pages may read answers")
     forbidden_as_403: bool = _setting(False, "answer insufficient_scope with 403 (RFC 6750) instead of 401")
     conceal_objects: bool = _setting(False, "answer alike for objects that are unknown, blocked or not granted")
+    dpop_nonce_required: bool = _setting(False, "DPoP proofs must carry a nonce of this server (RFC 9449 §8)")
     max_token_body_bytes: int = _setting(65_536, "largest body of a token request", least=1024)  # 64 KiB
     max_rows_body_bytes: int = _setting(1_048_576, "largest body of a rows request", least=1024)  # 1 MiB
     max_header_bytes: int = _setting(32_768, "largest request line and headers together", least=1024)  # 32 KiB
@@ -59,6 +60,11 @@ class Settings:
     max_reads_per_application: int = _setting(8, "of them, for one application", least=1, most=1024)
     read_queue_seconds: int = _setting(10, "time that a read waits for its turn before it gets 503")
     shutdown_seconds: int = _setting(30, "time that running requests get to finish when the server stops")
+    signing_key_days: int = _setting(90, "days from one signing key to the next; 0: only on command", most=3650)
+    sealing_key_days: int = _setting(90, "days from one sealing key to the next; 0: only on command", most=3650)
+    jwks_max_age_seconds: int = _setting(
+        3600, "time that others may keep a copy of the public keys; a new key signs after it", least=60, most=43_200
+    )
     log_format: str = _setting("console", "console or json")
     log_level: str = _setting("info", "debug, info, warning or error")
 

@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 
 from rowgate.audit.events import Event
 from rowgate.oauth.model import Application, ClientPolicy, Secret
-from rowgate.records import Changes, KeyMaterial, ObjectSettings, Revocation, StateSnapshot
+from rowgate.records import Changes, Enrolment, KeptSigningKey, KeyMaterial, ObjectSettings, Revocation, StateSnapshot
 from rowgate.rows.model import Dialect, ObjectDescription, ObjectListing, Statement, Value
 
 
@@ -71,12 +71,65 @@ class StoreReader(Protocol):
         """
 
 
+class KeyWriter(Protocol):
+    """The keys, inside a transaction of the administrator's side. Kept encrypted; every change reaches the followers.
+
+    A nonce is 12 fresh random bytes, used for nothing else.
+    """
+
+    def load(self) -> KeyMaterial:
+        """Give the keys, opened.
+
+        Raises:
+            StoreError: The master key does not open them.
+        """
+
+    def add_sealing_key(self, key: bytes, *, created_at: int, nonce: bytes) -> int:
+        """Keep one more sealing key (32 bytes); give its number, higher than any before and never used again.
+
+        Raises:
+            StoreError: The numbers that fit into a token are used up.
+        """
+
+    def remove_sealing_key(self, number: int) -> None:
+        """Forget a sealing key: what it sealed can never be opened again.
+
+        Raises:
+            UnknownName: There is no such sealing key.
+        """
+
+    def add_signing_key(self, key: KeptSigningKey, *, nonce: bytes) -> None:
+        """Keep one more signing key.
+
+        Raises:
+            NameTaken: There is one of that kid.
+        """
+
+    def retire_signing_key(self, kid: str, *, retired_at: int, forget_at: int) -> None:
+        """Say when a signing key's last signature is and when it is gone, in seconds since 1970.
+
+        Raises:
+            UnknownName: There is no such signing key.
+        """
+
+    def remove_signing_key(self, kid: str) -> None:
+        """Forget a signing key.
+
+        Raises:
+            UnknownName: There is no such signing key.
+        """
+
+
 class StoreWriter(Protocol):
     """The administrator's side, inside one transaction (see `StoreAdmin.changing`).
 
     Every call takes effect when the transaction commits, and all of them or none. Names and numbers that do
     not exist raise `UnknownName`; a name that is taken raises `NameTaken`.
     """
+
+    @property
+    def keys(self) -> KeyWriter:
+        """The keys, in the same transaction."""
 
     def find_application(self, name_or_client_id: str) -> tuple[Application, tuple[str, ...]] | None:
         """Give the application and the names of its granted objects, or None."""
@@ -89,6 +142,17 @@ class StoreWriter(Protocol):
 
     def set_policy(self, application_number: int, policy: ClientPolicy) -> None:
         """Keep what is set for an application beyond the ordinary."""
+
+    def set_terms(
+        self,
+        application_number: int,
+        *,
+        scope: tuple[str, ...],
+        refresh_tokens: bool,
+        access_lifetime_seconds: int,
+        refresh_lifetime_seconds: int,
+    ) -> None:
+        """Keep what an application may ask for and how long its tokens live; for tokens from now on."""
 
     def set_enabled(self, application_number: int, *, enabled: bool) -> None:
         """Let an application in, or keep it out."""
@@ -110,6 +174,30 @@ class StoreWriter(Protocol):
 
     def revoke_secret(self, secret_number: int, *, kills_tokens: bool) -> None:
         """End a secret now; kills_tokens also ends what was issued with it."""
+
+    def end_secret(self, secret_number: int, *, expires_at: int) -> None:
+        """Have a secret expire at that second, in seconds since 1970; never later than it would have anyway."""
+
+    def note_secret_use(self, secret_number: int, *, used_at: int) -> None:
+        """Keep when a renewed secret first authenticated; later uses change nothing, and reach no follower."""
+
+    def remove_secret(self, secret_number: int) -> None:
+        """Forget a secret. Nothing that was issued with it can be ended through it any more."""
+
+    def add_enrolment(self, enrolment: Enrolment) -> None:
+        """Keep the digest of a new one-time code of an application."""
+
+    def find_enrolment(self, digest: bytes) -> Enrolment | None:
+        """Give the one-time code of that digest, or None."""
+
+    def find_enrolled_application(self, digest: bytes) -> Application | None:
+        """Give the application that a one-time code is bound to, or None when there is no such code."""
+
+    def redeem_enrolment(self, digest: bytes, *, redeemed_at: int) -> bool:
+        """Tell whether this is the first redemption of a known code; from then on it is not."""
+
+    def forget_enrolments(self, expired_before: int) -> None:
+        """Drop the codes that expired before that second, redeemed or not."""
 
     def find_object_settings(self, object_name: str) -> ObjectSettings:
         """Give what is set for an object; the defaults when nothing is."""

@@ -25,11 +25,47 @@ class Revocation:
 
 
 @dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A one-time code that is still known, without its value."""
+
+    digest: bytes = field(repr=False)  # 32 bytes: keyed SHA-256 of the code
+    application_number: int
+    expires_at: int  # seconds since 1970
+    redeemed_at: int = 0  # 0: not yet
+
+
+@dataclass(frozen=True, slots=True)
 class Grants:
     """An application and the names of the objects it may read."""
 
     application: Application
     objects: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSigningKey:
+    """A signing key as it is kept, opened; `service.keys` makes `oauth.signing.SigningKey` of it. Never printed."""
+
+    kid: str
+    algorithm: str
+    private_key: bytes = field(repr=False)  # PKCS #8 PEM
+    created_at: int  # all four in seconds since 1970
+    not_before: int
+    retired_at: int  # NEVER while it may sign
+    forget_at: int  # NEVER while it may sign
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMaterial:
+    """The home's keys, opened. Never printed."""
+
+    sealing: dict[int, bytes] = field(repr=False)  # 32 bytes each, by key number
+    digest: bytes = field(repr=False)  # 32 bytes: keys the digests of client secrets
+    sealing_created_at: dict[int, int] = field(default_factory=dict)  # seconds since 1970, by key number
+    signing: tuple[KeptSigningKey, ...] = ()  # in order of kid
+
+
+NO_KEYS = KeyMaterial({}, b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +76,7 @@ class StateSnapshot:
     grants: tuple[Grants, ...]
     objects: tuple[ObjectSettings, ...]
     revocations: tuple[Revocation, ...]
+    keys: KeyMaterial = NO_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +87,4 @@ class Changes:
     applications: dict[int, Grants | None] = field(default_factory=dict)
     objects: dict[str, ObjectSettings] = field(default_factory=dict)
     revocations: tuple[Revocation, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class KeyMaterial:
-    """The home's keys, opened. Never printed."""
-
-    sealing: dict[int, bytes] = field(repr=False)  # 32 bytes each, by key number
-    digest: bytes = field(repr=False)  # 32 bytes: keys the digests of client secrets
+    keys: KeyMaterial | None = None  # None: no different

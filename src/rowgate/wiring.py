@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import functools
 import gc
+import hmac
 import logging
 import os
 import time
@@ -19,23 +20,38 @@ from rowgate.audit.events import AdministrativeChange, Event, ServerEvent
 from rowgate.audit.segments import SegmentSink, SegmentWriter
 from rowgate.config import CONFIG_NAME, ConfigError, Settings, dump
 from rowgate.engines.sqlite import SqliteSource
+from rowgate.oauth.dpop import DpopPolicy
 from rowgate.oauth.tokens import TokenSealer
 from rowgate.ports import AuditUnavailable, Clock, Entropy, RowSource
 from rowgate.rows.errors import RowsError
 from rowgate.service.admin.applications import ApplicationDesk
 from rowgate.service.admin.desk import Desk
+from rowgate.service.admin.keys import KeyDesk
 from rowgate.service.admin.objects import ObjectDesk
+from rowgate.service.admin.policies import PolicyDesk
 from rowgate.service.admin.tokens import TokenDesk
+from rowgate.service.clients import ClientAuthenticator
 from rowgate.service.follow import Follower
+from rowgate.service.inspection import InspectionService
+from rowgate.service.key_keeper import KeyKeeper
+from rowgate.service.key_plan import KeyPolicy
+from rowgate.service.keys import SigningKeys
+from rowgate.service.mint import TokenMint
+from rowgate.service.proofs import ProofChecker
+from rowgate.service.questions import Questions
 from rowgate.service.rows import ReadLimits, RowsService
 from rowgate.service.state import LiveState
+from rowgate.service.throttle import FailureThrottle
 from rowgate.service.tokens import TokenService
+from rowgate.service.writes import Writes
 from rowgate.store.master_key import create_master_key, load_master_key
 from rowgate.store.reader import NEWEST_REVISION, SqliteReader
 from rowgate.web import metadata, server
 from rowgate.web.app import App
 from rowgate.web.cors import Cors
 from rowgate.web.health import HealthEndpoint
+from rowgate.web.inspection_endpoints import list_inspection_endpoints
+from rowgate.web.jwks_endpoint import JWKS_PATH, JwksEndpoint
 from rowgate.web.logs import set_up_logs
 from rowgate.web.problems import Edge
 from rowgate.web.rows_endpoint import ALLOW as ROWS_ALLOW
@@ -194,6 +210,8 @@ class Administration:
     applications: ApplicationDesk
     objects: ObjectDesk
     tokens: TokenDesk
+    keys: KeyDesk
+    policies: PolicyDesk
 
 
 @contextlib.contextmanager
@@ -209,11 +227,23 @@ def open_administration(settings: Settings, *, actor: str, clock: Clock = time.t
     writer = make_audit_writer(settings)
     desk = Desk(store, source, make_recorder(writer), actor, clock, os.urandom)
     try:
-        yield Administration(ApplicationDesk(desk), ObjectDesk(desk), TokenDesk(desk))
+        keys = KeyDesk(desk, _read_key_policy(settings))
+        yield Administration(
+            ApplicationDesk(desk, keys), ObjectDesk(desk), TokenDesk(desk), keys, PolicyDesk(desk, keys)
+        )
     finally:
         writer.close()
         source.close()
         store.close()
+
+
+def _read_key_policy(settings: Settings) -> KeyPolicy:
+    return KeyPolicy(settings.jwks_max_age_seconds, settings.signing_key_days, settings.sealing_key_days)
+
+
+def _read_dpop_policy(settings: Settings, digest_key: bytes) -> DpopPolicy:
+    nonce_key = hmac.digest(digest_key, b"rowgate dpop nonce", "sha256")
+    return DpopPolicy(nonce_keys=(nonce_key,), nonce_required=settings.dpop_nonce_required)
 
 
 def build_worker(settings: Settings) -> App:
@@ -236,7 +266,6 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
     """
     store = open_reader(settings)
     source = open_source(settings.database)
-    keys = store.load_keys()
     state = LiveState(store.load_state())
     audit = SegmentSink(
         make_audit_writer(settings),
@@ -244,9 +273,39 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
     )
     store_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
     follower = Follower(store, state, store_thread, clock)
-    tokens = TokenService(
-        state, TokenSealer(keys.sealing), digest_key=keys.digest, audit=audit, clock=clock, entropy=entropy
+    sealer = TokenSealer(state.keys.sealing)
+
+    def rotate_keys(record: Callable[[Event], None]) -> None:
+        with contextlib.closing(open_store(settings)) as writing:
+            desk = Desk(writing, source, record, "server", clock, entropy)
+            KeyDesk(desk, _read_key_policy(settings)).rotate_scheduled()
+
+    keeper = KeyKeeper(
+        state,
+        sealer,
+        policy=_read_key_policy(settings),
+        rotate=rotate_keys,
+        audit=audit,
+        clock=clock,
+        entropy=entropy,
     )
+    signing_keys = SigningKeys(state)
+    issuer = settings.issuer
+    writes = Writes(lambda: open_store(settings), follower, store_thread)
+    clients = ClientAuthenticator(
+        state, digest_key=state.keys.digest, issuer=issuer, clock=clock, throttle=FailureThrottle(), writes=writes
+    )
+    mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=entropy)
+    proofs = ProofChecker(_read_dpop_policy(settings, state.keys.digest), clock=clock, entropy=entropy)
+    inspection = InspectionService(
+        state,
+        Questions(clients, mint, audit=audit, clock=clock),
+        signing_keys,
+        writes=writes,
+        issuer=issuer,
+        audit=audit,
+    )
+    tokens = TokenService(state, clients, mint, proofs, issuer=issuer, audit=audit, clock=clock)
     rows = RowsService(
         state,
         source,
@@ -261,11 +320,13 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         ),
         conceal_objects=settings.conceal_objects,
     )
+    follower.on_change = rows.look_again
 
     @contextlib.asynccontextmanager
     async def live() -> AsyncIterator[None]:
         audit.start()
         follower.start()
+        keeper.start()
         await audit.record(ServerEvent(at=clock(), action="started", version=__version__, process=os.getpid()))
         # What was loaded stays for the life of the process: keep the collector from walking through it.
         gc.collect()
@@ -275,6 +336,8 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             yield
         finally:
             audit.record_soon(ServerEvent(at=clock(), action="stopped", version=__version__, process=os.getpid()))
+            await keeper.stop()
+            await writes.stop()
             await follower.stop()
             await rows.close()
             await audit.stop()
@@ -296,24 +359,27 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         return audit.is_writable
 
     ready = {"database": is_database_there, "state": is_state_current, "audit": is_audit_writable}
-    token_endpoint = TokenEndpoint(tokens, max_body_bytes=settings.max_token_body_bytes)
-    issuer = settings.issuer
+    token_endpoint = TokenEndpoint(tokens, issuer=issuer, max_body_bytes=settings.max_token_body_bytes)
     server_document = metadata.DocumentEndpoint(metadata.describe_authorization_server(issuer))
     resource_document = metadata.DocumentEndpoint(metadata.describe_protected_resource(issuer))
+    jwks_endpoint = JwksEndpoint(signing_keys, clock, max_age_seconds=settings.jwks_max_age_seconds)
     rows_endpoint = RowsEndpoint(
         tokens,
         rows,
         audit,
         clock,
+        issuer=issuer,
         max_body_bytes=settings.max_rows_body_bytes,
     )
     return App(
         {
             **dict.fromkeys(TOKEN_PATHS, (refuse_method, TOKEN_ALLOW)),
+            **list_inspection_endpoints(inspection, max_body_bytes=settings.max_token_body_bytes),
             "/healthz": (HealthEndpoint({}), _READ_ALLOW),
             "/readyz": (HealthEndpoint(ready), _READ_ALLOW),
             metadata.AUTHORIZATION_SERVER: (server_document, _READ_ALLOW),
             metadata.PROTECTED_RESOURCE: (resource_document, _READ_ALLOW),
+            JWKS_PATH: (jwks_endpoint, _READ_ALLOW),
         },
         (rows_endpoint, ROWS_ALLOW),
         dict.fromkeys(TOKEN_PATHS, token_endpoint),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from oauth.laws import law
 from oauth.makers import make_application, make_record
-from rowgate.oauth.bearer import decide_bearer, parse_bearer
+from rowgate.oauth.bearer import decide_bearer, parse_presented_token
 from rowgate.oauth.errors import InvalidRequest, InvalidToken, MissingToken
 
 _TOKENS = st.from_regex(re.compile(r"[A-Za-z0-9\-._~+/]+=*", re.ASCII), fullmatch=True)
@@ -23,7 +23,7 @@ _HEADERS = st.one_of(
 @given(st.lists(_HEADERS, max_size=3))
 def test_nothing_but_a_token_or_a_refusal(headers: list[bytes]) -> None:
     try:
-        token = parse_bearer(headers)
+        token = parse_presented_token(headers).token
     except MissingToken:
         assert len(headers) < 2
     except InvalidRequest:
@@ -38,7 +38,7 @@ def test_nothing_but_a_token_or_a_refusal(headers: list[bytes]) -> None:
 @given(_TOKENS, _SCHEMES, st.integers(1, 5), st.integers(0, 3))
 def test_header_is_a_round_trip(token: str, scheme: str, spaces: int, trailing: int) -> None:
     header = scheme + " " * spaces + token + " " * trailing
-    assert parse_bearer([header.encode()]) == token
+    assert parse_presented_token([header.encode()]).token == token
 
 
 @law

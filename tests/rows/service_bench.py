@@ -9,7 +9,7 @@ from rowgate.access import Access
 from rowgate.audit.events import Event, RowsEnded
 from rowgate.oauth.errors import InvalidToken
 from rowgate.oauth.model import Application
-from rowgate.ports import AuditUnavailable
+from rowgate.ports import AuditUnavailable, WhenDurable
 from rowgate.records import Grants, ObjectSettings, StateSnapshot
 from rowgate.rows.errors import StatementCancelled
 from rowgate.rows.model import Column, Family, Format, ObjectDescription, RowsRequest, Statement, Value
@@ -76,6 +76,10 @@ class FakeSource:
         raise AssertionError(f"{name} is not asked for while rows are read")
 
 
+def _cut_nothing() -> None:
+    """In the place of a connection's cut."""
+
+
 class FakeAudit:
     """Keeps events; `fails` refuses them."""
 
@@ -87,6 +91,10 @@ class FakeAudit:
         if self.fails:
             raise AuditUnavailable
         self.events.append(event)
+
+    def record_then(self, event: Event, when_durable: WhenDurable) -> None:
+        self.events.append(event)
+        when_durable(AuditUnavailable() if self.fails else None)
 
     def record_soon(self, event: Event) -> None:
         self.events.append(event)
@@ -159,7 +167,7 @@ class Bench:
         self.source.script, self.audit.fails, self.is_revoked = [ROW], False, False
         readings = [await self.open() for _ in range(2)]
         for reading in readings:
-            assert await self.service.deliver(reading, take_part)
+            assert await self.service.deliver(reading, take_part, _cut_nothing)
 
 
 def _rest_of_access() -> dict[str, Any]:

@@ -22,7 +22,7 @@ def test_read_is_on_record_before_its_first_byte_and_after_its_last() -> None:
             assert not bench.ended()
             sent.append((part, is_last))
 
-        assert await bench.service.deliver(await bench.open(), send)
+        assert await bench.service.deliver(await bench.open(), send, lambda: None)
         assert sent == [(b'[{"n":1}', False), (b',{"n":1}]', True)]
         assert bench.ended() == [("complete", "", 2)]
         await bench.check_nothing_is_held()
@@ -69,7 +69,7 @@ def test_failure_in_the_middle_is_told_by_the_return_and_on_record(
 ) -> None:
     async def test(bench: Bench) -> None:
         bench.source.script = [ROW, ROW, failure]
-        assert not await bench.service.deliver(await bench.open(), take_part)
+        assert not await bench.service.deliver(await bench.open(), take_part, lambda: None)
         assert bench.ended() == [(outcome, reason, 2)]
         await bench.check_nothing_is_held()
 
@@ -80,7 +80,7 @@ def test_mistake_of_our_own_in_the_middle_is_raised_and_on_record() -> None:
     async def test(bench: Bench) -> None:
         bench.source.script = [ROW, ZeroDivisionError()]
         with pytest.raises(ZeroDivisionError):
-            await bench.service.deliver(await bench.open(), take_part)
+            await bench.service.deliver(await bench.open(), take_part, lambda: None)
         assert bench.ended() == [("failed", "internal_error", 1)]
         await bench.check_nothing_is_held()
 
@@ -90,7 +90,7 @@ def test_mistake_of_our_own_in_the_middle_is_raised_and_on_record() -> None:
 def test_server_that_stops_ends_the_statement() -> None:
     async def test(bench: Bench) -> None:
         bench.source.script = [ROW, "wait"]
-        delivering = asyncio.create_task(bench.service.deliver(await bench.open(), take_part))
+        delivering = asyncio.create_task(bench.service.deliver(await bench.open(), take_part, lambda: None))
         await asyncio.to_thread(wait_until, lambda: not bench.source.opened[0].script)
         delivering.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -131,7 +131,7 @@ def test_token_revoked_in_the_middle_cuts_the_read() -> None:
         bench.source.script = [ROW, ROW, ROW, ROW]
         reading = await bench.open()
         bench.is_revoked = True
-        assert not await bench.service.deliver(reading, take_part)
+        assert not await bench.service.deliver(reading, take_part, lambda: None)
         ((outcome, reason, _),) = bench.ended()
         assert (outcome, reason) == ("cut", "revoked")
         await bench.check_nothing_is_held()

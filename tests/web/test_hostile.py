@@ -121,6 +121,28 @@ def test_running_read_is_cut_when_its_application_is_disabled(large: RunningServ
     assert ended["rows"] < 60_000
 
 
+def test_running_read_of_a_client_that_takes_nothing_is_cut_too(large: RunningServer) -> None:
+    """It is not asked for more: neither what the server holds nor what the system holds for it is sent any more."""
+    token = _bearer(large, "stalled")
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(10)
+        connection.connect(("127.0.0.1", large.port))
+        line = "GET /api/v1/data/SA_Activity_Events/rows HTTP/1.1"
+        connection.sendall(f"{line}\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        assert connection.recv(1024).startswith(b"HTTP/1.1 200 ")
+        with administer(large.settings) as desks:
+            desks.objects.block("SA_Activity_Events", reason="")
+        try:
+            (ended,) = wait_until(lambda: large.events(kind="rows_ended", application="stalled"), seconds=2)
+            assert (ended["outcome"], ended["reason"]) == ("cut", "blocked_object")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1_048_576)
+            assert len(_read_all(connection)) < 1_000_000
+        finally:
+            with administer(large.settings) as desks:
+                desks.objects.unblock("SA_Activity_Events")
+
+
 def test_change_of_an_unknown_kind_does_not_stop_the_follower(sample_database: Path, tmp_path: Path) -> None:
     """A newer release may write what this one does not know; revocations still arrive."""
     settings = make_home(tmp_path / "home", sample_database)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-_SECRET = re.compile(r"(rgcs_|rgat_|rgrt_)([A-Za-z0-9]{0,16})[A-Za-z0-9_-]*")
+_SECRET = re.compile(r"(rgcs_|rgat_|rgrt_|rgen_)([A-Za-z0-9]{0,16})[A-Za-z0-9_-]*")
 MAX_CLIENT_TEXT = 200
 
 
@@ -49,12 +49,87 @@ class TokenIssued(Event, frozen=True, tag="token_issued"):
 
 
 class TokenRefused(Event, frozen=True, tag="token_refused"):
-    """A token request was refused."""
+    """A request was refused at the token endpoint, or at another where clients authenticate."""
 
     error: str
     reason: str
     client_id: str = ""  # as presented: not proved
     key_id: str = ""
+    endpoint: str = "token"  # token, introspect, revoke, secret, enrol
+
+
+class TokenRevoked(Event, frozen=True, tag="token_revoked"):
+    """An application asked for a token's end; an administrator's revocation is an administrative_change."""
+
+    client_id: str
+    application: str
+    key_id: str  # the secret or key it proved
+    token_type: str = ""  # access_token, refresh_token; empty: no token of this server
+    token_id: str = ""
+    family: str = ""  # dies as a whole with a refresh token
+    revoked: bool = False  # false: nothing was done, and the application is not told
+    reason: str = ""  # why nothing was done
+
+
+class TokenIntrospected(Event, frozen=True, tag="token_introspected"):
+    """An application was told about a token."""
+
+    client_id: str  # who asked
+    application: str
+    key_id: str  # the secret or key it proved
+    token_id: str = ""  # of the token it asked about; empty: no token of this server
+    active: bool = False
+    reason: str = ""  # why it is not active; the application is not told
+
+
+class SecretRenewed(Event, frozen=True, tag="secret_renewed"):
+    """An application was given the next secret of its line."""
+
+    client_id: str
+    application: str
+    key_id: str  # the secret it proved
+    new_key_id: str
+    expires_at: int  # of the new one; seconds since 1970, 0: never
+    previous_expires_at: int  # of the one it proved
+    repeated: bool = False  # the same secret once more: the answer before was lost, or several asked at once
+
+
+class LineageFrozen(Event, frozen=True, tag="lineage_frozen"):
+    """A theft: a secret was to be renewed again though its successor is in use. Every secret of the line has ended."""
+
+    client_id: str
+    application: str
+    key_id: str  # the secret that came back
+    used_key_id: str  # its successor
+    frozen: tuple[str, ...]  # the key ids of the line; their tokens are dead
+
+
+class EnrolmentRedeemed(Event, frozen=True, tag="enrolment_redeemed"):
+    """A one-time code was exchanged for a secret, or for the registration of the client's own keys."""
+
+    client_id: str
+    application: str
+    method: str  # client_secret, private_key_jwt
+    key_id: str = ""  # of the secret
+    expires_at: int = 0  # of the secret; 0: never, or none was made
+
+
+class EnrolmentReplayed(Event, frozen=True, tag="enrolment_replayed"):
+    """A one-time code came once more: somebody holds a copy. The client is told no more than of an unknown code."""
+
+    client_id: str
+    application: str
+    redeemed_at: int  # when it was redeemed
+
+
+class SecretsExpiring(Event, frozen=True, tag="secrets_expiring"):
+    """The last good secret of an application is about to end, and no other is there."""
+
+    client_id: str
+    application: str
+    key_id: str
+    expires_at: int
+    hours: int  # the warning: 24, 6 or 1
 
 
 class RowsOpened(Event, frozen=True, tag="rows_opened"):
@@ -116,4 +191,19 @@ class ServerEvent(Event, frozen=True, tag="server"):
     process: int
 
 
-EVENT_TYPES = (TokenIssued, TokenRefused, RowsOpened, RowsEnded, RowsRefused, AdministrativeChange, ServerEvent)
+EVENT_TYPES = (
+    TokenIssued,
+    TokenRefused,
+    TokenRevoked,
+    TokenIntrospected,
+    SecretRenewed,
+    LineageFrozen,
+    EnrolmentRedeemed,
+    EnrolmentReplayed,
+    SecretsExpiring,
+    RowsOpened,
+    RowsEnded,
+    RowsRefused,
+    AdministrativeChange,
+    ServerEvent,
+)

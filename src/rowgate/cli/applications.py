@@ -1,11 +1,22 @@
 """`rowgate app`: who may ask for tokens, and what for."""
 
 import time
+from typing import Any
 
 import click
 
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
+from rowgate.cli.policies import (
+    describe_terms,
+    list_standing,
+    list_terms,
+    policy_options,
+    read_policy_change,
+    set_,
+    warn_of,
+)
 from rowgate.cli.terminal import Length, Moment, print_json, print_table, render_left, render_moment, say
+from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.model import (
     ACCESS_LIFETIME_SECONDS,
     DEFAULT_SCOPE,
@@ -15,6 +26,7 @@ from rowgate.oauth.model import (
     Application,
 )
 from rowgate.service.admin.applications import NewCredentials
+from rowgate.service.admin.policies import list_registered_keys
 
 EXPIRES_IN = click.option("--expires-in", metavar="LENGTH", help="The secret's life, for example 72h; or never.  [72h]")
 EXPIRES_ON = click.option("--expires-on", type=Moment(), metavar="DATE", help="The secret's end: 2027-01-31 (UTC).")
@@ -48,6 +60,8 @@ def app() -> None:
     metavar="LENGTH",
     help="Of refresh tokens.  [7d]",
 )
+@policy_options
+@click.option("--no-secret", is_flag=True, help="It signs in with its key alone.")
 @HOME_OPTION
 @JSON_OPTION
 def add(
@@ -59,23 +73,43 @@ def add(
     no_refresh: bool,
     access_lifetime: int,
     refresh_lifetime: int,
+    no_secret: bool,
     home: str | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Register an application; its secret is shown once."""
+    if no_secret and (expires_in or expires_on):
+        raise click.UsageError("--no-secret and the end of a secret exclude each other")
+    terms: dict[str, Any] = {
+        "scope": scope,
+        "refresh_tokens": not no_refresh,
+        "access_lifetime_seconds": access_lifetime,
+        "refresh_lifetime_seconds": refresh_lifetime,
+        "policy": read_policy_change(**options),
+    }
     with administration(home) as desk:
-        made = desk.applications.add(
-            name,
-            objects,
-            scope=scope,
-            secret_expires_at=choose_expiry(expires_in, expires_on),
-            refresh_tokens=not no_refresh,
-            access_lifetime_seconds=access_lifetime,
-            refresh_lifetime_seconds=refresh_lifetime,
-        )
-    show_credentials(made, as_json=as_json)
-    if DEFAULT_SCOPE not in made.application.scope:
-        say(f"Its scope has no {DEFAULT_SCOPE}: it gets tokens, and no rows with them.")
+        if no_secret:
+            application, allowed = desk.applications.add_with_key(name, objects, **terms)
+            _show_keyed(application, allowed, as_json=as_json)
+        else:
+            made = desk.applications.add(
+                name, objects, secret_expires_at=choose_expiry(expires_in, expires_on), **terms
+            )
+            application = made.application
+            show_credentials(made, as_json=as_json)
+    warn_of(application)
+
+
+def _show_keyed(application: Application, objects: tuple[str, ...], *, as_json: bool) -> None:
+    keys = list_registered_keys(application.policy)
+    if as_json:
+        names = [key.key_id for key in keys]
+        print_json({"name": application.name, "client_id": application.client_id, "key_ids": names, "objects": objects})
+        return
+    click.echo(f"client_id      {application.client_id}")
+    click.echo(f"signs in with  {', '.join(key.key_id or key.thumbprint for key in keys)}")
+    click.echo(f"may read       {', '.join(objects) or 'nothing yet'}")
 
 
 def choose_expiry(expires_in: str | None, expires_on: int | None) -> int:
@@ -130,7 +164,7 @@ def list_(home: str | None, as_json: bool) -> None:
                 "enabled" if application.enabled else "disabled",
                 len(objects),
                 len(_live(application)),
-                render_left(_last_end(application)) if _live(application) else "none is good",
+                _tell_last_end(application),
             )
             for application, objects in found
         ],
@@ -145,13 +179,11 @@ def show(name: str, home: str | None, as_json: bool) -> None:
     """Show one application, by name or client id."""
     with administration(home) as desk:
         application, objects = desk.applications.load(name)
-    described = _describe(application, objects)
     if as_json:
-        print_json(described)
+        print_json(_describe(application, objects))
         return
-    for key, value in described.items():
-        if key not in ("secrets", "objects"):
-            click.echo(f"{key:25} {value}")
+    for label, text in [*list_standing(application), *list_terms(application)]:
+        click.echo(f"{label:25} {text}")
     for secret in application.secrets:
         click.echo(f"{'secret':25} {secret.key_id} {describe_secret_state(secret, time.time())}")
     for name_ in objects:
@@ -163,10 +195,7 @@ def _describe(application: Application, objects: tuple[str, ...]) -> dict[str, o
         "name": application.name,
         "client_id": application.client_id,
         "enabled": application.enabled,
-        "scope": " ".join(application.scope),
-        "refresh_tokens": application.refresh_tokens,
-        "access_lifetime_seconds": application.access_lifetime_seconds,
-        "refresh_lifetime_seconds": application.refresh_lifetime_seconds,
+        **describe_terms(application),
         "created_at": application.created_at,
         "objects": objects,
         "secrets": [describe_secret(secret) for secret in application.secrets],
@@ -192,9 +221,14 @@ def _live(application: Application) -> list[int]:
     return [s.expires_at for s in application.secrets if not s.revoked and not s.is_expired(now)]
 
 
-def _last_end(application: Application) -> int:
+def _tell_last_end(application: Application) -> str:
     ends = _live(application)
-    return NEVER if NEVER in ends else max(ends)
+    if not ends:
+        return "has a key" if PRIVATE_KEY_JWT in application.policy.authentication_methods else "none is good"
+    return render_left(NEVER if NEVER in ends else max(ends))
+
+
+app.add_command(set_)
 
 
 @app.command()

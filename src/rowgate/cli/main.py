@@ -20,6 +20,7 @@ COMMANDS = {
     "secret": "rowgate.cli.secrets:secret",
     "object": "rowgate.cli.objects:object_",
     "token": "rowgate.cli.tokens:token",
+    "key": "rowgate.cli.keys:key",
     "audit": "rowgate.cli.audit:audit",
     "explain": "rowgate.cli.explain:explain",
     "doctor": "rowgate.cli.doctor:doctor",

@@ -51,6 +51,16 @@ def render_moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if seconds else "never"
 
 
+def render_length(seconds: int) -> str:
+    """Give a length of time as `Length` reads it.
+
+    >>> render_length(5400), render_length(3600), render_length(604_800), render_length(61)
+    ('90m', '1h', '7d', '61s')
+    """
+    unit = next(name for name in "dhms" if seconds % _UNITS[name] == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
 def render_left(seconds: float, now: float | None = None) -> str:
     """Give how long it is until then."""
     if not seconds:

@@ -3,21 +3,34 @@
 import re
 from collections.abc import Sequence
 
+import msgspec
+
 from rowgate.access import Access
 from rowgate.oauth.errors import InvalidRequest, InvalidToken, MissingToken
+from rowgate.oauth.jwt_access_token import MAX_JWT_LENGTH
 from rowgate.oauth.model import Application
-from rowgate.oauth.tokens import MAX_TOKEN_LENGTH, TokenRecord
+from rowgate.oauth.tokens import TokenRecord
 
 # b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=", RFC 6750 §2.1
 _B64TOKEN = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
 
 
-def parse_bearer(authorization: Sequence[bytes]) -> str:
+class PresentedToken(msgspec.Struct, frozen=True):
+    """An access token as it came, not yet checked."""
+
+    token: str
+    is_dpop: bool  # by the scheme DPoP: a proof must come with it (RFC 9449 §7.1)
+
+    def __repr__(self) -> str:
+        return "<presented token>"  # never the token
+
+
+def parse_presented_token(authorization: Sequence[bytes]) -> PresentedToken:
     """Give the token of the one Authorization header.
 
-    >>> parse_bearer([b"bearer  rgat_abc"])
+    >>> parse_presented_token([b"bearer  rgat_abc"]).token
     'rgat_abc'
-    >>> parse_bearer([])
+    >>> parse_presented_token([])
     Traceback (most recent call last):
     rowgate.oauth.errors.MissingToken: The request carries no access token.
 
@@ -26,19 +39,20 @@ def parse_bearer(authorization: Sequence[bytes]) -> str:
         InvalidToken: Characters that no token has, or too long.
         InvalidRequest: More than one header.
 
-    Source: RFC 6750 §2.1, RFC 9110 §11.1 (the scheme in any case)
+    Source: RFC 6750 §2.1, RFC 9449 §7.1, RFC 9110 §11.1 (the scheme in any case)
     """
     if not authorization:
         raise MissingToken("The request carries no access token.", reason="no_token")
     if len(authorization) > 1:
         raise InvalidRequest("There is more than one Authorization header.", reason="two_authorization_headers")
     scheme, _, rest = authorization[0].strip().partition(b" ")
-    if scheme.lower() != b"bearer":
+    scheme = scheme.lower()
+    if scheme not in (b"bearer", b"dpop"):
         raise MissingToken("The request carries no bearer token.", reason="other_scheme")
     token = rest.strip(b" ")
-    if len(token) > MAX_TOKEN_LENGTH or not _B64TOKEN.fullmatch(token):
+    if len(token) > MAX_JWT_LENGTH or not _B64TOKEN.fullmatch(token):
         raise InvalidToken("The access token is malformed.", reason="malformed_token")
-    return token.decode("ascii")
+    return PresentedToken(token.decode("ascii"), scheme == b"dpop")
 
 
 def decide_bearer(

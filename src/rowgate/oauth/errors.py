@@ -37,6 +37,7 @@ class OAuthError(Exception):
         description: Public text; only characters of RFC 6749 §5.2.
         reason: Private, stable word for the audit record and for `rowgate explain`.
         key_id: Handle of the client secret that was presented, where it is known.
+        client_id: As presented, where it was read; not proved.
     """
 
     code: ClassVar[str]
@@ -47,6 +48,7 @@ class OAuthError(Exception):
         self.description = description
         self.reason = reason
         self.key_id = key_id
+        self.client_id = ""
 
 
 class InvalidRequest(OAuthError):
@@ -128,13 +130,17 @@ class TooManyRequests(OAuthError):
 
     Attributes:
         retry_after_seconds: Whole seconds for the Retry-After header, at least 1.
+        is_first: The first refusal of this wait; the record tells of that one, so that a flood does not fill it.
     """
 
     code = "slow_down"
     status = 429
 
-    def __init__(self, description: str, *, reason: str, retry_after_seconds: int, key_id: str = "") -> None:
+    def __init__(
+        self, description: str, *, reason: str, retry_after_seconds: int, key_id: str = "", is_first: bool = True
+    ) -> None:
         super().__init__(description, reason=reason, key_id=key_id)
+        self.is_first = is_first
         self.retry_after_seconds = max(1, retry_after_seconds)
 
 
@@ -156,10 +162,15 @@ class InvalidDpopProofAtResource(InvalidDpopProof):
 
 
 class UseDpopNonce(DpopRefusal):
-    """The proof lacks a nonce of this server, or has an old one; the answer brings a new one in DPoP-Nonce."""
+    """The proof lacks a nonce of this server, or has an old one; the answer brings a new one in DPoP-Nonce.
+
+    Attributes:
+        fresh_nonce: The new one, put in by whoever can make it.
+    """
 
     code = "use_dpop_nonce"
     status = 400
+    fresh_nonce = ""
 
 
 class UseDpopNonceAtResource(UseDpopNonce):

@@ -1,7 +1,7 @@
 """What the authorization side knows of an application and of a token. Data only."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -29,7 +29,7 @@ class ClientPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     certificate: dict[str, str] = {}  # one of RFC 8705 §2.1.2's members; for tls_client_auth
     certificate_bound_tokens: bool = False  # RFC 8705 §3.4 tls_client_certificate_bound_access_tokens
     access_token_format: str = SEALED  # or JWT: RFC 9068
-    access_token_algorithm: str = "EdDSA"  # noqa: S105 - of a JWT: EdDSA, ES256 or RS256
+    access_token_algorithm: Literal["EdDSA", "ES256", "RS256"] = "EdDSA"  # noqa: S105 - of a JWT
     dpop_bound_tokens: bool = False  # RFC 9449 §5.2 dpop_bound_access_tokens
     rotate_refresh_tokens: bool = False
     tokens_per_minute: int = 0  # 0: no quota
@@ -56,10 +56,15 @@ class Secret:
     kills_tokens: bool  # and what was issued with it is dead
     parent: int = 0  # the number of the secret that it was renewed from; 0: an administrator made it
     lineage_began_at: int = 0  # when the first secret of its line was made; 0: with this one
+    used_at: int = 0  # when a renewed secret first authenticated; 0: not yet, or nobody asks (no parent)
 
     def is_expired(self, now: float) -> bool:
         """Tell whether the secret is past its end; the instant itself is past (PROTOCOL 44)."""
         return self.expires_at != NEVER and now >= self.expires_at
+
+    def ends_soon(self, now: float) -> bool:
+        """Tell whether the secret is in the last quarter of its life."""
+        return self.expires_at != NEVER and (self.expires_at - now) * 4 <= self.expires_at - self.created_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,7 @@ class IssuedTokens(msgspec.Struct, frozen=True):
     token_type: str = BEARER  # as O-8 spells it; DPoP for a token bound to a key (RFC 9449 §5)
     authorization_details: bytes = b""  # JSON text; empty: none were asked for (RFC 9396 §7)
     issued_token_type: str | None = None  # RFC 8693 §2.2.1
+    secret_ends_soon: bool = False  # the client should get its next secret
 
     def __repr__(self) -> str:
         return f"<issued tokens {self.access_token_id}>"  # never the tokens

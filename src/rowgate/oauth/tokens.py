@@ -61,7 +61,7 @@ _decode = msgspec.msgpack.Decoder(TokenRecord).decode
 
 
 class TokenSealer:
-    """Seals with the newest key, opens with every key that is still kept."""
+    """Seals with one key, opens with every key that is still kept."""
 
     def __init__(self, keys: Mapping[int, bytes]) -> None:
         """Take the sealing keys.
@@ -69,10 +69,17 @@ class TokenSealer:
         Args:
             keys: 32 bytes each, by key number (1 to 65535); the highest number seals.
         """
+        self.take_keys(keys, seal_with=max(keys))
+
+    def take_keys(self, keys: Mapping[int, bytes], *, seal_with: int) -> None:
+        """Take other sealing keys; a token that is being sealed or opened sees either the old or the new ones.
+
+        Args:
+            keys: As when made. What was sealed with one that is missing opens no more.
+            seal_with: The number of the one that seals from now on; every server that opens must have it already.
+        """
         self._keys = {number: AESGCMSIV(key) for number, key in keys.items()}
-        newest = max(keys)
-        self._newest = self._keys[newest]
-        self._head = bytes([_VERSION]) + newest.to_bytes(2, "big")
+        self._sealing = (bytes([_VERSION]) + seal_with.to_bytes(2, "big"), self._keys[seal_with])
 
     def seal(self, kind: Kind, token_id: bytes, record: TokenRecord) -> str:
         """Give the token for a record.
@@ -82,8 +89,9 @@ class TokenSealer:
             token_id: 16 fresh random bytes, never used before.
             record: What the token stands for.
         """
-        head = self._head + token_id
-        sealed = self._newest.encrypt(token_id[:_NONCE_BYTES], _encode(record), kind.encode() + head)
+        head, key = self._sealing
+        head += token_id
+        sealed = key.encrypt(token_id[:_NONCE_BYTES], _encode(record), kind.encode() + head)
         text = binascii.b2a_base64(head + sealed, newline=False).translate(_TO_URL).rstrip(b"=")
         return kind + text.decode("ascii")
 

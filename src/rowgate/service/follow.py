@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from concurrent.futures import Executor
 
 from rowgate.ports import Clock, StoreError, StoreReader
@@ -23,8 +24,10 @@ class Follower:
         self._executor = executor
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
+        self.on_change: Callable[[], None] = lambda: None  # called on the event loop when the state is another
         self.is_current = True
         self._must_reload = False
+        self._looking = asyncio.Lock()
 
     def start(self) -> None:
         """Begin to follow, in the running event loop."""
@@ -36,28 +39,45 @@ class Follower:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def _follow(self) -> None:
-        forget_at = self._clock() + FORGET_SECONDS
-        while True:
+    async def catch_up(self) -> None:
+        """Take over what is committed by now; when this returns, the state holds it.
+
+        Raises:
+            StoreError: The state cannot be read; what is known stays in force, and the next look tries again.
+        """
+        # One look at a time: changes that were read first and applied last would take the state back.
+        async with self._looking:
             try:
-                await self._catch_up()
-                self.is_current = True
+                await self._take_over()
             except StoreError as error:
                 # Tokens that were issued can still be checked: serve with what is known (PROTOCOL 120).
                 if self.is_current:
                     _log.warning("the state cannot be read, serving as of before: %s", error)
                 self.is_current = False
-            except Exception:  # noqa: BLE001 - whatever it is, the next look must come
-                # To stop following would let revoked tokens live on: say so, and load everything the next time.
-                _log.exception("the state cannot be followed")
+                raise
+            except BaseException:
+                # The store may have told of a change that was not applied: load everything the next time.
                 self.is_current = False
                 self._must_reload = True
+                raise
+            self.is_current = True
+
+    async def _follow(self) -> None:
+        forget_at = self._clock() + FORGET_SECONDS
+        while True:
+            try:
+                await self.catch_up()
+            except StoreError:
+                pass  # `catch_up` has told of it
+            except Exception:  # noqa: BLE001 - whatever it is, the next look must come
+                # To stop following would let revoked tokens live on.
+                _log.exception("the state cannot be followed")
             if self._clock() >= forget_at:
                 self._state.forget_expired(self._clock())
                 forget_at = self._clock() + FORGET_SECONDS
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _catch_up(self) -> None:
+    async def _take_over(self) -> None:
         loop = asyncio.get_running_loop()
         if self.is_current and not await loop.run_in_executor(self._executor, self._store.has_changed):
             return
@@ -69,3 +89,4 @@ class Follower:
         else:
             self._state.apply(changes)
         self._must_reload = False
+        self.on_change()

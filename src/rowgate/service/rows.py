@@ -71,6 +71,7 @@ class Reading:
         self._encoder: BlockEncoder
         self._cancelled = False
         self.cut_reason = ""
+        self.cut_connection: Callable[[], None] | None = None  # while rows are being sent
 
     def cancel(self, reason: str = "server_stopped") -> None:
         """Stop the statement: nobody is reading any more."""
@@ -183,13 +184,17 @@ class RowsService:
             raise
         return reading
 
-    async def deliver(self, reading: Reading, send: Callable[[bytes, bool], Awaitable[None]]) -> bool:
+    async def deliver(
+        self, reading: Reading, send: Callable[[bytes, bool], Awaitable[None]], cut: Callable[[], None]
+    ) -> bool:
         """Send the whole read, block by block, while the next one is being fetched; tell whether it is whole.
 
         Args:
             reading: What `open_rows` gave.
-            send: Takes bytes and whether they are the last.
+            send: Takes bytes and whether they are the last; returns when the client takes more, or is gone.
+            cut: Cuts the connection at once, with what the client has not taken yet.
         """
+        reading.cut_connection = cut
         outcome, reason = FAILED, "internal_error"
         ahead: asyncio.Future[bytes] | None = None
         try:
@@ -203,8 +208,7 @@ class RowsService:
                     outcome, reason = COMPLETE, ""
                     return True
                 assert ahead is not None, "internal error: no block ahead"
-                self._confirm(reading.access, now=reading.begun_at)
-                self._decide_grant(reading.access, reading.plan.object.name)
+                self._decide_again(reading)
                 block, ahead = await asyncio.shield(ahead), None
         except StatementCancelled:
             outcome, reason = CUT, reading.cut_reason or "client_went_away"
@@ -222,6 +226,24 @@ class RowsService:
             await self._abandon(reading, ahead)
             self._audit.record_soon(_ended(reading, self._clock(), outcome, reason))
         return False
+
+    def look_again(self) -> None:
+        """Cut the reads that are no longer allowed; called when the state has changed.
+
+        A read looks by itself after each block. One whose client takes nothing would look too late.
+        """
+        for reading in self._under_way:
+            if reading.cut_connection is not None:
+                try:
+                    self._decide_again(reading)
+                except OAuthError as refusal:
+                    reading.cancel(refusal.reason)
+                    reading.cut_connection()
+
+    def _decide_again(self, reading: Reading) -> None:
+        """Raises OAuthError when the token was revoked, or the object withdrawn or blocked, since the read began."""
+        self._confirm(reading.access, now=reading.begun_at)
+        self._decide_grant(reading.access, reading.plan.object.name)
 
     async def discard(self, reading: Reading) -> None:
         """End a read of which only the head was wanted (HEAD)."""

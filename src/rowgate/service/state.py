@@ -4,8 +4,10 @@ Changed on the event loop only. Read from there and from the threads that start 
 one dictionary look-up, so a thread sees either the old or the new answer.
 """
 
+from collections.abc import Callable, Collection
+
 from rowgate.oauth.model import Application
-from rowgate.records import Changes, Grants, ObjectSettings, StateSnapshot
+from rowgate.records import NO_KEYS, Changes, Grants, KeyMaterial, ObjectSettings, StateSnapshot
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -15,7 +17,19 @@ class LiveState:
 
     def __init__(self, snapshot: StateSnapshot) -> None:
         """Take the first snapshot."""
+        self._hear_of_keys: list[Callable[[], None]] = []
+        self._keys = NO_KEYS
         self.replace(snapshot)
+
+    @property
+    def keys(self) -> KeyMaterial:
+        """The home's keys; another object each time that they change."""
+        return self._keys
+
+    def tell_of_keys(self, hear: Callable[[], None]) -> None:
+        """Have this called from now on whenever the keys have changed, and once at once."""
+        self._hear_of_keys.append(hear)
+        hear()
 
     def replace(self, snapshot: StateSnapshot) -> None:
         """Forget everything and take this."""
@@ -25,6 +39,7 @@ class LiveState:
         self._objects = {settings.name: settings for settings in snapshot.objects}
         self._aliases = {alias: settings.name for settings in snapshot.objects for alias in settings.aliases}
         self._revoked = {revocation.handle: revocation.forget_at for revocation in snapshot.revocations}
+        self._put_keys(snapshot.keys)
 
     def apply(self, changes: Changes) -> None:
         """Take what is different."""
@@ -40,7 +55,15 @@ class LiveState:
                     del self._aliases[alias]
         for revocation in changes.revocations:
             self._revoked[revocation.handle] = revocation.forget_at
+        if changes.keys is not None:
+            self._put_keys(changes.keys)
         self.sequence = changes.sequence
+
+    def _put_keys(self, keys: KeyMaterial) -> None:
+        if keys != self._keys:
+            self._keys = keys
+            for hear in self._hear_of_keys:
+                hear()
 
     def _put_application(self, number: int, found: Grants | None) -> None:
         # Assigned over, not taken out and put in: a thread in between must not find it missing.
@@ -58,6 +81,10 @@ class LiveState:
         """Give the application of that number, or None."""
         found = self._by_number.get(number)
         return None if found is None else found.application
+
+    def list_applications(self) -> Collection[Application]:
+        """Give every application."""
+        return [found.application for found in self._by_number.values()]
 
     def list_granted(self, number: int) -> frozenset[str]:
         """Give the names of the objects that an application may read."""

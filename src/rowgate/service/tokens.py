@@ -3,127 +3,145 @@
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-import msgspec
-
 from rowgate.access import Access
 from rowgate.audit.events import Event, TokenIssued, TokenRefused, redact
-from rowgate.oauth.bearer import decide_bearer, parse_bearer
-from rowgate.oauth.client_auth import SECRET_PREFIX, find_key_id, parse_client_authentication, verify_client
-from rowgate.oauth.errors import InvalidGrant, InvalidRequest, InvalidToken, OAuthError
-from rowgate.oauth.form import TokenParameters, find_credential_in_query, parse_token_parameters
-from rowgate.oauth.grants import (
-    CLIENT_CREDENTIALS,
-    REFRESH_TOKEN,
-    RefreshRequest,
-    decide_grant,
-    decide_refresh,
+from rowgate.oauth.bearer import decide_bearer, parse_presented_token
+from rowgate.oauth.client_auth import SECRET_PREFIX, find_key_id
+from rowgate.oauth.dpop import DpopProof, check_bound_key
+from rowgate.oauth.errors import (
+    InvalidDpopProof,
+    InvalidGrant,
+    InvalidRequest,
+    InvalidToken,
+    OAuthError,
+    TooManyRequests,
 )
-from rowgate.oauth.model import Application, IssuedTokens, Secret
+from rowgate.oauth.form import TokenParameters, find_credential_in_query, parse_token_parameters
+from rowgate.oauth.grants import CLIENT_CREDENTIALS, REFRESH_TOKEN, RefreshRequest, decide_grant, decide_refresh
+from rowgate.oauth.model import NEVER, IssuedTokens
 from rowgate.oauth.scope import narrow_scope, render_scope
-from rowgate.oauth.tokens import ACCESS, REFRESH, TOKEN_ID_BYTES, TokenRecord, TokenSealer, UnreadableToken
-from rowgate.ports import AuditSink, AuditUnavailable, Clock, Entropy
+from rowgate.oauth.tokens import TokenRecord, UnreadableToken
+from rowgate.ports import AuditSink, Clock, StoreError
+from rowgate.service.clients import Authenticated, ClientAuthenticator
+from rowgate.service.mint import Granted, TokenMint
 from rowgate.service.origin import Origin
+from rowgate.service.proofs import ProofChecker
 from rowgate.service.state import LiveState
+from rowgate.service.throttle import TokenQuota
 
-Reply: TypeAlias = Callable[[IssuedTokens | OAuthError | AuditUnavailable], None]
+Reply: TypeAlias = Callable[[IssuedTokens | Exception], None]
 
 
 class TokenService:
-    """Client credentials in, sealed tokens out; sealed tokens in, an Access out."""
+    """Proofs of a client in, tokens out; tokens in, an Access out."""
 
     def __init__(
         self,
         state: LiveState,
-        sealer: TokenSealer,
+        clients: ClientAuthenticator,
+        mint: TokenMint,
+        proofs: ProofChecker,
         *,
-        digest_key: bytes,
+        issuer: str,
         audit: AuditSink,
         clock: Clock,
-        entropy: Entropy,
     ) -> None:
         """Take what the steps need."""
         self._state = state
-        self._sealer = sealer
-        self._digest_key = digest_key
+        self._clients = clients
+        self._mint = mint
+        self._proofs = proofs
+        self._issuer = issuer
         self._audit = audit
         self._clock = clock
-        self._entropy = entropy
+        self._quota = TokenQuota()
 
     def issue_token(
         self,
         *,
+        url: str,
         query: bytes,
         content_type: bytes | None,
         body: bytes,
         authorization: Sequence[bytes],
+        dpop: Sequence[bytes],
         origin: Origin,
         reply: Reply,
     ) -> None:
         """Decide a token request; what was decided is handed to `reply` when it is on record, durably.
 
         A refusal is on record too. When nothing can be put on record the reply is AuditUnavailable: no token.
-        No step before the record waits for anything, so this is no coroutine: a task would cost as much as a step.
+        No step waits, but for the record and for using up what counts once; so this is no coroutine: a task would
+        cost as much as a step.
+
+        Args:
+            url: Of this endpoint, as clients spell it.
+            query: Of the request's URL.
+            content_type: As sent.
+            body: The whole of it.
+            authorization: The values of every Authorization header.
+            dpop: The values of every DPoP header.
+            origin: Where it came from.
+            reply: Called once, on the event loop.
 
         Raises:
             AuditUnavailable: There is no record to write to; `reply` is not called.
 
-        Source: RFC 6749 §4.4, §5, §6; the order of the checks: PROTOCOL 5.0
+        Source: RFC 6749 §4.4, §5, §6; RFC 9449 §5; the order of the checks: PROTOCOL 5.0
         """
-        now = self._clock()
-        parameters = TokenParameters()
+        asked = _Asked(origin, self._clock(), reply)
         try:
             parameters = parse_token_parameters(content_type, body)
+            asked.client_id = parameters.client_id or ""
             _refuse_credential_in_query(query)
-            presented = parse_client_authentication(authorization, parameters)
-            parameters = _name_client(parameters, presented.client_id)
-            application = self._state.find_application(presented.client_id)
-            secret = verify_client(application, presented, key=self._digest_key, now=now)
-            assert application is not None, "internal error: an unknown client proved its secret"
-            request = decide_grant(parameters, application)
-            if isinstance(request, RefreshRequest):
-                grant_type = REFRESH_TOKEN
-                issued = self._refresh(application, secret, request, now)
-            else:
-                grant_type = CLIENT_CREDENTIALS
-                issued = self._issue(application, secret, narrow_scope(request.scope, application.scope), now)
-        except OAuthError as refusal:
-            self._reply_on_record(_refused(refusal, parameters, origin, now), refusal, reply)
+            client = self._clients.authenticate(parameters, authorization, origin.source)
+            asked.client_id = client.application.client_id
+            proof = self._proofs.verify(dpop, method="POST", url=url) if dpop else None
+            granted = self._decide(parameters, client, proof, asked.at)
+            self._quota.take(client.application.number, client.application.policy.tokens_per_minute, asked.at)
+            if client.once or proof is not None:
+                self._use_up_then_issue(client, proof, granted, asked)
+                return
+            issued = self._mint.make(granted)
+        except (OAuthError, StoreError) as refusal:
+            self._refuse(refusal, asked)
             return
-        event = TokenIssued(
-            at=now,
-            request_id=origin.request_id,
-            source=origin.source,
-            client_id=application.client_id,
-            application=application.name,
-            key_id=secret.key_id,
-            grant_type=grant_type,
-            scope=issued.scope,
-            token_id=issued.access_token_id,
-            family=issued.family,
-            expires_at=int(now) + issued.expires_in,
-        )
-        self._reply_on_record(event, issued, reply)
+        self._put_on_record(granted, issued, asked)
 
-    def authorize_bearer(self, authorization: Sequence[bytes]) -> Access:
-        """Give the access that the bearer token of a request stands for now. Nothing is looked up outside memory.
+    def authorize(
+        self, authorization: Sequence[bytes], *, dpop: Sequence[bytes] = (), method: str = "GET", url: str = ""
+    ) -> Access:
+        """Give the access that the token of a request stands for now. Nothing is looked up outside memory.
+
+        Args:
+            authorization: The values of every Authorization header.
+            dpop: The values of every DPoP header.
+            method: The request's.
+            url: As clients spell it, without its query.
 
         Raises:
-            OAuthError: MissingToken, InvalidToken or InvalidRequest.
+            OAuthError: MissingToken, InvalidToken, InvalidRequest or, for a token bound to a key, DpopRefusal.
 
-        Source: RFC 6750 §2.1, §3.1
+        Source: RFC 6750 §2.1, §3.1; RFC 9449 §7
         """
-        unverified_token = parse_bearer(authorization)
-        try:
-            token_id, record = self._sealer.open(ACCESS, unverified_token)
-        except UnreadableToken:
-            raise InvalidToken("The access token is not valid.", reason="unreadable_token") from None
-        return self._decide(token_id, record, self._clock())
+        presented = parse_presented_token(authorization)
+        now = self._clock()
+        token_id, record = self._mint.open_access(presented.token, now)
+        if record.audience and self._issuer not in record.audience:
+            raise InvalidToken("The access token is for another audience.", reason="other_audience")
+        access = self._decide_access(token_id, record, now)
+        if presented.is_dpop or record.key_thumbprint:
+            proof = None
+            if presented.is_dpop:
+                proof = self._proofs.verify(dpop, method=method, url=url, access_token=presented.token)
+            check_bound_key(record.key_thumbprint, proof)
+        return access
 
     def confirm(self, access: Access, *, now: float) -> Access:
         """Decide once more on a token that was good: it may have been revoked since.
 
         Args:
-            access: What `authorize_bearer` gave.
+            access: What `authorize` gave.
             now: Which moment counts for its expiry; a long read may outlive the token that began it.
 
         Raises:
@@ -131,69 +149,96 @@ class TokenService:
         """
         assert isinstance(access.proof, tuple), "internal error: an access without its proof"
         token_id, record = access.proof
-        return self._decide(token_id, record, now)
+        return self._decide_access(token_id, record, now)
 
-    def _reply_on_record(self, event: Event, outcome: IssuedTokens | OAuthError, reply: Reply) -> None:
-        self._audit.record_then(event, lambda failure: reply(outcome if failure is None else failure))
-
-    def _decide(self, token_id: bytes, record: TokenRecord, now: float) -> Access:
+    def _decide_access(self, token_id: bytes, record: TokenRecord, now: float) -> Access:
         application = self._state.find_application_by_number(record.application_number)
         revoked = self._state.is_revoked(token_id, record.family)
         return decide_bearer(token_id, record, application, revoked=revoked, now=now)
 
-    def _issue(self, application: Application, secret: Secret, scope: tuple[str, ...], now: float) -> IssuedTokens:
-        random = self._entropy(2 * TOKEN_ID_BYTES)
-        access_id, family = random[:TOKEN_ID_BYTES], random[TOKEN_ID_BYTES:]
-        granted = _Granted(application, secret, family, render_scope(scope), int(now))
-        refresh_token = None
-        if application.refresh_tokens:
-            record = granted.make_record(application.refresh_lifetime_seconds)
-            refresh_token = self._sealer.seal(REFRESH, family, record)
-        return self._seal(granted, access_id, refresh_token)
+    def _decide(
+        self, parameters: TokenParameters, client: Authenticated, proof: DpopProof | None, now: float
+    ) -> Granted:
+        application = client.application
+        request = decide_grant(parameters, application)
+        if proof is None and application.policy.dpop_bound_tokens:
+            # RFC 9449 §5.2
+            raise InvalidDpopProof("The application's token requests need a DPoP proof.", reason="proof_required")
+        thumbprint = "" if proof is None else proof.jkt
+        if isinstance(request, RefreshRequest):
+            record, scope = self._decide_refresh(client, request, thumbprint, now)
+            # Not rotated (docs/choices.md): the client keeps its refresh token (RFC 6749 §6).
+            return _grant(client, REFRESH_TOKEN, scope, thumbprint, now, family=record.family)
+        scope = narrow_scope(request.scope, application.scope)
+        return _grant(client, CLIENT_CREDENTIALS, scope, thumbprint, now, has_refresh_token=application.refresh_tokens)
 
-    def _refresh(self, application: Application, secret: Secret, request: RefreshRequest, now: float) -> IssuedTokens:
+    def _decide_refresh(
+        self, client: Authenticated, request: RefreshRequest, thumbprint: str, now: float
+    ) -> tuple[TokenRecord, tuple[str, ...]]:
         try:
-            token_id, record = self._sealer.open(REFRESH, request.refresh_token)
+            token_id, record = self._mint.open_refresh(request.refresh_token)
         except UnreadableToken:
             raise InvalidGrant("The refresh token is not valid.", reason="unreadable_token") from None
         revoked = self._state.is_revoked(token_id, record.family)
-        scope = decide_refresh(record, application, request.scope, revoked=revoked, now=now)
-        granted = _Granted(application, secret, record.family, render_scope(scope), int(now))
-        # Not rotated (docs/choices.md): the client keeps its refresh token (RFC 6749 §6).
-        return self._seal(granted, self._entropy(TOKEN_ID_BYTES), None)
+        scope = decide_refresh(record, client.application, request.scope, revoked=revoked, now=now)
+        if record.key_thumbprint != thumbprint:
+            raise InvalidGrant("The refresh token is bound to another key.", reason="other_key")  # PROTOCOL 84
+        return record, scope
 
-    def _seal(self, granted: "_Granted", access_id: bytes, refresh_token: str | None) -> IssuedTokens:
-        lifetime = granted.application.access_lifetime_seconds
-        return IssuedTokens(
-            access_token=self._sealer.seal(ACCESS, access_id, granted.make_record(lifetime)),
-            refresh_token=refresh_token,
-            scope=granted.scope,
-            expires_in=lifetime,
-            client_secret_expires_at=granted.secret.expires_at,
-            access_token_id=access_id.hex(),
-            family=granted.family.hex(),
+    def _use_up_then_issue(
+        self, client: Authenticated, proof: DpopProof | None, granted: Granted, asked: "_Asked"
+    ) -> None:
+        """Spend the assertion and the proof for every worker, then go on; nothing was given before."""
+
+        def go_on(refusal: OAuthError | StoreError | None) -> None:
+            try:
+                if refusal is None:
+                    self._put_on_record(granted, self._mint.make(granted), asked)
+                else:
+                    self._refuse(refusal, asked)
+            except StoreError as error:
+                self._refuse(error, asked)
+            except Exception as error:  # noqa: BLE001 - nobody above would answer the request
+                asked.reply(error)
+
+        self._clients.use_up(client, go_on, proof=proof)
+
+    def _put_on_record(self, granted: Granted, issued: IssuedTokens, asked: "_Asked") -> None:
+        event = TokenIssued(
+            at=asked.at,
+            request_id=asked.origin.request_id,
+            source=asked.origin.source,
+            client_id=granted.application.client_id,
+            application=granted.application.name,
+            key_id=granted.key_id,
+            grant_type=granted.grant_type,
+            scope=issued.scope,
+            token_id=issued.access_token_id,
+            family=issued.family,
+            expires_at=granted.now + issued.expires_in,
         )
+        self._reply_on_record(event, issued, asked.reply)
+
+    def _refuse(self, refusal: OAuthError | StoreError, asked: "_Asked") -> None:
+        if isinstance(refusal, TooManyRequests) and not refusal.is_first:
+            asked.reply(refusal)  # a flood must not fill the record: its first refusal is there
+        else:
+            self._reply_on_record(_refused(refusal, asked), refusal, asked.reply)
+
+    def _reply_on_record(self, event: Event, outcome: IssuedTokens | OAuthError | StoreError, reply: Reply) -> None:
+        self._audit.record_then(event, lambda failure: reply(outcome if failure is None else failure))
 
 
-class _Granted(msgspec.Struct, frozen=True):
-    """What was decided, before it is sealed."""
+class _Asked:
+    """A token request that is not yet answered."""
 
-    application: Application
-    secret: Secret
-    family: bytes
-    scope: str
-    now: int
+    __slots__ = ("at", "client_id", "origin", "reply")
 
-    def make_record(self, lifetime_seconds: int) -> TokenRecord:
-        return TokenRecord(
-            application_number=self.application.number,
-            epoch=self.application.epoch,
-            secret_number=self.secret.number,
-            issued_at=self.now,
-            expires_at=self.now + lifetime_seconds,
-            family=self.family,
-            scope=self.scope,
-        )
+    def __init__(self, origin: Origin, at: float, reply: Reply) -> None:
+        self.origin = origin
+        self.at = at
+        self.reply = reply
+        self.client_id = ""  # as presented
 
 
 def _refuse_credential_in_query(query: bytes) -> None:
@@ -204,24 +249,44 @@ def _refuse_credential_in_query(query: bytes) -> None:
         raise InvalidRequest("A credential stands in the URL.", reason="secret_in_url", key_id=key_id)
 
 
-def _name_client(parameters: TokenParameters, client_id: str) -> TokenParameters:
-    if parameters.client_id == client_id:
-        return parameters
-    return TokenParameters(
-        grant_type=parameters.grant_type,
-        scope=parameters.scope,
-        client_id=client_id,
-        refresh_token=parameters.refresh_token,
+def _grant(
+    client: Authenticated,
+    grant_type: str,
+    scope: tuple[str, ...],
+    key_thumbprint: str,
+    now: float,
+    *,
+    family: bytes = b"",
+    has_refresh_token: bool = False,
+) -> Granted:
+    return Granted(
+        application=client.application,
+        secret_number=client.secret_number,
+        client_secret_expires_at=NEVER if client.secret is None else client.secret.expires_at,
+        secret_ends_soon=client.secret is not None and client.secret.ends_soon(now),
+        key_id=client.key_id,
+        grant_type=grant_type,
+        scope=render_scope(scope),
+        now=int(now),
+        family=family,
+        has_refresh_token=has_refresh_token,
+        key_thumbprint=key_thumbprint,
     )
 
 
-def _refused(refusal: OAuthError, parameters: TokenParameters, origin: Origin, now: float) -> TokenRefused:
+def _refused(refusal: OAuthError | StoreError, asked: _Asked) -> TokenRefused:
+    if isinstance(refusal, OAuthError):
+        error, reason, key_id = refusal.code, refusal.reason, refusal.key_id
+        client_id = refusal.client_id or asked.client_id
+    else:
+        error, reason, key_id = "temporarily_unavailable", "state_unavailable", ""
+        client_id = asked.client_id
     return TokenRefused(
-        at=now,
-        request_id=origin.request_id,
-        source=origin.source,
-        error=refusal.code,
-        reason=refusal.reason,
-        client_id=redact(parameters.client_id or ""),  # what a stranger typed
-        key_id=refusal.key_id,
+        at=asked.at,
+        request_id=asked.origin.request_id,
+        source=asked.origin.source,
+        error=error,
+        reason=reason,
+        client_id=redact(client_id),  # what a stranger typed
+        key_id=key_id,
     )

@@ -10,13 +10,15 @@ from typing import Any
 import msgspec
 
 from rowgate.oauth.model import ORDINARY, Application, ClientPolicy, Secret
-from rowgate.records import Grants, ObjectSettings, Revocation
+from rowgate.ports import StoreError
+from rowgate.records import Grants, KeptSigningKey, KeyMaterial, ObjectSettings, Revocation
+from rowgate.store.master_key import SEALING, name_signing_purpose, unwrap_key
 
 Run = Callable[[str, Sequence[Any]], Iterable[Any]]  # runs a statement with its values, gives rows
 
 _SECRETS = (
     "SELECT application, number, key_id, name, digest, created_at, expires_at, revoked, kills_tokens, parent, "
-    "lineage_began_at FROM secrets"
+    "lineage_began_at, used_at FROM secrets"
 )
 _decode_policy = msgspec.json.Decoder(ClientPolicy).decode
 _GRANTS = "SELECT application, object FROM grants"
@@ -25,6 +27,9 @@ _APPLICATIONS = (
     "refresh_lifetime_seconds, created_at, policy FROM applications"
 )
 _OBJECTS = "SELECT name, blocked, block_reason, run_key FROM objects"
+_SIGNING_KEYS = (
+    "SELECT kid, algorithm, wrapped, created_at, not_before, retired_at, forget_at FROM signing_keys ORDER BY kid"
+)
 _REVOCATIONS = "SELECT handle, forget_at FROM revocations"
 
 
@@ -41,11 +46,11 @@ def load_grants(run: Run, application_number: int | None = None) -> Iterator[Gra
     if application_number is not None:
         of_application, which, values = " WHERE application = ?", " WHERE number = ?", (application_number,)
     held: dict[int, list[Secret]] = {}
-    for application, number, key_id, name, digest, created_at, expires_at, revoked, kills, parent, began in run(
+    for application, number, key_id, name, digest, created_at, expires_at, revoked, kills, *line in run(
         f"{_SECRETS}{of_application} ORDER BY number", values
     ):
         held.setdefault(application, []).append(
-            Secret(number, key_id, name, digest, created_at, expires_at, bool(revoked), bool(kills), parent, began)
+            Secret(number, key_id, name, digest, created_at, expires_at, bool(revoked), bool(kills), *line)
         )
     allowed: dict[int, list[str]] = {}
     for application, name in run(_GRANTS + of_application, values):
@@ -92,3 +97,27 @@ def load_revocations(run: Run, handle: bytes | None = None) -> Iterator[Revocati
     rows = run(_REVOCATIONS, ()) if handle is None else run(f"{_REVOCATIONS} WHERE handle = ?", (handle,))
     for found, forget_at in rows:
         yield Revocation(found, forget_at)
+
+
+def load_keys(run: Run, master_key: bytes) -> KeyMaterial:
+    """Give every key, opened.
+
+    Raises:
+        StoreError: There are none, or the master key does not open them.
+    """
+    sealing: dict[int, bytes] = {}
+    created: dict[int, int] = {}
+    digest = b""
+    for number, purpose, wrapped, created_at in run("SELECT number, purpose, wrapped, created_at FROM keys", ()):
+        key = unwrap_key(master_key, purpose, wrapped)
+        if purpose == SEALING:
+            sealing[number], created[number] = key, created_at
+        else:
+            digest = key
+    if not sealing or not digest:
+        raise StoreError("state.db holds no keys: restore it from a backup")
+    signing = tuple(
+        KeptSigningKey(kid, algorithm, unwrap_key(master_key, name_signing_purpose(kid), wrapped), *times)
+        for kid, algorithm, wrapped, *times in run(_SIGNING_KEYS, ())
+    )
+    return KeyMaterial(sealing, digest, created, signing)

@@ -8,6 +8,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from rowgate.ports import StoreError
 
+SEALING = "sealing"  # purposes: what a wrapped key is for, authenticated with it
+DIGEST = "digest"
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
 
@@ -40,6 +42,11 @@ def load_master_key(path: Path) -> bytes:
     if len(key) != _KEY_BYTES:
         raise StoreError(f"{path} is damaged: restore it from a backup")
     return key
+
+
+def name_signing_purpose(kid: str) -> str:
+    """Give the purpose of the signing key of that name, so that no wrapped key stands in for another."""
+    return f"signing:{kid}"
 
 
 def wrap_key(master: bytes, purpose: str, key: bytes, nonce: bytes) -> bytes:

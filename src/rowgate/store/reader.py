@@ -9,13 +9,10 @@ from typing import Any
 from rowgate.ports import StoreError
 from rowgate.records import Changes, KeyMaterial, StateSnapshot
 from rowgate.store import loading
-from rowgate.store.master_key import unwrap_key
 
 NEWEST_REVISION = "0002"
-SEALING = "sealing"
-DIGEST = "digest"
 BUSY_MILLISECONDS = 5000
-_ENTITIES = frozenset({"application", "object", "revocation"})  # another is a newer release's: load everything
+_ENTITIES = frozenset({"application", "object", "revocation", "keys"})  # another is a newer release's: load everything
 _MANY = 500  # changed things at once; for more it is quicker to load everything
 
 
@@ -55,17 +52,8 @@ class SqliteReader:
 
     def load_keys(self) -> KeyMaterial:
         """See `ports.StoreReader`."""
-        sealing, digest = {}, b""
         with self._snapshot():
-            for number, purpose, wrapped in self._run("SELECT number, purpose, wrapped FROM keys", ()):
-                key = unwrap_key(self._master_key, purpose, wrapped)
-                if purpose == SEALING:
-                    sealing[number] = key
-                else:
-                    digest = key
-        if not sealing or not digest:
-            raise StoreError(f"{self._path} holds no keys: restore it from a backup")
-        return KeyMaterial(sealing, digest)
+            return loading.load_keys(self._run, self._master_key)
 
     def load_state(self) -> StateSnapshot:
         """See `ports.StoreReader`."""
@@ -75,6 +63,7 @@ class SqliteReader:
                 grants=tuple(loading.load_grants(self._run)),
                 objects=tuple(loading.load_objects(self._run)),
                 revocations=tuple(loading.load_revocations(self._run)),
+                keys=loading.load_keys(self._run, self._master_key),
             )
 
     def has_changed(self) -> bool:
@@ -95,17 +84,17 @@ class SqliteReader:
                 self._run("SELECT sequence, entity, name FROM changes WHERE sequence > ? ORDER BY sequence", (after,))
             )
             touched = {(entity, name) for _, entity, name in rows}
-            if len(touched) > _MANY or any(
-                entity not in ("application", "object", "revocation") for entity, _ in touched
-            ):
+            if len(touched) > _MANY or any(entity not in _ENTITIES for entity, _ in touched):
                 return None
             numbers = [int(name) for entity, name in touched if entity == "application"]
             handles = [bytes.fromhex(name) for entity, name in touched if entity == "revocation"]
+            has_new_keys = any(entity == "keys" for entity, _ in touched)
             return Changes(
                 sequence=rows[-1][0] if rows else after,
                 applications={number: next(loading.load_grants(self._run, number), None) for number in numbers},
                 objects={name: loading.load_object(self._run, name) for entity, name in touched if entity == "object"},
                 revocations=tuple(found for handle in handles for found in loading.load_revocations(self._run, handle)),
+                keys=loading.load_keys(self._run, self._master_key) if has_new_keys else None,
             )
 
     def close(self) -> None:

@@ -57,6 +57,7 @@ secrets = Table(
     Column("kills_tokens", Boolean, nullable=False),
     Column("parent", _Number, nullable=False, server_default="0"),
     Column("lineage_began_at", BigInteger, nullable=False, server_default="0"),
+    Column("used_at", BigInteger, nullable=False, server_default="0"),
     sqlite_autoincrement=True,
 )
 

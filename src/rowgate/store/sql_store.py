@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DatabaseError
 
 from rowgate.ports import StoreError
-from rowgate.store.master_key import wrap_key
-from rowgate.store.reader import BUSY_MILLISECONDS, DIGEST, NEWEST_REVISION, SEALING, SqliteReader, explain_error
+from rowgate.store.master_key import DIGEST, SEALING, wrap_key
+from rowgate.store.reader import BUSY_MILLISECONDS, NEWEST_REVISION, SqliteReader, explain_error
 from rowgate.store.schema import keys
 from rowgate.store.writer import SqlWriter
 
@@ -66,13 +66,13 @@ class SqlStore(SqliteReader):
     def changing(self) -> Iterator[SqlWriter]:
         """See `ports.Store`."""
         with self._explained(), self._engine.begin() as connection:
-            yield SqlWriter(connection)
+            yield SqlWriter(connection, self._master_key)
 
     @contextmanager
     def reading(self) -> Iterator[SqlWriter]:
         """See `ports.Store`."""
         with self._explained(), self._snapshots.connect() as connection:
-            yield SqlWriter(connection)
+            yield SqlWriter(connection, self._master_key)
 
     def close(self) -> None:
         """See `ports.Store`."""

@@ -8,11 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import IntegrityError
 
-from rowgate.oauth.model import Application, ClientPolicy, Secret
+from rowgate.oauth.model import NEVER, Application, ClientPolicy, Secret
 from rowgate.ports import NameTaken, UnknownName
-from rowgate.records import ObjectSettings, Revocation
+from rowgate.records import Enrolment, ObjectSettings, Revocation
 from rowgate.store import loading
-from rowgate.store.schema import aliases, applications, changes, grants, objects, revocations, secrets, used
+from rowgate.store.schema import aliases, applications, changes, enrolments, grants, objects, revocations, secrets, used
+from rowgate.store.signing_keys import SqlKeyWriter
 
 KEPT_CHANGES = 10_000  # a follower that is further behind loads everything
 
@@ -20,9 +21,15 @@ KEPT_CHANGES = 10_000  # a follower that is further behind loads everything
 class SqlWriter:
     """See `ports.StoreWriter`."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Take the connection of the open transaction."""
+    def __init__(self, connection: Connection, master_key: bytes) -> None:
+        """Take the connection of the open transaction, and the key that the home's keys are kept under."""
         self._connection = connection
+        self._master_key = master_key
+
+    @property
+    def keys(self) -> SqlKeyWriter:
+        """See `ports.StoreWriter`."""
+        return SqlKeyWriter(self._connection, self._master_key, changed=self._changed)
 
     def find_application(self, name_or_client_id: str) -> tuple[Application, tuple[str, ...]] | None:
         """See `ports.StoreWriter`."""
@@ -70,6 +77,24 @@ class SqlWriter:
         """See `ports.StoreWriter`."""
         self._update_application(application_number, policy=msgspec.json.encode(policy).decode())
 
+    def set_terms(
+        self,
+        application_number: int,
+        *,
+        scope: tuple[str, ...],
+        refresh_tokens: bool,
+        access_lifetime_seconds: int,
+        refresh_lifetime_seconds: int,
+    ) -> None:
+        """See `ports.StoreWriter`."""
+        self._update_application(
+            application_number,
+            scope=" ".join(scope),
+            refresh_tokens=refresh_tokens,
+            access_lifetime_seconds=access_lifetime_seconds,
+            refresh_lifetime_seconds=refresh_lifetime_seconds,
+        )
+
     def set_enabled(self, application_number: int, *, enabled: bool) -> None:
         """See `ports.StoreWriter`."""
         self._update_application(application_number, enabled=enabled)
@@ -116,6 +141,7 @@ class SqlWriter:
                     kills_tokens=secret.kills_tokens,
                     parent=secret.parent,
                     lineage_began_at=secret.lineage_began_at,
+                    used_at=secret.used_at,
                 )
             )
         except IntegrityError:
@@ -128,14 +154,60 @@ class SqlWriter:
 
     def revoke_secret(self, secret_number: int, *, kills_tokens: bool) -> None:
         """See `ports.StoreWriter`."""
-        which = secrets.c.number == secret_number
-        owner = self._connection.execute(sa.select(secrets.c.application).where(which)).scalar()
-        if owner is None:
-            raise UnknownName("there is no such secret")
         # a secret that was ended as compromised stays so
         kills = sa.or_(secrets.c.kills_tokens, sa.literal(kills_tokens))
-        self._connection.execute(sa.update(secrets).where(which).values(revoked=True, kills_tokens=kills))
+        self._update_secret(secret_number, revoked=True, kills_tokens=kills)
+
+    def end_secret(self, secret_number: int, *, expires_at: int) -> None:
+        """See `ports.StoreWriter`."""
+        ends = secrets.c.expires_at
+        sooner = sa.case((sa.or_(ends == NEVER, ends > expires_at), expires_at), else_=ends)
+        self._update_secret(secret_number, expires_at=sooner)
+
+    def note_secret_use(self, secret_number: int, *, used_at: int) -> None:
+        """See `ports.StoreWriter`."""
+        found = self._connection.execute(sa.select(secrets.c.used_at).where(secrets.c.number == secret_number))
+        if not found.scalar():
+            self._update_secret(secret_number, used_at=used_at)
+
+    def remove_secret(self, secret_number: int) -> None:
+        """See `ports.StoreWriter`."""
+        owner = self._find_owner(secret_number)
+        self._connection.execute(sa.delete(secrets).where(secrets.c.number == secret_number))
         self._changed("application", str(owner))
+
+    def add_enrolment(self, enrolment: Enrolment) -> None:
+        """See `ports.StoreWriter`."""
+        self._require_application(enrolment.application_number)
+        self._connection.execute(
+            sa.insert(enrolments).values(
+                digest=enrolment.digest,
+                application=enrolment.application_number,
+                expires_at=enrolment.expires_at,
+                redeemed_at=enrolment.redeemed_at,
+            )
+        )
+
+    def find_enrolment(self, digest: bytes) -> Enrolment | None:
+        """See `ports.StoreWriter`."""
+        row = self._connection.execute(sa.select(enrolments).where(enrolments.c.digest == digest)).first()
+        return None if row is None else Enrolment(row.digest, row.application, row.expires_at, row.redeemed_at)
+
+    def find_enrolled_application(self, digest: bytes) -> Application | None:
+        """See `ports.StoreWriter`."""
+        enrolment = self.find_enrolment(digest)
+        if enrolment is None:
+            return None
+        return next(loading.load_grants(self._run, enrolment.application_number)).application
+
+    def redeem_enrolment(self, digest: bytes, *, redeemed_at: int) -> bool:
+        """See `ports.StoreWriter`."""
+        which = sa.and_(enrolments.c.digest == digest, enrolments.c.redeemed_at == 0)
+        return self._connection.execute(sa.update(enrolments).where(which).values(redeemed_at=redeemed_at)).rowcount > 0
+
+    def forget_enrolments(self, expired_before: int) -> None:
+        """See `ports.StoreWriter`."""
+        self._connection.execute(sa.delete(enrolments).where(enrolments.c.expires_at < expired_before))
 
     def find_object_settings(self, object_name: str) -> ObjectSettings:
         """See `ports.StoreWriter`."""
@@ -198,6 +270,18 @@ class SqlWriter:
             sa.select(applications.c.number).where(applications.c.number == number)
         ).first():
             raise UnknownName("there is no such application")
+
+    def _find_owner(self, secret_number: int) -> int:
+        which = secrets.c.number == secret_number
+        owner = self._connection.execute(sa.select(secrets.c.application).where(which)).scalar()
+        if owner is None:
+            raise UnknownName("there is no such secret")
+        return int(owner)
+
+    def _update_secret(self, number: int, **values: object) -> None:
+        owner = self._find_owner(number)
+        self._connection.execute(sa.update(secrets).where(secrets.c.number == number).values(**values))
+        self._changed("application", str(owner))
 
     def _run(self, statement: str, values: Sequence[Any]) -> CursorResult[Any]:
         return self._connection.exec_driver_sql(statement, tuple(values))

@@ -42,6 +42,7 @@ class Request:
         "authorization",
         "content_encoding",
         "content_type",
+        "dpop",
         "headers",
         "method",
         "origin",
@@ -60,11 +61,14 @@ class Request:
         self.content_type: bytes | None = None
         self.content_encoding = b""
         self.authorization: list[bytes] = []
+        self.dpop: list[bytes] = []
         for name, value in self.headers:
             if name == b"content-type":
                 self.content_type = value
             elif name == b"authorization":
                 self.authorization.append(value)
+            elif name == b"dpop":
+                self.dpop.append(value)
             elif name == b"content-encoding":
                 self.content_encoding = value
         client = scope["client"]

@@ -2,14 +2,20 @@
 
 import msgspec
 
+from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.client_auth import CLIENT_SECRET_BASIC, CLIENT_SECRET_POST
+from rowgate.oauth.dpop import DEFAULT_ALGORITHMS
 from rowgate.oauth.grants import GRANT_TYPES
+from rowgate.oauth.jwk_set import VERIFICATION_ALGORITHMS
 from rowgate.web.exchange import Exchange, Headers
+from rowgate.web.jwks_endpoint import JWKS_PATH
 from rowgate.web.problems import HttpProblem
 
 AUTHORIZATION_SERVER = "/.well-known/oauth-authorization-server"
 PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
 TOKEN_PATH = "/api/v1/token"  # noqa: S105 - an address
+INTROSPECTION_PATH = "/api/v1/introspect"
+REVOCATION_PATH = "/api/v1/revoke"
 _HEADERS: Headers = [(b"content-type", b"application/json"), (b"cache-control", b"public, max-age=300")]
 
 
@@ -30,14 +36,29 @@ class DocumentEndpoint:
 def describe_authorization_server(issuer: str) -> dict[str, object]:
     """Give the authorization server's metadata.
 
-    Source: RFC 8414 §2; response_types_supported is required there, so it is there, empty (PROTOCOL 113)
+    Source: RFC 8414 §2, RFC 9449 §5.1; response_types_supported is required there, so it is there, empty (PROTOCOL 113)
     """
+    methods = [
+        CLIENT_SECRET_BASIC,
+        CLIENT_SECRET_POST,
+        PRIVATE_KEY_JWT,
+    ]  # clients prove who they are in one way at all three
+    algorithms = sorted(VERIFICATION_ALGORITHMS)  # of assertions; RFC 8414 §2: never none
     return {
         "issuer": issuer,
         "token_endpoint": issuer + TOKEN_PATH,
+        "jwks_uri": issuer + JWKS_PATH,
         "response_types_supported": [],
         "grant_types_supported": list(GRANT_TYPES),
-        "token_endpoint_auth_methods_supported": [CLIENT_SECRET_BASIC, CLIENT_SECRET_POST],
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "introspection_endpoint": issuer + INTROSPECTION_PATH,
+        "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+        "revocation_endpoint": issuer + REVOCATION_PATH,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": list(DEFAULT_ALGORITHMS),
         "scopes_supported": ["read"],
     }
 
@@ -51,6 +72,7 @@ def describe_protected_resource(issuer: str) -> dict[str, object]:
         "resource": issuer,
         "authorization_servers": [issuer],
         "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": list(DEFAULT_ALGORITHMS),
         "scopes_supported": ["read"],
         "resource_name": "Rowgate",
     }

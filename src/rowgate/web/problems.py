@@ -5,8 +5,17 @@ from dataclasses import dataclass
 
 import msgspec
 
-from rowgate.oauth.errors import InsufficientScope, InvalidClient, MissingToken, OAuthError
-from rowgate.ports import AuditUnavailable
+from rowgate.oauth.dpop import render_dpop_challenge
+from rowgate.oauth.errors import (
+    DpopRefusal,
+    InsufficientScope,
+    InvalidClient,
+    MissingToken,
+    OAuthError,
+    TooManyRequests,
+    UseDpopNonce,
+)
+from rowgate.ports import AuditUnavailable, StoreError
 from rowgate.rows.errors import RowsError
 from rowgate.web.exchange import BodyTooLarge, Exchange, Headers
 
@@ -48,11 +57,8 @@ def describe_problem(error: Exception, request_id: str, edge: Edge) -> tuple[int
     headers: Headers = []
     match error:
         case OAuthError():
-            status, code, description = error.status, error.code, error.description
-            if isinstance(error, InsufficientScope) and edge.forbidden_as_403:
-                status = 403  # RFC 6750 §3.1; 401 by default, O-17
-            if status in (401, 403):
-                headers = [(b"www-authenticate", _challenge(error, edge).encode())]
+            status, headers = _describe_oauth(error, edge)
+            code, description = error.code, error.description
         case RowsError():
             status, code, description = error.status, error.code, error.description
             extra = {name: value for name in ("field", "expected") if (value := getattr(error, name))}
@@ -61,6 +67,9 @@ def describe_problem(error: Exception, request_id: str, edge: Edge) -> tuple[int
         case BodyTooLarge():
             status, code, description = 413, "invalid_request", "The body is too large."
             headers = [(b"connection", b"close")]
+        case StoreError():
+            status, code = 503, "temporarily_unavailable"
+            description = "The server cannot write its state at the moment."
         case AuditUnavailable():
             status, code = 503, "temporarily_unavailable"
             description = "The server cannot keep its record at the moment."
@@ -70,6 +79,20 @@ def describe_problem(error: Exception, request_id: str, edge: Edge) -> tuple[int
         headers = [*headers, (b"retry-after", b"%d" % RETRY_SECONDS)]
     body = {"error": code or "missing_token", "error_description": description, **extra, "request_id": request_id}
     return status, [*NO_STORE, *headers], _encode(body)
+
+
+def _describe_oauth(error: OAuthError, edge: Edge) -> tuple[int, Headers]:
+    status = error.status
+    headers: Headers = []
+    if isinstance(error, InsufficientScope) and edge.forbidden_as_403:
+        status = 403  # RFC 6750 §3.1; 401 by default, O-17
+    if isinstance(error, TooManyRequests):
+        headers = [(b"retry-after", b"%d" % error.retry_after_seconds)]  # RFC 6585 §4
+    elif isinstance(error, UseDpopNonce):
+        headers = [(b"dpop-nonce", error.fresh_nonce.encode())]  # RFC 9449 §8
+    if status in (401, 403):
+        headers.append((b"www-authenticate", _challenge(error, edge).encode()))
+    return status, headers
 
 
 async def respond_problem(exchange: Exchange, error: Exception, edge: Edge) -> None:
@@ -85,6 +108,8 @@ def _challenge(error: OAuthError, edge: Edge) -> str:
     """
     if isinstance(error, InvalidClient):
         return f'Basic {_REALM}, charset="UTF-8"'
+    if isinstance(error, DpopRefusal) or error.reason == "other_key":
+        return render_dpop_challenge(error)  # RFC 9449 §7.1
     parts = [_REALM]
     if not isinstance(error, MissingToken):
         parts.append(f'error="{error.code}"')

@@ -6,8 +6,11 @@ must close. The handlers get two more things from the connection: a way to cut i
 """
 
 import asyncio
+import contextlib
 import os
 import re
+import socket
+import struct
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -28,6 +31,7 @@ MAX_PIPELINED = 16  # requests sent ahead of their answers
 OVERLOADED = 503
 SWEEP_SECONDS = 1.0
 _CLOSING_SECONDS = 5.0  # for the client to take what is buffered
+_DROP_AT_ONCE = struct.pack("ii", 1, 0)  # linger on, for no time: the close is a reset
 _METHOD = re.compile(rb"[A-Z]{1,20} ")  # what looks like a method, unlike a TLS handshake or noise
 
 
@@ -67,7 +71,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._waiting_since = self.loop.time()
         self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
-        self._extensions = {ABORT: transport.abort, ON_DISCONNECT: self._call_when_gone}
+        self._extensions = {ABORT: self._cut, ON_DISCONNECT: self._call_when_gone}
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End: tell whoever works for this client."""
@@ -319,6 +323,14 @@ class StrictHttpProtocol(HttpToolsProtocol):
     def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # uvicorn declares it without the None it starts with
         return cycle is not None and not cycle.response_complete and (cycle.response_started or not cycle.more_body)
+
+    def _cut(self) -> None:
+        """Drop the connection with what the kernel still holds for the client: it may not have that any more."""
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_AT_ONCE)
+        self.transport.abort()
 
     def _refuse(self, status: int, text: str) -> None:
         self._refusal = (status, text)

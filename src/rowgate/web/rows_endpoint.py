@@ -50,9 +50,11 @@ class RowsEndpoint:
         audit: AuditSink,
         clock: Clock,
         *,
+        issuer: str,
         max_body_bytes: int,
     ) -> None:
-        """Take the services and the limits."""
+        """Take the services, the address that clients use, and the limits."""
+        self._issuer = issuer
         self._tokens = tokens
         self._rows = rows
         self._audit = audit
@@ -67,7 +69,12 @@ class RowsEndpoint:
         name = unquote(exchange.scope["raw_path"][len(PREFIX) : -len(SUFFIX)].decode("ascii"), errors="replace")
         try:
             _refuse_token_in_query(exchange)
-            access = self._tokens.authorize_bearer(exchange.authorization)
+            access = self._tokens.authorize(
+                exchange.authorization,
+                dpop=exchange.dpop,
+                method=exchange.method,
+                url=self._issuer + exchange.scope["raw_path"].decode("ascii"),
+            )
             request = await self._parse(exchange)
             form = choose_format(request.format, exchange.join_header(b"accept"))
             reading = await self._rows.open_rows(
@@ -104,7 +111,7 @@ class RowsEndpoint:
             async def send_whole(block: bytes, _is_last: bool) -> None:  # noqa: FBT001 - the port's shape
                 await exchange.respond_prepared(headers, block)
 
-            await self._rows.deliver(reading, send_whole)
+            await self._rows.deliver(reading, send_whole, exchange.abort)
             return
         if exchange.scope["http_version"] == "1.0":
             # HTTP/1.0 has no chunks: the end of the connection would make a cut answer look whole.
@@ -118,7 +125,7 @@ class RowsEndpoint:
 
         is_whole = False
         try:
-            is_whole = await self._rows.deliver(reading, send_part)
+            is_whole = await self._rows.deliver(reading, send_part, exchange.abort)
         finally:
             if not is_whole:
                 exchange.abort()

@@ -1,10 +1,10 @@
 """POST /api/v1/token: client credentials in, tokens out (RFC 6749 §3.2)."""
 
+from email.utils import formatdate
+
 import msgspec
 
-from rowgate.oauth.errors import OAuthError
 from rowgate.oauth.model import IssuedTokens
-from rowgate.ports import AuditUnavailable
 from rowgate.service.tokens import TokenService
 from rowgate.web.exchange import BodyTooLarge, Exchange, PreparedHeaders, Request
 from rowgate.web.problems import NO_STORE, HttpProblem
@@ -17,23 +17,27 @@ class TokenResponse(msgspec.Struct, omit_defaults=True):
     """The body of a successful answer; RFC 6749 §5.1, client_secret_expires_at as in RFC 7591 §3.2.1."""
 
     access_token: str
-    token_type: str | None
+    token_type: str
     expires_in: int
     scope: str
     client_secret_expires_at: int
     refresh_token: str | None = None
+    issued_token_type: str | None = None
+    authorization_details: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 _HEADERS = PreparedHeaders(NO_STORE)
+EXPIRY_HEADER = b"client-secret-expires"  # an HTTP date, in the last quarter of the secret's life
 _encode = msgspec.json.Encoder().encode
 
 
 class TokenEndpoint:
     """Answers POST; every error goes up to the dispatcher."""
 
-    def __init__(self, tokens: TokenService, *, max_body_bytes: int) -> None:
-        """Take the service and the largest body."""
+    def __init__(self, tokens: TokenService, *, issuer: str, max_body_bytes: int) -> None:
+        """Take the service, the address that clients use, and the largest body."""
         self._tokens = tokens
+        self._issuer = issuer
         self.max_body_bytes = max_body_bytes
 
     def __call__(self, request: Request, body: bytes, reply: Reply) -> None:
@@ -43,20 +47,28 @@ class TokenEndpoint:
         if request.content_encoding not in (b"", b"identity"):
             raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
 
-        def answer(outcome: IssuedTokens | OAuthError | AuditUnavailable) -> None:
+        def answer(outcome: IssuedTokens | Exception) -> None:
             if isinstance(outcome, IssuedTokens):
-                reply.send(_HEADERS, render_token_response(outcome))
+                headers = _render_headers_on_expiry(outcome) if outcome.secret_ends_soon else _HEADERS
+                reply.send(headers, render_token_response(outcome))
             else:
                 reply.fail(outcome)
 
         self._tokens.issue_token(
+            url=self._issuer + request.scope["raw_path"].decode("ascii") if request.dpop else "",
             query=request.query,
             content_type=request.content_type,
             body=body,
             authorization=request.authorization,
+            dpop=request.dpop,
             origin=request.origin,
             reply=answer,
         )
+
+
+def _render_headers_on_expiry(issued: IssuedTokens) -> PreparedHeaders:
+    ends_at = formatdate(issued.client_secret_expires_at, usegmt=True)
+    return PreparedHeaders([*NO_STORE, (EXPIRY_HEADER, ends_at.encode())])
 
 
 async def refuse_method(_exchange: Exchange) -> None:
@@ -68,10 +80,14 @@ def render_token_response(issued: IssuedTokens) -> bytes:
     """Give the body of a successful answer, as RFC 6749 §5.1 has it."""
     response = TokenResponse(
         access_token=issued.access_token,
-        token_type="bearer",  # noqa: S106 - the type's name, O-8
+        token_type=issued.token_type,
         expires_in=issued.expires_in,
         refresh_token=issued.refresh_token,
         scope=issued.scope,
         client_secret_expires_at=issued.client_secret_expires_at,
+        issued_token_type=issued.issued_token_type,
+        authorization_details=msgspec.Raw(issued.authorization_details)
+        if issued.authorization_details
+        else msgspec.UNSET,
     )
     return _encode(response)

@@ -1,13 +1,24 @@
 """Applications and their secrets."""
 
+import dataclasses
 import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.client_auth import SECRET_PREFIX, digest_client_secret
-from rowgate.oauth.model import NEVER, Application, Secret
+from rowgate.oauth.model import NEVER, ORDINARY, Application, Secret
 from rowgate.oauth.scope import parse_scope
 from rowgate.service.admin.desk import AdminError, Desk, list_aliases, load_application
+from rowgate.service.admin.keys import KeyDesk
+from rowgate.service.admin.policies import (
+    SECRET_METHODS,
+    UNCHANGED,
+    PolicyChange,
+    decide_policy,
+    describe_policy_change,
+    ensure_signing_key,
+)
 
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # 32 signs, none to be mistaken for another
 _URL_SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -30,9 +41,10 @@ class NewCredentials:
 class ApplicationDesk:
     """Registers applications, grants them objects, changes their secrets."""
 
-    def __init__(self, desk: Desk) -> None:
-        """Take the administrator's tools."""
+    def __init__(self, desk: Desk, keys: KeyDesk) -> None:
+        """Take the administrator's tools, and the keys that signed tokens need."""
         self._desk = desk
+        self._keys = keys
 
     def add(
         self,
@@ -44,6 +56,7 @@ class ApplicationDesk:
         refresh_tokens: bool,
         access_lifetime_seconds: int,
         refresh_lifetime_seconds: int,
+        policy: PolicyChange = UNCHANGED,
     ) -> NewCredentials:
         """Register an application with its first secret.
 
@@ -55,36 +68,99 @@ class ApplicationDesk:
             refresh_tokens: Whether it is issued refresh tokens.
             access_lifetime_seconds: Of an access token.
             refresh_lifetime_seconds: Of a refresh token.
+            policy: What is different from the ordinary.
 
         Raises:
-            AdminError: An unfit name, an object that does not exist.
+            AdminError: An unfit name, an object that does not exist, a policy that does not fit together or under
+                which the secret would be good for nothing.
             NameTaken: There is an application of this name.
         """
-        if not name.strip() or len(name) > _MAX_NAME_LENGTH or not name.isprintable():
-            raise AdminError(f"a name has 1 to {_MAX_NAME_LENGTH} printable characters")
+        methods = decide_policy(ORDINARY, policy).authentication_methods
+        if not SECRET_METHODS & set(methods):
+            raise AdminError("a secret would be good for nothing: --no-secret, or --auth-method client_secret_basic")
         now = int(self._desk.clock())
         client_id = self._random_text(_CLIENT_ID_SIGNS, _ID_ALPHABET)
         secret, client_secret = self._make_secret(client_id, "first", now, secret_expires_at)
-        granted = self._desk.resolve_objects(objects)
-        with self._desk.store.changing() as change:
-            application = change.add_application(
-                Application(
-                    number=0,
-                    client_id=client_id,
-                    name=name,
-                    enabled=True,
-                    epoch=0,
-                    scope=parse_scope(scope),
-                    refresh_tokens=refresh_tokens,
-                    access_lifetime_seconds=access_lifetime_seconds,
-                    refresh_lifetime_seconds=refresh_lifetime_seconds,
-                    created_at=now,
-                    secrets=(secret,),
-                )
-            )
-            change.grant(application.number, granted)
-            self._desk.tell("application.add", name, client_id=client_id, key_id=secret.key_id, objects=list(granted))
+        registered = self._register(
+            Application(
+                number=0,
+                client_id=client_id,
+                name=name,
+                enabled=True,
+                epoch=0,
+                scope=parse_scope(scope),
+                refresh_tokens=refresh_tokens,
+                access_lifetime_seconds=access_lifetime_seconds,
+                refresh_lifetime_seconds=refresh_lifetime_seconds,
+                created_at=now,
+                secrets=(secret,),
+            ),
+            objects,
+            policy,
+        )
+        application, granted = registered
         return NewCredentials(application, application.secrets[0], client_secret, granted)
+
+    def add_with_key(
+        self,
+        name: str,
+        objects: Sequence[str],
+        *,
+        scope: str,
+        refresh_tokens: bool,
+        access_lifetime_seconds: int,
+        refresh_lifetime_seconds: int,
+        policy: PolicyChange,
+    ) -> tuple[Application, tuple[str, ...]]:
+        """Register an application that has no secret: it signs in with a key of its own (RFC 7523 §2.2).
+
+        Give it with the names of what it may read. The arguments are those of `add`.
+
+        Raises:
+            AdminError: As `add`; or the policy has no key to sign in with.
+            NameTaken: There is an application of this name.
+        """
+        if PRIVATE_KEY_JWT not in decide_policy(ORDINARY, policy).authentication_methods:
+            raise AdminError(f"without a secret it needs a key: --jwks FILE --auth-method {PRIVATE_KEY_JWT}")
+        return self._register(
+            Application(
+                number=0,
+                client_id=self._random_text(_CLIENT_ID_SIGNS, _ID_ALPHABET),
+                name=name,
+                enabled=True,
+                epoch=0,
+                scope=parse_scope(scope),
+                refresh_tokens=refresh_tokens,
+                access_lifetime_seconds=access_lifetime_seconds,
+                refresh_lifetime_seconds=refresh_lifetime_seconds,
+                created_at=int(self._desk.clock()),
+                secrets=(),
+            ),
+            objects,
+            policy,
+        )
+
+    def _register(
+        self, draft: Application, objects: Sequence[str], policy: PolicyChange
+    ) -> tuple[Application, tuple[str, ...]]:
+        if not draft.name.strip() or len(draft.name) > _MAX_NAME_LENGTH or not draft.name.isprintable():
+            raise AdminError(f"a name has 1 to {_MAX_NAME_LENGTH} printable characters")
+        draft = dataclasses.replace(draft, policy=decide_policy(ORDINARY, policy))
+        granted = self._desk.resolve_objects(objects)
+        details = {"key_id": draft.secrets[0].key_id} if draft.secrets else {}
+        with self._desk.store.changing() as change:
+            application = change.add_application(draft)
+            change.grant(application.number, granted)
+            self._desk.tell(
+                "application.add",
+                draft.name,
+                client_id=draft.client_id,
+                **details,
+                objects=list(granted),
+                **describe_policy_change(ORDINARY, draft.policy),
+            )
+        ensure_signing_key(self._keys, draft.policy)  # nobody has the application's credentials yet
+        return application, granted
 
     def list_all(self) -> Sequence[tuple[Application, tuple[str, ...]]]:
         """Give every application with the objects it may read."""

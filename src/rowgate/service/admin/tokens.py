@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, REFRESH_LIFETIME_SECONDS, Application
 from rowgate.oauth.tokens import ACCESS, REFRESH, TokenRecord, TokenSealer, UnreadableToken
 from rowgate.records import Revocation
 from rowgate.service.admin.desk import AdminError, Desk, list_aliases, load_application
+from rowgate.service.admin.policies import SECRET_METHODS, list_registered_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +101,27 @@ class TokenDesk:
             name = list_aliases(look).get(object_name, object_name)
             settings = look.find_object_settings(name)
         described = self._desk.source.find_object(name)
-        live = [s for s in application.secrets if not s.revoked and not s.is_expired(now)]
         block = f"blocked: {settings.block_reason}" if settings.block_reason else "blocked"
         steps = (
             ("the application is enabled", application.enabled, "enabled" if application.enabled else "disabled"),
-            (
-                "it has a secret that is good now",
-                bool(live),
-                f"{len(live)} of {len(application.secrets)} secrets are good",
-            ),
+            _explain_authentication(application, now),
             ("its scope allows reading", "read" in application.scope, "scope: " + " ".join(application.scope)),
             ("the object exists", described is not None, name if described else f"there is no {name} in the database"),
             ("the object is granted to it", name in held, f"{len(held)} objects are granted"),
             ("the object is not blocked", not settings.blocked, block if settings.blocked else "not blocked"),
         )
         return Explanation(all(good for _, good, _ in steps), steps)
+
+
+def _explain_authentication(application: Application, now: float) -> tuple[str, bool, str]:
+    live = [s for s in application.secrets if not s.revoked and not s.is_expired(now)]
+    found = f"{len(live)} of {len(application.secrets)} secrets are good"
+    methods = set(application.policy.authentication_methods)
+    is_good = bool(live) and bool(methods & SECRET_METHODS)
+    if PRIVATE_KEY_JWT not in methods:
+        return "it has a secret that is good now", is_good, found
+    keys = len(list_registered_keys(application.policy))
+    return "it has a key, or a secret that is good now", is_good or keys > 0, f"{keys} keys; {found}"
 
 
 def _judge(record: TokenRecord, application: Application | None, *, revoked: bool, now: float) -> str:

@@ -17,6 +17,7 @@ def upgrade() -> None:
     op.add_column("applications", sa.Column("policy", sa.Text(), nullable=False, server_default="{}"))
     op.add_column("secrets", sa.Column("parent", _number, nullable=False, server_default="0"))
     op.add_column("secrets", sa.Column("lineage_began_at", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("secrets", sa.Column("used_at", sa.BigInteger(), nullable=False, server_default="0"))
     op.create_table(
         "used",
         sa.Column("handle", sa.LargeBinary(), nullable=False),
@@ -61,6 +62,7 @@ def downgrade() -> None:
     """Take them away."""
     for name in ("signing_keys", "enrolments", "refresh_families", "used"):
         op.drop_table(name)
-    for table, column in (("secrets", "lineage_began_at"), ("secrets", "parent"), ("applications", "policy")):
+    added = (("secrets", "used_at"), ("secrets", "lineage_began_at"), ("secrets", "parent"), ("applications", "policy"))
+    for table, column in added:
         with op.batch_alter_table(table) as batch:
             batch.drop_column(column)

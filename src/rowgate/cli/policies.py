@@ -1,0 +1,172 @@
+"""`rowgate app set`, and how commands take and tell what is set for an application."""
+
+from collections.abc import Callable
+from typing import Any, BinaryIO, TypeVar
+
+import click
+
+from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
+from rowgate.cli.terminal import Length, print_json, render_length, render_moment, say
+from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
+from rowgate.oauth.jws import SIGNING_ALGORITHMS
+from rowgate.oauth.model import DEFAULT_SCOPE, JWT, SEALED, Application
+from rowgate.service.admin.policies import (
+    METHODS,
+    MOST_TOKENS_PER_MINUTE,
+    PolicyChange,
+    RegisteredKey,
+    TermsChange,
+    list_registered_keys,
+)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_POLICY_OPTIONS = (
+    click.option(
+        "--auth-method",
+        "auth_methods",
+        multiple=True,
+        type=click.Choice(METHODS),
+        help="How it proves who it is; repeat it.  [the two with a secret]",
+    ),
+    click.option(
+        "--jwks", type=click.File("rb"), metavar="FILE", help="Its public keys, a JWK Set; in place of those before."
+    ),
+    click.option("--token-format", type=click.Choice((SEALED, JWT)), help="Of its access tokens.  [sealed]"),
+    click.option("--token-algorithm", type=click.Choice(SIGNING_ALGORITHMS), help="What signs a JWT.  [EdDSA]"),
+    click.option("--dpop/--no-dpop", default=None, help="Only tokens that are bound to a key of its own (RFC 9449)."),
+    click.option(
+        "--tokens-per-minute",
+        type=click.IntRange(0, MOST_TOKENS_PER_MINUTE),
+        metavar="N",
+        help="How many it may get in a minute; 0: any number.",
+    ),
+)
+
+
+def policy_options(command: Command) -> Command:
+    """Give a command the options that `read_policy_change` reads."""
+    for option in reversed(_POLICY_OPTIONS):
+        command = option(command)
+    return command
+
+
+def read_policy_change(
+    *,
+    auth_methods: tuple[str, ...],
+    jwks: BinaryIO | None,
+    token_format: Any,
+    token_algorithm: Any,
+    dpop: bool | None,
+    tokens_per_minute: int | None,
+    no_jwks: bool = False,
+) -> PolicyChange:
+    """Give what the options ask for; click has held them against their lists."""
+    if jwks is not None and no_jwks:
+        raise click.UsageError("--jwks and --no-jwks exclude each other")
+    text = "" if no_jwks else None
+    if jwks is not None:
+        text = jwks.read().decode("utf-8", errors="replace") or "{}"
+    return PolicyChange(
+        authentication_methods=auth_methods or None,
+        jwks=text,
+        access_token_format=token_format,
+        access_token_algorithm=token_algorithm,
+        dpop_bound_tokens=dpop,
+        tokens_per_minute=tokens_per_minute,
+    )
+
+
+@click.command("set")
+@click.argument("name")
+@policy_options
+@click.option("--no-jwks", is_flag=True, help="Forget its public keys.")
+@click.option("--scope", help="What its tokens may do.")
+@click.option("--refresh/--no-refresh", default=None, help="Issue refresh tokens, or none.")
+@click.option("--access-lifetime", type=Length(), metavar="LENGTH", help="Of access tokens.")
+@click.option("--refresh-lifetime", type=Length(), metavar="LENGTH", help="Of refresh tokens.")
+@HOME_OPTION
+@JSON_OPTION
+def set_(
+    name: str,
+    scope: str | None,
+    refresh: bool | None,
+    access_lifetime: int | None,
+    refresh_lifetime: int | None,
+    home: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Change an application; tokens that it has stay what they are."""
+    policy = read_policy_change(**options)
+    terms = TermsChange(scope, refresh, access_lifetime, refresh_lifetime)
+    if policy == PolicyChange() and terms == TermsChange():
+        raise click.UsageError("say what to set: see `rowgate app set --help`")
+    with administration(home) as desk:
+        application = desk.policies.set(name, policy, terms)
+    if as_json:
+        print_json(describe_terms(application))
+        return
+    for label, text in list_terms(application):
+        click.echo(f"{label:25} {text}")
+    warn_of(application)
+
+
+def warn_of(application: Application) -> None:
+    """Say what an administrator may not have meant."""
+    policy = application.policy
+    if DEFAULT_SCOPE not in application.scope:
+        say(f"Its scope has no {DEFAULT_SCOPE}: it gets tokens, and no rows with them.")
+    if policy.jwks and PRIVATE_KEY_JWT not in policy.authentication_methods:
+        say(f"Its keys are kept and not used: --auth-method {PRIVATE_KEY_JWT} lets it sign in with them.")
+
+
+def describe_terms(application: Application) -> dict[str, object]:
+    """Give for scripts what is set for an application."""
+    policy = application.policy
+    return {
+        "scope": " ".join(application.scope),
+        "refresh_tokens": application.refresh_tokens,
+        "access_lifetime_seconds": application.access_lifetime_seconds,
+        "refresh_lifetime_seconds": application.refresh_lifetime_seconds,
+        "authentication_methods": policy.authentication_methods,
+        "keys": [
+            {"key_id": key.key_id, "thumbprint": key.thumbprint, "algorithms": key.algorithms}
+            for key in list_registered_keys(policy)
+        ],
+        "access_token_format": policy.access_token_format,
+        "access_token_algorithm": policy.access_token_algorithm if policy.access_token_format == JWT else None,
+        "dpop_bound_tokens": policy.dpop_bound_tokens,
+        "tokens_per_minute": policy.tokens_per_minute,
+    }
+
+
+def list_terms(application: Application) -> list[tuple[str, str]]:
+    """Give in words what is set for an application: labels and texts."""
+    policy = application.policy
+    access = f"JWTs signed with {policy.access_token_algorithm}" if policy.access_token_format == JWT else SEALED
+    refresh = f"good for {render_length(application.refresh_lifetime_seconds)}"
+    told = [
+        ("scope", " ".join(application.scope)),
+        ("access tokens", f"{access}, good for {render_length(application.access_lifetime_seconds)}"),
+        ("refresh tokens", refresh if application.refresh_tokens else "none"),
+        ("bound to a key", "always, by DPoP" if policy.dpop_bound_tokens else "when it sends a DPoP proof"),
+        ("tokens per minute", str(policy.tokens_per_minute or "any number")),
+        ("signs in with", ", ".join(policy.authentication_methods)),
+    ]
+    return told + [("public key", _tell_key(key)) for key in list_registered_keys(policy)]
+
+
+def list_standing(application: Application) -> list[tuple[str, str]]:
+    """Give in words who an application is."""
+    return [
+        ("name", application.name),
+        ("client id", application.client_id),
+        ("enabled", "yes" if application.enabled else "no"),
+        ("created", render_moment(application.created_at)),
+    ]
+
+
+def _tell_key(key: RegisteredKey) -> str:
+    named = f"{key.key_id} " if key.key_id else ""
+    return f"{named}({' or '.join(key.algorithms)}, thumbprint {key.thumbprint})"

@@ -1,0 +1,195 @@
+"""What an administrator sets for an application: how it proves who it is, what its tokens are, how many it gets."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
+from rowgate.oauth.client_auth import CLIENT_SECRET_BASIC, CLIENT_SECRET_POST
+from rowgate.oauth.jwk_set import UnusableJwkSet, parse_jwk_set
+from rowgate.oauth.jws import SigningAlgorithm
+from rowgate.oauth.model import JWT, ORDINARY, Application, ClientPolicy
+from rowgate.oauth.scope import parse_scope
+from rowgate.service.admin.desk import AdminError, Desk, load_application
+from rowgate.service.admin.keys import KeyDesk
+
+METHODS = (CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, PRIVATE_KEY_JWT)
+SECRET_METHODS = frozenset({CLIENT_SECRET_BASIC, CLIENT_SECRET_POST})
+MOST_TOKENS_PER_MINUTE = 1_000_000
+_A_SET = 'a JWK Set is {"keys": [ … ]} with a public RSA key from 2048 bits, P-256, P-384 or Ed25519'
+
+
+class PolicyChange(msgspec.Struct, frozen=True):
+    """What is to be different in an application's policy; None leaves it as it is."""
+
+    authentication_methods: tuple[str, ...] | None = None  # RFC 7591 §2 token_endpoint_auth_method, some of METHODS
+    jwks: str | None = None  # a JWK Set (RFC 7517 §5); empty: its keys are forgotten
+    access_token_format: Literal["sealed", "jwt"] | None = None
+    access_token_algorithm: SigningAlgorithm | None = None
+    dpop_bound_tokens: bool | None = None
+    tokens_per_minute: int | None = None  # 0: no quota
+
+
+@dataclass(frozen=True, slots=True)
+class TermsChange:
+    """What is to be different in what an application may ask for; None leaves it as it is."""
+
+    scope: str | None = None
+    refresh_tokens: bool | None = None
+    access_lifetime_seconds: int | None = None
+    refresh_lifetime_seconds: int | None = None
+
+
+UNCHANGED = PolicyChange()
+SAME_TERMS = TermsChange()
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredKey:
+    """A public key of an application, as people tell keys apart."""
+
+    key_id: str  # as the application calls it; empty when it has no name
+    thumbprint: str  # RFC 7638, SHA-256, base64url
+    algorithms: tuple[str, ...]
+
+
+class PolicyDesk:
+    """Changes what is set for an application that is there already."""
+
+    def __init__(self, desk: Desk, keys: KeyDesk) -> None:
+        """Take the administrator's tools, and the keys that signed tokens need."""
+        self._desk = desk
+        self._keys = keys
+
+    def set(self, name: str, policy: PolicyChange = UNCHANGED, terms: TermsChange = SAME_TERMS) -> Application:
+        """Change an application; give it as it is then. What is so already is no change, and not on record.
+
+        Tokens that were issued stay what they are.
+
+        Args:
+            name: Its name or client id.
+            policy: What is to be different.
+            terms: Likewise.
+
+        Raises:
+            AdminError: There is no such application, or what is asked for does not fit together.
+            InvalidScope: The scope is malformed.
+        """
+        with self._desk.store.reading() as look:
+            decided = decide_change(load_application(look, name)[0], policy, terms)
+        # The key comes first: from the moment that the application asks for signed tokens there is one to sign with.
+        ensure_signing_key(self._keys, decided.policy)
+        with self._desk.store.changing() as change:
+            before, _ = load_application(change, name)
+            after = decide_change(before, policy, terms)
+            changed = describe_change(before, after)
+            if after.policy != before.policy:
+                change.set_policy(before.number, after.policy)
+            if changed:
+                change.set_terms(
+                    before.number,
+                    scope=after.scope,
+                    refresh_tokens=after.refresh_tokens,
+                    access_lifetime_seconds=after.access_lifetime_seconds,
+                    refresh_lifetime_seconds=after.refresh_lifetime_seconds,
+                )
+                self._desk.tell("application.set", before.name, **changed)
+        return after
+
+
+def decide_change(application: Application, policy: PolicyChange, terms: TermsChange) -> Application:
+    """Give the application as it would be.
+
+    Raises:
+        AdminError: What is asked for does not fit together.
+        InvalidScope: The scope is malformed.
+    """
+    asked: dict[str, Any] = {
+        name: value for name in TermsChange.__slots__ if (value := getattr(terms, name)) is not None
+    }
+    if terms.scope is not None:
+        asked["scope"] = parse_scope(terms.scope)
+    return dataclasses.replace(application, **asked, policy=decide_policy(application.policy, policy))
+
+
+def decide_policy(policy: ClientPolicy, change: PolicyChange) -> ClientPolicy:
+    """Give the policy as it would be; what the change does not speak of is left alone, whoever set it.
+
+    Raises:
+        AdminError: A key set that cannot serve, an unknown method, none at all, a key that the method
+            private_key_jwt lacks, or an absurd quota.
+    """
+    asked: dict[str, Any] = {
+        name: value for name in change.__struct_fields__ if (value := getattr(change, name)) is not None
+    }
+    if change.jwks:
+        asked["jwks"] = _read_jwks(change.jwks)
+    if change.authentication_methods is not None:
+        asked["authentication_methods"] = tuple(name for name in METHODS if name in change.authentication_methods)
+        if not asked["authentication_methods"] or not set(change.authentication_methods) <= set(METHODS):
+            raise AdminError("an application proves who it is by one or more of: " + ", ".join(METHODS))
+    if change.tokens_per_minute is not None and not 0 <= change.tokens_per_minute <= MOST_TOKENS_PER_MINUTE:
+        raise AdminError(f"a quota is 1 to {MOST_TOKENS_PER_MINUTE} tokens a minute, or 0 for none")
+    decided = msgspec.structs.replace(policy, **asked)
+    if PRIVATE_KEY_JWT in decided.authentication_methods and not decided.jwks:
+        raise AdminError(f"{PRIVATE_KEY_JWT} needs the application's public keys: --jwks FILE")
+    return decided
+
+
+def ensure_signing_key(keys: KeyDesk, policy: ClientPolicy) -> None:
+    """Have a key made when signed tokens are asked for and nothing signs them; the first one signs at once."""
+    if policy.access_token_format != JWT:
+        return
+    algorithm = policy.access_token_algorithm
+    listed = keys.list_all()
+    if not any(key.use == "signing" and key.algorithm == algorithm and key.state == "current" for key in listed):
+        keys.rotate_signing(algorithm, at_once=True)
+
+
+def describe_change(before: Application, after: Application) -> dict[str, Any]:
+    """Give what is different, for the record: the new values; of keys their thumbprints, which nobody can choose."""
+    changed: dict[str, Any] = {
+        name: getattr(after, name) for name in TermsChange.__slots__ if getattr(after, name) != getattr(before, name)
+    }
+    return {**changed, **describe_policy_change(before.policy, after.policy)}
+
+
+def describe_policy_change(before: ClientPolicy, after: ClientPolicy) -> dict[str, Any]:
+    """Give what is different in a policy, as `describe_change` does."""
+    changed = {
+        name: getattr(after, name)
+        for name in PolicyChange.__struct_fields__
+        if getattr(after, name) != getattr(before, name)
+    }
+    if "jwks" in changed:
+        changed["jwks"] = [key.thumbprint for key in list_registered_keys(after)]
+    return changed
+
+
+def list_registered_keys(policy: ClientPolicy = ORDINARY) -> list[RegisteredKey]:
+    """Give the public keys that an application has registered."""
+    if not policy.jwks:
+        return []
+    keys = parse_jwk_set(policy.jwks.encode()).keys
+    return [RegisteredKey(key.kid or "", key.key.thumbprint(), tuple(sorted(key.algorithms))) for key in keys]
+
+
+def _read_jwks(text: str) -> str:
+    """Give a key set without the spaces of its file."""
+    try:
+        parse_jwk_set(text.encode())
+        kept = msgspec.json.encode(msgspec.json.decode(text)).decode()
+        parse_jwk_set(kept.encode())
+    except UnusableJwkSet as error:
+        match error.reason:
+            case "jwks_private_key" | "jwks_symmetric_key":
+                raise AdminError(
+                    f"{error} Nothing was changed. Keep that key with the application and give its public part alone"
+                ) from None
+            case "jwks_malformed" | "jwks_no_key":
+                raise AdminError(f"{error} ({_A_SET})") from None
+            case _:
+                raise AdminError(str(error)) from None
+    return kept

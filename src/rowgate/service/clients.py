@@ -1,0 +1,178 @@
+"""Finds out who a client is: by a secret or by an assertion that its key has signed."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TypeAlias
+
+import msgspec
+
+from rowgate.oauth.client_assertion import (
+    PRIVATE_KEY_JWT,
+    PresentedAssertion,
+    parse_client_assertion,
+    verify_client_assertion,
+)
+from rowgate.oauth.client_auth import PresentedCredentials, parse_client_authentication, verify_client
+from rowgate.oauth.dpop import DpopProof
+from rowgate.oauth.errors import InvalidClient, InvalidDpopProof, OAuthError
+from rowgate.oauth.form import TokenParameters
+from rowgate.oauth.jwk_set import UnusableJwkSet, parse_jwk_set
+from rowgate.oauth.jws import VerificationKeys
+from rowgate.oauth.model import Application, Secret
+from rowgate.ports import Clock, StoreError, StoreWriter
+from rowgate.service.state import LiveState
+from rowgate.service.throttle import FailureThrottle
+from rowgate.service.writes import Writes
+
+_FAILED = "Client authentication failed."
+_KEPT_KEY_SETS = 1000
+# refusals of who has proved itself all the same: nobody is guessing
+_PROVED = frozenset({"disabled_application", "expired_secret", "method_not_registered", "revoked_secret"})
+
+
+class Authenticated(msgspec.Struct, frozen=True):
+    """A client that proved who it is."""
+
+    application: Application
+    secret: Secret | None  # None: it proved a key
+    key_id: str  # of the secret or the key, for the record
+    once: tuple[tuple[bytes, int], ...] = ()  # what counts once only: 32 bytes each, and when they are too old anyway
+
+    @property
+    def secret_number(self) -> int:
+        """The secret's number, 0 without one; it stands in tokens."""
+        return 0 if self.secret is None else self.secret.number
+
+
+WhenAuthenticated: TypeAlias = Callable[[Authenticated | OAuthError | StoreError], None]
+
+
+class ClientAuthenticator:
+    """One way for every endpoint that clients authenticate at."""
+
+    def __init__(
+        self,
+        state: LiveState,
+        *,
+        digest_key: bytes,
+        issuer: str,
+        clock: Clock,
+        throttle: FailureThrottle,
+        writes: Writes,
+    ) -> None:
+        """Take what the steps need."""
+        self._state = state
+        self._digest_key = digest_key
+        self._issuer = issuer
+        self._clock = clock
+        self._throttle = throttle
+        self._writes = writes
+
+    def authenticate(self, parameters: TokenParameters, authorization: Sequence[bytes], source: str) -> Authenticated:
+        """Give the client of a request; an assertion it presents is not yet used up, see `use_up`.
+
+        Args:
+            parameters: Of the body.
+            authorization: The values of every Authorization header.
+            source: The client's address, which failures are counted by.
+
+        Raises:
+            OAuthError: InvalidRequest, InvalidClient or TooManyRequests.
+
+        Source: RFC 6749 §2.3, RFC 7521 §4.2; the order: PROTOCOL 5.0
+        """
+        now = self._clock()
+        if parameters.client_assertion is None and parameters.client_assertion_type is None:
+            presented = parse_client_authentication(authorization, parameters)
+            return self._count(presented.client_id, source, now, lambda: self._authenticate_secret(presented, now))
+        if authorization or parameters.client_secret is not None:
+            parse_client_authentication(authorization, parameters)  # refuses two mechanisms at once
+        assertion = parse_client_assertion(parameters)
+        assert assertion is not None, "internal error: an assertion that is not there"
+        client_id = assertion.unverified_subject
+        return self._count(client_id, source, now, lambda: self._authenticate_assertion(assertion, now))
+
+    def use_up(
+        self,
+        client: Authenticated,
+        then: Callable[[OAuthError | StoreError | None], None],
+        *,
+        proof: DpopProof | None = None,
+    ) -> None:
+        """Spend what the client has used, for every worker and replica; call back with None or the refusal.
+
+        Source: RFC 7523 §3 (7), RFC 9449 §11.1: jti values are kept so that nothing is replayed
+        """
+
+        def spend(change: StoreWriter) -> OAuthError | None:
+            for handle, forget_at in client.once:
+                if not change.use_once(handle, forget_at):
+                    return InvalidClient(_FAILED, reason="assertion_replayed", key_id=client.key_id)
+            if proof is not None and not change.use_once(proof.replay_handle, int(proof.forget_at) + 1):
+                return InvalidDpopProof("The DPoP proof was used before.", reason="proof_replayed")
+            return None
+
+        def settle(outcome: OAuthError | StoreError | None) -> None:
+            then(outcome)
+
+        try:
+            self._writes.write_then(spend, settle)
+        except StoreError as error:
+            then(error)
+
+    def _count(self, client_id: str, source: str, now: float, prove: Callable[[], Authenticated]) -> Authenticated:
+        """Give what the proof gave, unless this client must wait here; count how it went."""
+        try:
+            self._throttle.check(client_id, source, now)
+            client = prove()
+        except OAuthError as refusal:
+            refusal.client_id = client_id
+            if isinstance(refusal, InvalidClient) and refusal.reason not in _PROVED:
+                self._throttle.note_failure(client_id, source, now)
+            raise
+        self._throttle.note_success(client_id, source)
+        return client
+
+    def _authenticate_secret(self, presented: PresentedCredentials, now: float) -> Authenticated:
+        application = self._state.find_application(presented.client_id)
+        secret = verify_client(application, presented, key=self._digest_key, now=now)
+        assert application is not None, "internal error: an unknown client proved its secret"
+        _require_method(application, presented.method, secret.key_id)
+        return Authenticated(application, secret, secret.key_id)
+
+    def _authenticate_assertion(self, presented: PresentedAssertion, now: float) -> Authenticated:
+        client_id = presented.unverified_subject
+        application = self._state.find_application(client_id)
+        keys = _find_keys(application)
+        verified = verify_client_assertion(presented, keys, client_id=client_id, issuer=self._issuer, now=now)
+        assert application is not None, "internal error: an unknown client proved its key"
+        _require_method(application, PRIVATE_KEY_JWT, verified.key_id)
+        if not application.enabled:
+            raise InvalidClient("The application is disabled.", reason="disabled_application", key_id=verified.key_id)
+        # both lengths, so that no two pairs of client and jti give one text
+        used = f"jti {len(application.client_id)} {application.client_id} {verified.jti}".encode()
+        once = (hashlib.sha256(used).digest(), int(verified.expires_at) + 1)
+        return Authenticated(application, None, verified.key_id, (once,))
+
+
+def _require_method(application: Application, method: str, key_id: str) -> None:
+    # RFC 7591 §2 token_endpoint_auth_method; PROTOCOL 47
+    if method not in application.policy.authentication_methods:
+        raise InvalidClient(_FAILED, reason="method_not_registered", key_id=key_id)
+
+
+def _find_keys(application: Application | None) -> VerificationKeys:
+    if application is None:
+        raise InvalidClient(_FAILED, reason="unknown_client")
+    if not application.policy.jwks:
+        raise InvalidClient(_FAILED, reason="no_registered_key")
+    return _read_keys(application.policy.jwks)
+
+
+@lru_cache(maxsize=_KEPT_KEY_SETS)
+def _read_keys(jwks: str) -> VerificationKeys:
+    try:
+        return parse_jwk_set(jwks.encode())
+    except UnusableJwkSet:
+        raise InvalidClient(_FAILED, reason="unusable_registered_keys") from None

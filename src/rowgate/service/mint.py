@@ -1,0 +1,181 @@
+"""Makes the tokens that were decided, in the application's format, and opens them again."""
+
+from typing import Protocol
+
+import msgspec
+
+from rowgate.oauth.errors import InvalidToken
+from rowgate.oauth.jws import JwsSigner, SigningAlgorithm, VerificationKeys
+from rowgate.oauth.jwt_access_token import (
+    ACCESS_TOKEN_TYPE,
+    Actor,
+    Confirmation,
+    issue_jwt_access_token,
+    looks_like_jwt,
+    verify_jwt_access_token,
+)
+from rowgate.oauth.model import BEARER, JWT, Application, IssuedTokens
+from rowgate.oauth.tokens import ACCESS, REFRESH, TOKEN_ID_BYTES, TokenRecord, TokenSealer, UnreadableToken
+from rowgate.ports import Entropy, StoreError
+
+DPOP_TOKEN_TYPE = "DPoP"  # noqa: S105 - the type's name, RFC 9449 §5
+
+
+class NoSigningKey(StoreError):
+    """An application's tokens are to be signed under an algorithm for which there is no key yet."""
+
+
+class Signers(Protocol):
+    """The signing keys as a worker holds them."""
+
+    def find_signer(self, algorithm: SigningAlgorithm, typ: str, now: float) -> JwsSigner | None:
+        """Give what signs now, or None when there is no key for the algorithm."""
+
+    def verification_keys(self, now: float) -> VerificationKeys:
+        """Give the keys whose signatures count now."""
+
+
+class Granted(msgspec.Struct, frozen=True):
+    """What was decided for a token request, before any token is made."""
+
+    application: Application
+    secret_number: int  # 0: a key was proved instead
+    client_secret_expires_at: int
+    secret_ends_soon: bool
+    key_id: str
+    grant_type: str
+    scope: str
+    now: int
+    family: bytes = b""  # of the refresh token that was used; empty: a new family
+    has_refresh_token: bool = False  # whether one is issued
+    lifetime_seconds: int = 0  # of the access token; 0: the application's
+    audience: tuple[str, ...] = ()
+    key_thumbprint: str = ""
+    certificate_thumbprint: str = ""
+    details: bytes = b""
+    actors: tuple[str, ...] = ()
+    issued_token_type: str | None = None
+
+    def make_record(self, family: bytes, lifetime_seconds: int) -> TokenRecord:
+        """Give what a token of this grant stands for."""
+        return TokenRecord(
+            application_number=self.application.number,
+            epoch=self.application.epoch,
+            secret_number=self.secret_number,
+            issued_at=self.now,
+            expires_at=self.now + lifetime_seconds,
+            family=family,
+            scope=self.scope,
+            audience=self.audience,
+            key_thumbprint=self.key_thumbprint,
+            certificate_thumbprint=self.certificate_thumbprint,
+            details=self.details,
+            actors=self.actors,
+        )
+
+
+class TokenMint:
+    """Sealed tokens, and signed ones for the applications that want them."""
+
+    def __init__(self, sealer: TokenSealer, signers: Signers, *, issuer: str, entropy: Entropy) -> None:
+        """Take the keys; the issuer is also the audience of tokens that name no other."""
+        self._sealer = sealer
+        self._signers = signers
+        self._issuer = issuer
+        self._entropy = entropy
+
+    def make(self, granted: Granted) -> IssuedTokens:
+        """Give the tokens of a grant.
+
+        Raises:
+            NoSigningKey: The application wants signed tokens and there is no key for its algorithm yet.
+        """
+        random = self._entropy(2 * TOKEN_ID_BYTES)
+        access_id, family = random[:TOKEN_ID_BYTES], granted.family or random[TOKEN_ID_BYTES:]
+        application = granted.application
+        refresh_token = None
+        if granted.has_refresh_token:
+            record = granted.make_record(family, application.refresh_lifetime_seconds)
+            refresh_token = self._sealer.seal(REFRESH, family, record)
+        lifetime = granted.lifetime_seconds or application.access_lifetime_seconds
+        record = granted.make_record(family, lifetime)
+        if application.policy.access_token_format == JWT:
+            access_token = self._sign(application, access_id, record)
+        else:
+            access_token = self._sealer.seal(ACCESS, access_id, record)
+        return IssuedTokens(
+            access_token=access_token,
+            refresh_token=refresh_token,
+            scope=granted.scope,
+            expires_in=lifetime,
+            client_secret_expires_at=granted.client_secret_expires_at,
+            secret_ends_soon=granted.secret_ends_soon,
+            access_token_id=access_id.hex(),
+            family=family.hex(),
+            token_type=DPOP_TOKEN_TYPE if granted.key_thumbprint else BEARER,
+            authorization_details=granted.details,
+            issued_token_type=granted.issued_token_type,
+        )
+
+    def open_access(self, unverified_token: str, now: float) -> tuple[bytes, TokenRecord]:
+        """Give the id and the record of an access token of either format.
+
+        Raises:
+            InvalidToken: It is none of ours; of a signed one also when it has expired.
+        """
+        if looks_like_jwt(unverified_token):
+            return self._verify(unverified_token, now)
+        try:
+            return self._sealer.open(ACCESS, unverified_token)
+        except UnreadableToken:
+            raise InvalidToken("The access token is not valid.", reason="unreadable_token") from None
+
+    def open_refresh(self, unverified_token: str) -> tuple[bytes, TokenRecord]:
+        """Give the id and the record of a refresh token.
+
+        Raises:
+            UnreadableToken: It is none of ours.
+        """
+        return self._sealer.open(REFRESH, unverified_token)
+
+    def _sign(self, application: Application, access_id: bytes, record: TokenRecord) -> str:
+        signer = self._signers.find_signer(
+            application.policy.access_token_algorithm, ACCESS_TOKEN_TYPE, record.issued_at
+        )
+        if signer is None:
+            raise NoSigningKey(application.policy.access_token_algorithm)
+        confirmation = None
+        if record.key_thumbprint or record.certificate_thumbprint:
+            confirmation = Confirmation(record.key_thumbprint or None, record.certificate_thumbprint or None)
+        actor: Actor | None = None
+        for name in reversed(record.actors):
+            actor = Actor(name, actor)
+        return issue_jwt_access_token(
+            signer,
+            access_id,
+            record,
+            issuer=self._issuer,
+            audience=record.audience or (self._issuer,),
+            client_id=application.client_id,
+            confirmation=confirmation,
+            actor=actor,
+            authorization_details=record.details,
+        )
+
+    def _verify(self, unverified_token: str, now: float) -> tuple[bytes, TokenRecord]:
+        keys = self._signers.verification_keys(now)
+        token = verify_jwt_access_token(unverified_token, keys, issuer=self._issuer, audience=self._issuer, now=now)
+        actors = []
+        actor = token.actor
+        while actor is not None:
+            actors.append(actor.sub)
+            actor = actor.act
+        bound = token.confirmation or Confirmation()
+        return token.token_id, msgspec.structs.replace(
+            token.record,
+            audience=token.audience,
+            key_thumbprint=bound.jkt or "",
+            certificate_thumbprint=bound.x5t_s256 or "",
+            details=token.authorization_details,
+            actors=tuple(actors),
+        )

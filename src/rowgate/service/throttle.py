@@ -1,0 +1,129 @@
+"""Slows down who guesses: failed authentications, counted by application and address, and by address alone.
+
+Counted together with the address, a stranger cannot lock an application out: its own address has failed at nothing
+(PROTOCOL 119). Memory is bounded: of a flood of made-up client ids the oldest are forgotten, and the address that
+sends them is slowed down as a whole.
+"""
+
+from collections import OrderedDict
+
+from rowgate.oauth.errors import TooManyRequests
+
+FREE_FAILURES = 10  # of one application from one address, before it must wait
+FREE_FAILURES_OF_SOURCE = 100  # from one address, whatever the application
+FIRST_WAIT_SECONDS = 1
+LONGEST_WAIT_SECONDS = 60
+FORGET_SECONDS = 900  # 15 min without a failure
+MAX_KEPT = 10_000
+
+
+class _Failures:
+    """How often, when last, and until when it must wait."""
+
+    __slots__ = ("count", "is_told", "last_at", "wait_until")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last_at = 0.0
+        self.wait_until = 0.0
+        self.is_told = False  # of this wait there is a refusal on record
+
+
+class FailureThrottle:
+    """Each further failure doubles the wait, up to a minute.
+
+    One that has succeeded cannot be guessed into a wait from another address, nor by others from its own.
+    """
+
+    def __init__(self, *, max_kept: int = MAX_KEPT) -> None:
+        """Take how many counts are kept; an application at an address is one, an address another."""
+        self._max_kept = max_kept
+        self._kept: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
+        self._good: dict[tuple[str, str], None] = {}  # applications that have proved themselves, by address
+
+    def __len__(self) -> int:
+        """Give the number of counts that are kept."""
+        return len(self._kept)
+
+    def check(self, client_id: str, source: str, now: float) -> None:
+        """Let an attempt pass, or refuse it before any work is done.
+
+        Raises:
+            TooManyRequests: It must wait; the refusal says how long.
+        """
+        if not self._kept:
+            return
+        mine = (client_id, source)
+        # whoever has proved itself from an address does not wait for the others behind it
+        for key in (mine,) if mine in self._good else (mine, ("", source)):
+            failures = self._kept.get(key)
+            # a clock that jumped back must not keep anybody waiting for longer than the longest wait
+            if failures is not None and now < failures.wait_until <= now + LONGEST_WAIT_SECONDS:
+                is_first, failures.is_told = not failures.is_told, True
+                raise TooManyRequests(
+                    "Too many failed attempts. Wait.",
+                    reason="too_many_failures",
+                    retry_after_seconds=int(failures.wait_until - now) + 1,
+                    is_first=is_first,
+                )
+
+    def note_success(self, client_id: str, source: str) -> None:
+        """Remember that an application has proved itself from an address; what it failed before is forgotten."""
+        key = (client_id, source)
+        if key not in self._good:
+            if len(self._good) >= self._max_kept:
+                del self._good[next(iter(self._good))]
+            self._good[key] = None
+        if self._kept:
+            self._kept.pop(key, None)
+
+    def note_failure(self, client_id: str, source: str, now: float) -> None:
+        """Count an attempt that failed."""
+        self._count((client_id, source), FREE_FAILURES, now)
+        self._count(("", source), FREE_FAILURES_OF_SOURCE, now)
+
+    def _count(self, key: tuple[str, str], free: int, now: float) -> None:
+        failures = self._kept.get(key)
+        if failures is None or not 0 <= now - failures.last_at <= FORGET_SECONDS:
+            failures = self._kept[key] = _Failures()
+        self._kept.move_to_end(key)
+        failures.count += 1
+        failures.last_at = now
+        beyond = failures.count - free
+        if beyond >= 0:
+            failures.is_told = False
+            failures.wait_until = now + min(FIRST_WAIT_SECONDS * 2 ** min(beyond, 6), LONGEST_WAIT_SECONDS)
+        while len(self._kept) > self._max_kept:
+            self._kept.popitem(last=False)
+
+
+class TokenQuota:
+    """Tokens an application may get in a minute: a bucket that fills evenly (RFC 6585 §4)."""
+
+    def __init__(self) -> None:
+        """Start with every bucket full."""
+        self._buckets: dict[int, tuple[float, float]] = {}  # by application: tokens left, as of when
+
+    def take(self, application_number: int, tokens_per_minute: int, now: float) -> None:
+        """Take one token out of an application's bucket.
+
+        Args:
+            application_number: Whose.
+            tokens_per_minute: The quota, which is also the size of the bucket; 0: none, nothing is counted.
+            now: Seconds since 1970.
+
+        Raises:
+            TooManyRequests: It is empty; the refusal says when it is not.
+        """
+        if not tokens_per_minute:
+            return
+        left, as_of = self._buckets.get(application_number, (float(tokens_per_minute), now))
+        left = min(float(tokens_per_minute), left + max(0.0, now - as_of) * tokens_per_minute / 60)
+        if left < 1:
+            self._buckets[application_number] = (left, now)
+            raise TooManyRequests(
+                "The application has used up its tokens of this minute.",
+                reason="quota_used_up",
+                retry_after_seconds=int((1 - left) * 60 / tokens_per_minute) + 1,
+            )
+        self._buckets[application_number] = (left - 1, now)

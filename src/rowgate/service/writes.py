@@ -1,0 +1,145 @@
+"""Changes that a serving worker itself makes to the state: a revocation, a use of what may be used only once.
+
+The store that writes is opened with the first change, in the store thread: it is slow to load, and most workers
+never need it. Changes that come while others are being committed share the next transaction. Rule: nobody is told
+of a change before it is committed and this worker's own state holds it; other workers follow by themselves.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from rowgate.ports import Store, StoreError, StoreWriter
+from rowgate.service.follow import Follower
+
+MAX_WAITING = 1000  # changes; a disk that stands still must not gather more
+MAX_TOGETHER = 100  # changes in one transaction: it keeps other writers out
+
+_T = TypeVar("_T")
+Work: TypeAlias = Callable[[StoreWriter], _T]
+WhenWritten: TypeAlias = Callable[[_T | StoreError], None]
+
+_log = logging.getLogger("rowgate.writes")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    work: Work[Any]
+    when_written: WhenWritten[Any]
+
+
+class Writes:
+    """Makes changes in the store thread and answers on the event loop; every method is called there."""
+
+    def __init__(self, open_store: Callable[[], Store], follower: Follower, executor: Executor) -> None:
+        """Take how the store is opened, what brings this worker's state up to date, and the one store thread."""
+        self._open_store = open_store
+        self._follower = follower
+        self._executor = executor
+        self._store: Store | None = None  # of the store thread
+        self._waiting: list[_Job] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def write_then(self, work: Work[_T], when_written: WhenWritten[_T]) -> None:
+        """Have a change made; call back, after this has returned, with what it gave or why it could not be made.
+
+        Args:
+            work: Runs inside a transaction, in the store thread. It may be run again after the transaction of
+                another change was undone, so it does nothing but use the writer and return. What it raises undoes
+                it: a StoreError reaches the caller as it is, anything else as a StoreError with the cause.
+            when_written: Told after the commit, when this worker's state holds the change. A StoreError may also
+                mean that the change was made and could not be read back: the caller must be free to ask again.
+
+        Raises:
+            StoreError: Too many changes are waiting; nobody is called back.
+        """
+        if len(self._waiting) >= MAX_WAITING:
+            raise StoreError("too many changes are waiting to be written; try again")
+        self._waiting.append(_Job(work, when_written))
+        if self._task is None or self._task.done():
+            # a task of its own: a request that is given up must not leave a change half taken over
+            self._task = asyncio.get_running_loop().create_task(self._write_waiting())
+
+    async def write(self, work: Work[_T]) -> _T:
+        """Return what a change gave, as `write_then` does it.
+
+        Raises:
+            StoreError: It could not be made, or not be read back.
+        """
+        done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+
+        def settle(outcome: _T | StoreError) -> None:
+            if done.cancelled():
+                return
+            if isinstance(outcome, StoreError):
+                done.set_exception(outcome)
+            else:
+                done.set_result(outcome)
+
+        self.write_then(work, settle)
+        return await done
+
+    async def stop(self) -> None:
+        """Make what waits, then let go of the store."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        if self._store is not None:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._store.close)
+            self._store = None
+
+    async def _write_waiting(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            jobs, self._waiting = self._waiting[:MAX_TOGETHER], self._waiting[MAX_TOGETHER:]
+            outcomes = await loop.run_in_executor(self._executor, self._commit, jobs)
+            unread: StoreError | None = None
+            if any(not isinstance(outcome, StoreError) for outcome in outcomes.values()):
+                unread = await self._catch_up()
+            for job, outcome in outcomes.items():
+                told = outcome if unread is None or isinstance(outcome, StoreError) else unread
+                loop.call_soon(job.when_written, told)  # so that one that fails leaves the others theirs
+
+    async def _catch_up(self) -> StoreError | None:
+        try:
+            await self._follower.catch_up()
+        except StoreError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - whatever it is, everybody who waits gets an answer
+            _log.exception("a change cannot be read back")
+            return _wrap(error)
+        return None
+
+    def _commit(self, jobs: list[_Job]) -> dict[_Job, Any]:
+        """Make the changes in one transaction, those that fail left out; give what each gave, or its StoreError."""
+        outcomes: dict[_Job, Any] = {}
+        remaining = list(jobs)
+        while remaining:
+            current: _Job | None = None
+            results: list[Any] = []
+            try:
+                if self._store is None:
+                    self._store = self._open_store()
+                with self._store.changing() as change:
+                    for current in remaining:
+                        results.append(current.work(change))  # noqa: PERF401 - `current` must be known when it raises
+                    current = None
+            except Exception as error:  # noqa: BLE001 - whatever it is, everybody who waits gets an answer
+                if not isinstance(error, StoreError):
+                    _log.exception("a change cannot be made")
+                told = error if isinstance(error, StoreError) else _wrap(error)
+                if current is None:  # the store itself: it cannot be opened, is locked, or its disk is full
+                    return outcomes | dict.fromkeys(remaining, told)
+                outcomes[current] = told
+                remaining.remove(current)
+            else:
+                return outcomes | dict(zip(remaining, results, strict=True))
+        return outcomes
+
+
+def _wrap(error: Exception) -> StoreError:
+    told = StoreError("the change could not be made; the log has the reason")
+    told.__cause__ = error
+    return told

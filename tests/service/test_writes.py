@@ -1,0 +1,298 @@
+"""Changes that a serving worker makes: durable, together, seen here at once, and each with an answer of its own."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rowgate import wiring
+from rowgate.config import Settings
+from rowgate.ports import NameTaken, Store, StoreError, StoreWriter, UnknownName
+from rowgate.records import Revocation
+from rowgate.service import writes as module
+from rowgate.service.follow import Follower
+from rowgate.service.state import LiveState
+from rowgate.service.writes import Writes
+from store.conftest import make_application
+from support.homes import make_home
+
+FOREVER = 2**40
+
+
+class Worker:
+    """The part of a worker that writes and follows."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.opened = 0
+        self.transactions = 0
+        self.reader = wiring.open_reader(settings)
+        self.state = LiveState(self.reader.load_state())
+        self.executor = ThreadPoolExecutor(max_workers=1)
+        self.follower = Follower(self.reader, self.state, self.executor, lambda: 1000.0)
+        self.writes = Writes(self._open, self.follower, self.executor)
+
+    def _open(self) -> Store:
+        self.opened += 1
+        store = wiring.open_store(self.settings)
+        changing = store.changing
+
+        def counted() -> Any:
+            self.transactions += 1
+            return changing()
+
+        store.changing = counted  # type: ignore[method-assign]
+        return store
+
+    def knows(self, handle: bytes) -> bool:
+        return self.state.is_revoked(handle, b"")
+
+
+@pytest.fixture
+def settings(sample_database: Path, tmp_path: Path) -> Settings:
+    return make_home(tmp_path / "home", sample_database)
+
+
+@asynccontextmanager
+async def start_worker(settings: Settings) -> AsyncIterator[Worker]:
+    worker = Worker(settings)
+    try:
+        yield worker
+    finally:
+        await worker.writes.stop()
+        worker.executor.shutdown()
+        worker.reader.close()
+
+
+def kill(handle: bytes) -> Callable[[StoreWriter], bytes]:
+    def work(change: StoreWriter) -> bytes:
+        change.add_revocation(Revocation(handle, FOREVER))
+        return handle
+
+    return work
+
+
+def list_kept(settings: Settings) -> set[bytes]:
+    with closing(sqlite3.connect(settings.state_path)) as connection:
+        return {handle for (handle,) in connection.execute("SELECT handle FROM revocations")}
+
+
+async def gather(*waiting: Any) -> list[Any]:
+    return list(await asyncio.gather(*waiting, return_exceptions=True))
+
+
+def test_a_change_is_kept_and_known_here_before_it_is_answered(settings: Settings) -> None:
+    """No poll is under way: only the write itself can have brought the state up to date (PROTOCOL 82)."""
+
+    async def write_and_look(worker: Worker, handle: bytes) -> None:
+        known: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def answer(outcome: bytes | StoreError) -> None:
+            assert outcome == handle
+            known.set_result(worker.knows(handle) and handle in list_kept(settings))
+
+        worker.writes.write_then(kill(handle), answer)
+        assert not known.done(), "called back before it returned"
+        assert await known
+
+    async def story() -> None:
+        async with start_worker(settings) as worker:
+            for number in range(20):
+                await write_and_look(worker, bytes([number]) * 16)
+            assert worker.opened == 1
+
+    asyncio.run(story())
+
+
+def test_changes_that_come_together_share_a_transaction(settings: Settings) -> None:
+    async def story() -> None:
+        async with start_worker(settings) as worker:
+            handles = [bytes([number]) * 16 for number in range(40)]
+            assert await gather(*(worker.writes.write(kill(handle)) for handle in handles)) == handles
+            assert worker.transactions == 1
+            assert all(map(worker.knows, handles))
+            assert list_kept(settings) == set(handles)
+
+    asyncio.run(story())
+
+
+def test_one_that_fails_takes_nobody_along(settings: Settings) -> None:
+    """Each gets its own answer; what failed left nothing behind, and its neighbours' changes are kept."""
+
+    def half(change: StoreWriter) -> None:
+        change.add_revocation(Revocation(b"h" * 16, FOREVER))
+        change.set_enabled(999, enabled=False)
+
+    def taken(change: StoreWriter) -> None:
+        change.add_application(make_application("one"))
+        change.add_application(make_application("one"))
+
+    def broken(change: StoreWriter) -> None:
+        change.add_revocation(Revocation(b"b" * 16, FOREVER))
+        raise ZeroDivisionError
+
+    async def story() -> None:
+        async with start_worker(settings) as worker:
+            works: list[Callable[[StoreWriter], Any]] = [kill(b"1" * 16), half, kill(b"2" * 16), taken, broken]
+            outcomes = await gather(*map(worker.writes.write, works), worker.writes.write(kill(b"3" * 16)))
+            assert [type(outcome) for outcome in outcomes] == [bytes, UnknownName, bytes, NameTaken, StoreError, bytes]
+            assert isinstance(outcomes[4].__cause__, ZeroDivisionError)
+            assert list_kept(settings) == {b"1" * 16, b"2" * 16, b"3" * 16}
+            assert not worker.state.list_applications()
+
+    asyncio.run(story())
+
+
+def test_a_store_that_cannot_be_written_is_told_and_tried_again(settings: Settings) -> None:
+    async def story() -> None:
+        async with start_worker(settings) as worker:
+            away = settings.master_key_path.rename(settings.home / "away")
+            assert [type(told) for told in await gather(*(worker.writes.write(kill(b"a" * 16)) for _ in range(3)))] == [
+                StoreError,
+                StoreError,
+                StoreError,
+            ]
+            assert worker.opened == 1, "asked once for all of them"
+            away.rename(settings.master_key_path)
+            assert await worker.writes.write(kill(b"a" * 16)) == b"a" * 16
+            assert worker.knows(b"a" * 16)
+
+    asyncio.run(story())
+
+
+def test_changes_that_cannot_be_taken_are_refused_at_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that stands still gathers no more than so many; those that wait are made when it goes on."""
+    monkeypatch.setattr(module, "MAX_WAITING", 5)
+    loop: asyncio.AbstractEventLoop
+    has_begun, goes_on = asyncio.Event(), threading.Event()
+
+    def slow(change: StoreWriter) -> bytes:
+        loop.call_soon_threadsafe(has_begun.set)
+        assert goes_on.wait(20)
+        return kill(b"s" * 16)(change)
+
+    async def story() -> None:
+        nonlocal loop
+        loop = asyncio.get_running_loop()
+        async with start_worker(settings) as worker:
+            first = asyncio.create_task(worker.writes.write(slow))
+            await has_begun.wait()
+            waiting = [asyncio.create_task(worker.writes.write(kill(bytes([n]) * 16))) for n in range(5)]
+            await asyncio.sleep(0)
+            with pytest.raises(StoreError):
+                worker.writes.write_then(kill(b"x" * 16), lambda _: pytest.fail("it was refused"))
+            goes_on.set()
+            assert await gather(first, *waiting) == [b"s" * 16, *(bytes([n]) * 16 for n in range(5))]
+            assert worker.transactions == 2
+            assert not worker.knows(b"x" * 16)
+
+    asyncio.run(story())
+
+
+def test_a_request_that_is_given_up_does_not_stop_its_change(settings: Settings) -> None:
+    """Nor does an answer that fails keep another from its own."""
+
+    def fail(_outcome: object) -> None:
+        raise ZeroDivisionError
+
+    async def story() -> None:
+        told: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        async with start_worker(settings) as worker:
+            given_up = asyncio.create_task(worker.writes.write(kill(b"g" * 16)))
+            await asyncio.sleep(0)
+            given_up.cancel()
+            worker.writes.write_then(kill(b"f" * 16), fail)
+            assert await worker.writes.write(kill(b"n" * 16)) == b"n" * 16
+            assert all(worker.knows(sign * 16) for sign in (b"g", b"f", b"n"))
+        assert [type(context["exception"]) for context in told] == [ZeroDivisionError]
+
+    asyncio.run(story())
+
+
+def test_stop_makes_what_waits(settings: Settings) -> None:
+    async def story() -> None:
+        async with start_worker(settings) as worker:
+            for number in range(10):
+                worker.writes.write_then(kill(bytes([number]) * 16), lambda _: None)
+        assert len(list_kept(settings)) == 10
+
+    asyncio.run(story())
+
+
+def test_looks_at_the_same_time_never_take_the_state_back(settings: Settings) -> None:
+    """Writes, the follower's own looks and changes by somebody else, all at once: in the end everything is known."""
+
+    async def story() -> None:
+        async with start_worker(settings) as worker:
+            loop = asyncio.get_running_loop()
+            elsewhere = wiring.open_store(settings)
+            others = ThreadPoolExecutor(max_workers=1)
+
+            def change_elsewhere(handle: bytes) -> None:
+                with elsewhere.changing() as change:
+                    change.add_revocation(Revocation(handle, FOREVER))
+
+            handles = [number.to_bytes(16, "big") for number in range(60)]
+            sequences: list[int] = []
+
+            async def look() -> None:
+                await worker.follower.catch_up()
+                sequences.append(worker.state.sequence)
+
+            for place in range(0, len(handles), 3):
+                mine, theirs, last = handles[place : place + 3]
+                await asyncio.gather(
+                    worker.writes.write(kill(mine)),
+                    look(),
+                    loop.run_in_executor(others, change_elsewhere, theirs),
+                    look(),
+                    worker.writes.write(kill(last)),
+                )
+                assert worker.knows(mine)
+                assert worker.knows(last)
+            await worker.follower.catch_up()
+            assert all(map(worker.knows, handles))
+            assert sequences == sorted(sequences)
+            others.shutdown()
+            elsewhere.close()
+
+    asyncio.run(story())
+
+
+def test_a_look_that_is_broken_off_is_made_up_for(settings: Settings) -> None:
+    """The store says only once that something has changed: who was told and gave up must load everything."""
+
+    async def story() -> None:
+        async with start_worker(settings) as worker:
+            await worker.follower.catch_up()
+            with closing(wiring.open_store(settings)) as elsewhere, elsewhere.changing() as change:
+                change.add_revocation(Revocation(b"e" * 16, FOREVER))
+            look = asyncio.create_task(worker.follower.catch_up())
+            await asyncio.sleep(0)
+            look.cancel()
+            await gather(look)
+            assert not worker.follower.is_current
+            await worker.follower.catch_up()
+            assert worker.follower.is_current
+            assert worker.knows(b"e" * 16)
+
+    asyncio.run(story())
+
+
+def test_a_worker_that_never_writes_loads_no_sqlalchemy(settings: Settings) -> None:
+    program = (
+        "import sys; from rowgate import wiring; from rowgate.config import load_settings; from pathlib import Path\n"
+        f"wiring.build_app(load_settings(Path({str(settings.home)!r}), {{}}, {{}}))\n"
+        "assert 'sqlalchemy' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
