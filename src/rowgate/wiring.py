@@ -26,11 +26,13 @@ from rowgate.ports import AuditUnavailable, Clock, Entropy, RowSource
 from rowgate.rows.errors import RowsError
 from rowgate.service.admin.applications import ApplicationDesk
 from rowgate.service.admin.desk import Desk
+from rowgate.service.admin.enrolments import SecretDesk
 from rowgate.service.admin.keys import KeyDesk
 from rowgate.service.admin.objects import ObjectDesk
 from rowgate.service.admin.policies import PolicyDesk
 from rowgate.service.admin.tokens import TokenDesk
 from rowgate.service.clients import ClientAuthenticator
+from rowgate.service.expiry_watch import ExpiryWatch
 from rowgate.service.follow import Follower
 from rowgate.service.inspection import InspectionService
 from rowgate.service.key_keeper import KeyKeeper
@@ -56,6 +58,7 @@ from rowgate.web.logs import set_up_logs
 from rowgate.web.problems import Edge
 from rowgate.web.rows_endpoint import ALLOW as ROWS_ALLOW
 from rowgate.web.rows_endpoint import RowsEndpoint
+from rowgate.web.secret_endpoint import list_secret_endpoints
 from rowgate.web.token_endpoint import ALLOW as TOKEN_ALLOW
 from rowgate.web.token_endpoint import TokenEndpoint, refuse_method
 
@@ -212,6 +215,7 @@ class Administration:
     tokens: TokenDesk
     keys: KeyDesk
     policies: PolicyDesk
+    secrets: SecretDesk
 
 
 @contextlib.contextmanager
@@ -228,8 +232,9 @@ def open_administration(settings: Settings, *, actor: str, clock: Clock = time.t
     desk = Desk(store, source, make_recorder(writer), actor, clock, os.urandom)
     try:
         keys = KeyDesk(desk, _read_key_policy(settings))
+        policies = PolicyDesk(desk, keys)
         yield Administration(
-            ApplicationDesk(desk, keys), ObjectDesk(desk), TokenDesk(desk), keys, PolicyDesk(desk, keys)
+            ApplicationDesk(desk, keys), ObjectDesk(desk), TokenDesk(desk), keys, policies, SecretDesk(desk)
         )
     finally:
         writer.close()
@@ -281,13 +286,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             KeyDesk(desk, _read_key_policy(settings)).rotate_scheduled()
 
     keeper = KeyKeeper(
-        state,
-        sealer,
-        policy=_read_key_policy(settings),
-        rotate=rotate_keys,
-        audit=audit,
-        clock=clock,
-        entropy=entropy,
+        state, sealer, policy=_read_key_policy(settings), rotate=rotate_keys, audit=audit, clock=clock, entropy=entropy
     )
     signing_keys = SigningKeys(state)
     issuer = settings.issuer
@@ -295,6 +294,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
     clients = ClientAuthenticator(
         state, digest_key=state.keys.digest, issuer=issuer, clock=clock, throttle=FailureThrottle(), writes=writes
     )
+    watch = ExpiryWatch(state, writes, audit=audit, clock=clock)
     mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=entropy)
     proofs = ProofChecker(_read_dpop_policy(settings, state.keys.digest), clock=clock, entropy=entropy)
     inspection = InspectionService(
@@ -327,6 +327,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         audit.start()
         follower.start()
         keeper.start()
+        watch.start()
         await audit.record(ServerEvent(at=clock(), action="started", version=__version__, process=os.getpid()))
         # What was loaded stays for the life of the process: keep the collector from walking through it.
         gc.collect()
@@ -337,6 +338,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         finally:
             audit.record_soon(ServerEvent(at=clock(), action="stopped", version=__version__, process=os.getpid()))
             await keeper.stop()
+            await watch.stop()
             await writes.stop()
             await follower.stop()
             await rows.close()
@@ -375,6 +377,9 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         {
             **dict.fromkeys(TOKEN_PATHS, (refuse_method, TOKEN_ALLOW)),
             **list_inspection_endpoints(inspection, max_body_bytes=settings.max_token_body_bytes),
+            **list_secret_endpoints(
+                clients, writes, audit, clock=clock, entropy=entropy, digest_key=state.keys.digest, settings=settings
+            ),
             "/healthz": (HealthEndpoint({}), _READ_ALLOW),
             "/readyz": (HealthEndpoint(ready), _READ_ALLOW),
             metadata.AUTHORIZATION_SERVER: (server_document, _READ_ALLOW),

@@ -1,10 +1,11 @@
 """Rotation on real servers: two of them share a home and a clock, as two workers or replicas do."""
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 
 import httpx
@@ -21,10 +22,12 @@ from keys.conftest import (
     read_sealing_number,
     wait_for_kids,
 )
+from rowgate import wiring
 from rowgate.config import Settings
 from rowgate.oauth.jws import SigningAlgorithm
 from rowgate.oauth.signing import choose_signing_key, render_jwks
 from rowgate.oauth.tokens import ACCESS
+from rowgate.service import key_keeper
 from rowgate.service.admin.applications import NewCredentials
 from rowgate.service.admin.desk import AdminError
 from rowgate.service.key_plan import (
@@ -35,6 +38,7 @@ from rowgate.service.key_plan import (
     plan_keys,
     read_signing_keys,
 )
+from rowgate.store import sql_store
 from rowgate.store.reader import SqliteReader
 from support.clock import MovableClock
 from support.homes import add_application, administer
@@ -95,7 +99,7 @@ def test_protocol_116_a_key_is_shown_for_max_age_before_it_signs(settings: Setti
         events = servers[0].events(kind="administrative_change")
     assert 3 <= len(signed) <= 4
     added = [event["target"] for event in events if event["action"] == "key.add" and "ES256" in str(event)]
-    assert len(added) == len(set(added)), "two workers did the same"
+    assert len(added) == 4, "one at once, one for each day: two workers must not do the same"
     assert set(added) == set(first_shown)
     assert {event["actor"] for event in events if event["action"].startswith("key.")} == {"server"}
     gone = {event["target"] for event in events if event["action"] == "key.forget"}
@@ -260,3 +264,28 @@ def test_an_algorithm_that_is_asked_for_has_a_key_within_seconds(settings: Setti
         assert time.monotonic() - began < 8
         (made,) = [event for event in server.events(kind="administrative_change") if event["action"] == "key.add"]
     assert (made["actor"], made["details"]["algorithm"]) == ("server", "RS256")
+
+
+def test_a_state_that_cannot_be_written_delays_keys_and_nothing_else(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens and rows go on, readiness too; the key comes when the state can be written again."""
+    monkeypatch.setattr(key_keeper, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(sql_store, "BUSY_MILLISECONDS", 50)
+    made = add_application(settings, "load", (GRANTED,))
+    ask_for_jwt(settings, "ES256")
+    with closing(sqlite3.connect(settings.state_path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with run_server(settings) as running:
+            server = at_its_port(running)
+            for _ in range(20):
+                token = fetch_token(server.url, made.application.client_id, made.client_secret)["access_token"]
+                bearer = {"Authorization": f"Bearer {token}"}
+                rows = httpx.get(f"{server.url}/api/v1/data/{GRANTED}/rows?limit=1", headers=bearer)
+                assert rows.status_code == 200
+            assert httpx.get(server.url + "/readyz").status_code == 200
+            assert fetch_kids(server.url) == set()
+            other.execute("ROLLBACK")
+            wait_for_kids(server.url, 1)
+    with closing(wiring.open_reader(settings)) as look:
+        assert [key.algorithm for key in look.load_keys().signing] == ["ES256"]

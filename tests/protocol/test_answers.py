@@ -167,7 +167,13 @@ def test_authorization_server_document(world: World) -> None:
     assert document["issuer"] == world.server.url
     assert document["token_endpoint"] == world.server.url + TOKEN
     assert document["grant_types_supported"] == ["client_credentials", "refresh_token"]
-    assert document["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post"]
+    for endpoint in ("token", "introspection", "revocation"):
+        methods = document[f"{endpoint}_endpoint_auth_methods_supported"]
+        assert methods == ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+        algorithms = document[f"{endpoint}_endpoint_auth_signing_alg_values_supported"]
+        assert "none" not in algorithms
+        assert {"EdDSA", "ES256", "RS256"} <= set(algorithms)
+    assert {"EdDSA", "ES256"} <= set(document["dpop_signing_alg_values_supported"])
     assert world.client.post(document["token_endpoint"], data=_good(world)).status_code == 200
 
 

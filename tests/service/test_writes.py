@@ -112,6 +112,31 @@ def test_a_change_is_kept_and_known_here_before_it_is_answered(settings: Setting
     asyncio.run(story())
 
 
+def test_while_the_store_is_opened_the_worker_goes_on_following(settings: Settings) -> None:
+    """Loading what writes takes long; what others revoke in the meantime must hold within a second all the same."""
+    goes_on = threading.Event()
+
+    async def story() -> None:
+        async with start_worker(settings) as worker:
+            open_store = worker.writes._open_store
+
+            def open_slowly() -> Store:
+                assert goes_on.wait(20)
+                return open_store()
+
+            worker.writes._open_store = open_slowly
+            first = asyncio.create_task(worker.writes.write(kill(b"m" * 16)))
+            with closing(wiring.open_store(settings)) as elsewhere, elsewhere.changing() as change:
+                change.add_revocation(Revocation(b"e" * 16, FOREVER))
+            await worker.follower.catch_up()
+            assert worker.knows(b"e" * 16)
+            assert not first.done()
+            goes_on.set()
+            assert await first == b"m" * 16
+
+    asyncio.run(story())
+
+
 def test_changes_that_come_together_share_a_transaction(settings: Settings) -> None:
     async def story() -> None:
         async with start_worker(settings) as worker:
@@ -264,6 +289,22 @@ def test_looks_at_the_same_time_never_take_the_state_back(settings: Settings) ->
             assert sequences == sorted(sequences)
             others.shutdown()
             elsewhere.close()
+
+    asyncio.run(story())
+
+
+def test_whoever_looks_second_is_not_told_before_the_first_has_seen(settings: Settings) -> None:
+    """The store says only once that something has changed; both looks end with it known."""
+
+    async def story() -> None:
+        async with start_worker(settings) as worker:
+            await worker.follower.catch_up()
+            with closing(wiring.open_store(settings)) as elsewhere, elsewhere.changing() as change:
+                change.add_revocation(Revocation(b"e" * 16, FOREVER))
+            looks = {asyncio.create_task(worker.follower.catch_up()) for _ in range(3)}
+            await asyncio.wait(looks, return_when=asyncio.FIRST_COMPLETED)
+            assert worker.knows(b"e" * 16)
+            await asyncio.gather(*looks)
 
     asyncio.run(story())
 

@@ -21,6 +21,7 @@ from oauth.jose_makers import make_jwks, make_key, sign
 from rowgate import wiring
 from rowgate.oauth.model import JWT as JWT_FORMAT
 from rowgate.oauth.model import Application, ClientPolicy
+from rowgate.oauth.tokens import REFRESH, TokenSealer
 from support.homes import add_application, administer, make_home
 from support.servers import RunningServer, fetch_token, run_server, wait_until
 
@@ -174,6 +175,19 @@ def test_protocol_90_revoked_refresh_token_takes_its_access_tokens(world: World)
     assert world.main.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
     assert world.is_good(sibling["access_token"])
     assert world.find_event(answer)["token_type"] == "refresh_token"
+
+
+def test_any_refresh_token_of_a_family_takes_the_family(world: World) -> None:
+    """A successor of the first has an id of its own, and the family's handle."""
+    tokens = world.main.get_tokens()
+    with closing(wiring.open_store(world.server.settings)) as store:
+        sealer = TokenSealer(store.load_keys().sealing)
+    token_id, record = sealer.open(REFRESH, tokens["refresh_token"])
+    assert token_id == record.family
+    successor = sealer.seal(REFRESH, b"successor's id..", record)
+    assert world.main.revoke(successor).status_code == 200
+    assert not world.is_good(tokens["access_token"])
+    assert world.main.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
 
 
 def test_a_family_stays_dead_for_as_long_as_its_last_access_token(world: World) -> None:

@@ -18,6 +18,7 @@ COMMANDS = {
     "serve": "rowgate.cli.serve:serve",
     "app": "rowgate.cli.applications:app",
     "secret": "rowgate.cli.secrets:secret",
+    "enrol": "rowgate.cli.enrolments:enrol",
     "object": "rowgate.cli.objects:object_",
     "token": "rowgate.cli.tokens:token",
     "key": "rowgate.cli.keys:key",

@@ -13,7 +13,9 @@ from rowgate.cli.applications import (
     show_credentials,
 )
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
-from rowgate.cli.terminal import print_json, print_table, render_moment, say
+from rowgate.cli.terminal import Length, print_json, print_table, render_moment, say
+from rowgate.oauth.model import NEVER, ClientPolicy
+from rowgate.service.admin.enrolments import SecretPolicyChange
 
 
 @click.group()
@@ -75,3 +77,45 @@ def revoke(app: str, key_id: str, keep_tokens: bool, home: str | None) -> None:
     with administration(home) as desk:
         desk.applications.revoke_secret(app, key_id, kills_tokens=not keep_tokens)
     say(f"Secret {key_id} is revoked" + ("; its tokens stay good." if keep_tokens else ", and its tokens with it."))
+
+
+@secret.command()
+@click.argument("app")
+@click.option("--renew/--no-renew", default=None, help="Whether the application may get its next secret by itself.")
+@click.option("--overlap", metavar="LENGTH", help="How long the secret before stays good, up to 7d; or none.  [1h]")
+@click.option("--lifetime", metavar="LENGTH", help="Of renewed and enrolled secrets; or never.  [72h]")
+@click.option("--max-age", metavar="LENGTH", help="The oldest a line of renewed secrets may grow; or none.  [none]")
+@HOME_OPTION
+@JSON_OPTION
+def policy(
+    app: str,
+    renew: bool | None,
+    overlap: str | None,
+    lifetime: str | None,
+    max_age: str | None,
+    home: str | None,
+    as_json: bool,
+) -> None:
+    """Say whether an application renews its secrets, and for how long; without options, show what is set."""
+    wanted = SecretPolicyChange(
+        renew, _read_length(overlap, "none"), _read_length(lifetime, "never"), _read_length(max_age, "none")
+    )
+    with administration(home) as desk:
+        application = desk.secrets.set_policy(app, wanted)
+    shown = _describe_policy(application.policy)
+    if as_json:
+        print_json(shown)
+        return
+    for name, value in shown.items():
+        click.echo(f"{name:25} {value}")
+
+
+def _read_length(text: str | None, nothing: str) -> int | None:
+    if text is None:
+        return None
+    return NEVER if text == nothing else int(Length().convert(text, None, None))
+
+
+def _describe_policy(policy: ClientPolicy) -> dict[str, object]:
+    names = ("renew_secrets", "secret_overlap_seconds", "renewed_secret_seconds", "lineage_seconds")
+    return {name: getattr(policy, name) for name in names}

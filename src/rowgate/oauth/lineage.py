@@ -220,7 +220,7 @@ def _find_successor(application: Application, presented: Secret, now: float) -> 
     children = [secret for secret in application.secrets if secret.parent == presented.number and not secret.revoked]
     used = [secret for secret in children if secret.used_at]
     good = [secret for secret in children if not secret.is_expired(now)]
-    return (used or good or [None])[0]
+    return next(iter(used or good), None)
 
 
 def _is_young(policy: ClientPolicy, began_at: int, now: float) -> bool:
@@ -234,7 +234,9 @@ def _find_end(policy: ClientPolicy, began_at: int, now: float) -> int:
 
 
 def _limit_renewals(lineage: Sequence[Secret], presented: Secret, now: float) -> None:
-    made = sorted(secret.created_at for secret in lineage if secret.parent and secret.created_at > now - RENEWALS_SECONDS)
+    made = sorted(
+        secret.created_at for secret in lineage if secret.parent and secret.created_at > now - RENEWALS_SECONDS
+    )
     if len(made) >= MAX_RENEWALS:
         raise TooManyRequests(
             "The secret was renewed too often. Wait.",

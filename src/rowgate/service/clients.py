@@ -20,7 +20,7 @@ from rowgate.oauth.form import TokenParameters
 from rowgate.oauth.jwk_set import UnusableJwkSet, parse_jwk_set
 from rowgate.oauth.jws import VerificationKeys
 from rowgate.oauth.model import Application, Secret
-from rowgate.ports import Clock, StoreError, StoreWriter
+from rowgate.ports import Clock, StoreError, StoreWriter, UnknownName
 from rowgate.service.state import LiveState
 from rowgate.service.throttle import FailureThrottle
 from rowgate.service.writes import Writes
@@ -43,6 +43,16 @@ class Authenticated(msgspec.Struct, frozen=True):
     def secret_number(self) -> int:
         """The secret's number, 0 without one; it stands in tokens."""
         return 0 if self.secret is None else self.secret.number
+
+    @property
+    def is_first_use(self) -> bool:
+        """Tell whether a renewed secret proves its client for the first time: to be kept, see `oauth.lineage`."""
+        return self.secret is not None and bool(self.secret.parent) and not self.secret.used_at
+
+    @property
+    def must_be_noted(self) -> bool:
+        """Tell whether `use_up` must have succeeded before the client is answered."""
+        return bool(self.once) or self.is_first_use
 
 
 WhenAuthenticated: TypeAlias = Callable[[Authenticated | OAuthError | StoreError], None]
@@ -104,6 +114,7 @@ class ClientAuthenticator:
 
         Source: RFC 7523 §3 (7), RFC 9449 §11.1: jti values are kept so that nothing is replayed
         """
+        now = self._clock()
 
         def spend(change: StoreWriter) -> OAuthError | None:
             for handle, forget_at in client.once:
@@ -111,6 +122,11 @@ class ClientAuthenticator:
                     return InvalidClient(_FAILED, reason="assertion_replayed", key_id=client.key_id)
             if proof is not None and not change.use_once(proof.replay_handle, int(proof.forget_at) + 1):
                 return InvalidDpopProof("The DPoP proof was used before.", reason="proof_replayed")
+            if client.is_first_use:
+                try:
+                    change.note_secret_use(client.secret_number, used_at=int(now))
+                except UnknownName:  # the secret or its application was removed a moment ago
+                    return InvalidClient(_FAILED, reason="unknown_client", key_id=client.key_id)
             return None
 
         def settle(outcome: OAuthError | StoreError | None) -> None:

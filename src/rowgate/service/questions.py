@@ -104,7 +104,7 @@ class Questions:
             parameters, question = parse_token_question(request.content_type, request.body)
             refuse_credential_in_query(request.query)
             client = self._clients.authenticate(parameters, request.authorization, request.origin.source)
-            if client.once:
+            if client.must_be_noted:
                 await self._use_up(client)
             unverified_token = require_token(question)
         except OAuthError as refusal:

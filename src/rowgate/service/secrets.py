@@ -195,5 +195,5 @@ class SecretService:
         try:
             await self._audit.record(event)
         except AuditUnavailable:
-            _log.error("%s: the end of its line is not on record", application.client_id)  # noqa: TRY400 - no trace
+            _log.error("%s: the end of its line is not on record", application.client_id)
             raise

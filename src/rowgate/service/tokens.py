@@ -99,7 +99,7 @@ class TokenService:
             proof = self._proofs.verify(dpop, method="POST", url=url) if dpop else None
             granted = self._decide(parameters, client, proof, asked.at)
             self._quota.take(client.application.number, client.application.policy.tokens_per_minute, asked.at)
-            if client.once or proof is not None:
+            if client.must_be_noted or proof is not None:
                 self._use_up_then_issue(client, proof, granted, asked)
                 return
             issued = self._mint.make(granted)

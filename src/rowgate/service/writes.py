@@ -1,8 +1,9 @@
 """Changes that a serving worker itself makes to the state: a revocation, a use of what may be used only once.
 
-The store that writes is opened with the first change, in the store thread: it is slow to load, and most workers
-never need it. Changes that come while others are being committed share the next transaction. Rule: nobody is told
-of a change before it is committed and this worker's own state holds it; other workers follow by themselves.
+The store that writes is opened with the first change, for it is slow to load and most workers never need it, and in
+another thread than the one it works in, so that the worker goes on following. Changes that come while others are
+being committed share the next transaction. Rule: nobody is told of a change before it is committed and this worker's
+own state holds it; other workers follow by themselves.
 """
 
 import asyncio
@@ -39,7 +40,7 @@ class Writes:
         self._open_store = open_store
         self._follower = follower
         self._executor = executor
-        self._store: Store | None = None  # of the store thread
+        self._store: Store | None = None
         self._waiting: list[_Job] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -94,7 +95,12 @@ class Writes:
         loop = asyncio.get_running_loop()
         while self._waiting:
             jobs, self._waiting = self._waiting[:MAX_TOGETHER], self._waiting[MAX_TOGETHER:]
-            outcomes = await loop.run_in_executor(self._executor, self._commit, jobs)
+            try:
+                if self._store is None:
+                    self._store = await loop.run_in_executor(None, self._open_store)
+                outcomes = await loop.run_in_executor(self._executor, self._commit, self._store, jobs)
+            except Exception as error:  # noqa: BLE001 - whatever it is, everybody who waits gets an answer
+                outcomes = dict.fromkeys(jobs, _tell(error))
             unread: StoreError | None = None
             if any(not isinstance(outcome, StoreError) for outcome in outcomes.values()):
                 unread = await self._catch_up()
@@ -105,14 +111,12 @@ class Writes:
     async def _catch_up(self) -> StoreError | None:
         try:
             await self._follower.catch_up()
-        except StoreError as error:
-            return error
         except Exception as error:  # noqa: BLE001 - whatever it is, everybody who waits gets an answer
-            _log.exception("a change cannot be read back")
-            return _wrap(error)
+            return _tell(error)
         return None
 
-    def _commit(self, jobs: list[_Job]) -> dict[_Job, Any]:
+    @staticmethod
+    def _commit(store: Store, jobs: list[_Job]) -> dict[_Job, Any]:
         """Make the changes in one transaction, those that fail left out; give what each gave, or its StoreError."""
         outcomes: dict[_Job, Any] = {}
         remaining = list(jobs)
@@ -120,17 +124,13 @@ class Writes:
             current: _Job | None = None
             results: list[Any] = []
             try:
-                if self._store is None:
-                    self._store = self._open_store()
-                with self._store.changing() as change:
+                with store.changing() as change:
                     for current in remaining:
                         results.append(current.work(change))  # noqa: PERF401 - `current` must be known when it raises
                     current = None
             except Exception as error:  # noqa: BLE001 - whatever it is, everybody who waits gets an answer
-                if not isinstance(error, StoreError):
-                    _log.exception("a change cannot be made")
-                told = error if isinstance(error, StoreError) else _wrap(error)
-                if current is None:  # the store itself: it cannot be opened, is locked, or its disk is full
+                told = _tell(error)
+                if current is None:  # the store itself: it is locked, or its disk is full
                     return outcomes | dict.fromkeys(remaining, told)
                 outcomes[current] = told
                 remaining.remove(current)
@@ -139,7 +139,10 @@ class Writes:
         return outcomes
 
 
-def _wrap(error: Exception) -> StoreError:
+def _tell(error: Exception) -> StoreError:
+    if isinstance(error, StoreError):
+        return error
+    _log.error("a change cannot be made", exc_info=error)
     told = StoreError("the change could not be made; the log has the reason")
     told.__cause__ = error
     return told

@@ -16,6 +16,8 @@ PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
 TOKEN_PATH = "/api/v1/token"  # noqa: S105 - an address
 INTROSPECTION_PATH = "/api/v1/introspect"
 REVOCATION_PATH = "/api/v1/revoke"
+SECRET_PATH = "/api/v1/secret"  # noqa: S105 - an address
+ENROLMENT_PATH = "/api/v1/enrol"
 _HEADERS: Headers = [(b"content-type", b"application/json"), (b"cache-control", b"public, max-age=300")]
 
 
@@ -60,6 +62,9 @@ def describe_authorization_server(issuer: str) -> dict[str, object]:
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "dpop_signing_alg_values_supported": list(DEFAULT_ALGORITHMS),
         "scopes_supported": ["read"],
+        # ours; RFC 8414 §2 lets additional members be there, and clients MUST ignore those that they do not know
+        "rowgate_secret_endpoint": issuer + SECRET_PATH,
+        "rowgate_enrolment_endpoint": issuer + ENROLMENT_PATH,
     }
 
 

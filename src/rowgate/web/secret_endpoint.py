@@ -2,10 +2,17 @@
 
 import msgspec
 
+from rowgate.config import Settings
+from rowgate.ports import AuditSink, Clock, Entropy
 from rowgate.service.client_requests import ClientRequest
+from rowgate.service.clients import ClientAuthenticator
 from rowgate.service.enrolments import EnrolmentService
 from rowgate.service.secrets import SecretService
+from rowgate.service.throttle import FailureThrottle
+from rowgate.service.writes import Writes
+from rowgate.web.app import Endpoint
 from rowgate.web.exchange import Exchange
+from rowgate.web.metadata import ENROLMENT_PATH, SECRET_PATH
 from rowgate.web.problems import NO_STORE, HttpProblem
 
 ALLOW = b"POST, OPTIONS"
@@ -30,10 +37,9 @@ class SecretEndpoint:
 class EnrolmentEndpoint:
     """Answers redemptions; every error goes up to the dispatcher."""
 
-    def __init__(self, enrolments: EnrolmentService, *, issuer: str, max_body_bytes: int) -> None:
-        """Take the service, the address that clients use, and the largest body."""
+    def __init__(self, enrolments: EnrolmentService, *, max_body_bytes: int) -> None:
+        """Take the service and the largest body."""
         self._enrolments = enrolments
-        self._issuer = issuer
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -41,6 +47,33 @@ class EnrolmentEndpoint:
         request = await _read_request(exchange, self._max_body_bytes)
         enrolled = await self._enrolments.redeem(request)
         await exchange.respond(200, NO_STORE, _encode(enrolled))
+
+
+def list_secret_endpoints(
+    clients: ClientAuthenticator,
+    writes: Writes,
+    audit: AuditSink,
+    *,
+    clock: Clock,
+    entropy: Entropy,
+    digest_key: bytes,
+    settings: Settings,
+) -> dict[str, tuple[Endpoint, bytes]]:
+    """Give both endpoints by their paths, each with the methods it allows."""
+    max_body_bytes = settings.max_token_body_bytes
+    secrets = SecretService(clients, digest_key=digest_key, writes=writes, audit=audit, clock=clock, entropy=entropy)
+    enrolments = EnrolmentService(
+        digest_key=digest_key,
+        throttle=FailureThrottle(),
+        writes=writes,
+        audit=audit,
+        clock=clock,
+        entropy=entropy,
+    )
+    return {
+        SECRET_PATH: (SecretEndpoint(secrets, max_body_bytes=max_body_bytes), ALLOW),
+        ENROLMENT_PATH: (EnrolmentEndpoint(enrolments, max_body_bytes=max_body_bytes), ALLOW),
+    }
 
 
 async def _read_request(exchange: Exchange, max_body_bytes: int) -> ClientRequest:

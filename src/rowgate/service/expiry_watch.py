@@ -1,0 +1,113 @@
+"""Warns on record before an application has no good secret any more.
+
+Every worker looks; that a warning was given is kept in the store, so one of them gives it, once, and a restart gives
+it no second time.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Sequence
+
+from rowgate.audit.events import SecretsExpiring
+from rowgate.oauth.expiry import find_last_secret, find_warning
+from rowgate.oauth.model import Application, Secret
+from rowgate.ports import AuditSink, AuditUnavailable, Clock, StoreError, StoreWriter
+from rowgate.service.state import LiveState
+from rowgate.service.writes import Writes
+
+LOOK_SECONDS = 0.5
+RETRY_SECONDS = 30.0  # after a warning that could not be kept
+KEPT_SECONDS = 86_400  # 1 d after the end: no clock of a worker is that far behind
+
+_log = logging.getLogger("rowgate.secrets")
+
+
+class ExpiryWatch:
+    """Looks at the state's secrets; see `oauth.expiry` for when a warning is due."""
+
+    def __init__(self, state: LiveState, writes: Writes, *, audit: AuditSink, clock: Clock) -> None:
+        """Take the state to look at, and where warnings are kept and told."""
+        self._state = state
+        self._writes = writes
+        self._audit = audit
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+        self._warning: asyncio.Task[None] | None = None
+        self._watched: Sequence[tuple[Application, Secret]] = ()
+        self._watched_of: int | None = None  # the state's sequence number
+        self._settled: dict[bytes, int] = {}  # warnings that somebody gave, and when they may be forgotten
+        self._owed: list[SecretsExpiring] = []  # kept as given, and not on record yet
+
+    def start(self) -> None:
+        """Begin, in the running event loop."""
+        self._task = asyncio.get_running_loop().create_task(self._watch())
+
+    async def stop(self) -> None:
+        """End, leaving no warning half given; record and store must still be running."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._warning is not None:
+            await asyncio.wait([self._warning])
+
+    async def _watch(self) -> None:
+        while True:
+            pause = LOOK_SECONDS
+            try:
+                due = self._find_due(self._clock())
+                if due or self._owed:
+                    # shielded: between the store and the record there must be no stop
+                    self._warning = asyncio.get_running_loop().create_task(self._warn(due))
+                    await asyncio.shield(self._warning)
+            except (StoreError, AuditUnavailable) as error:
+                _log.warning("the end of a secret cannot be warned of now: %s", error)
+                pause = RETRY_SECONDS
+            except Exception:  # noqa: BLE001 - whatever it is, the next look must come
+                _log.exception("the end of a secret cannot be warned of")
+                pause = RETRY_SECONDS
+            await asyncio.sleep(pause)
+
+    def _find_due(self, now: float) -> dict[bytes, SecretsExpiring]:
+        if self._watched_of != self._state.sequence:
+            enabled = [application for application in self._state.list_applications() if application.enabled]
+            last = [(application, find_last_secret(application)) for application in enabled]
+            self._watched = [(application, secret) for application, secret in last if secret is not None]
+            self._watched_of = self._state.sequence
+        due: dict[bytes, SecretsExpiring] = {}
+        for application, secret in self._watched:
+            hours = find_warning(secret, now)
+            if hours and (handle := _make_handle(application, secret, hours)) not in self._settled:
+                due[handle] = SecretsExpiring(
+                    at=now,
+                    client_id=application.client_id,
+                    application=application.name,
+                    key_id=secret.key_id,
+                    expires_at=secret.expires_at,
+                    hours=hours,
+                )
+        return due
+
+    async def _warn(self, due: dict[bytes, SecretsExpiring]) -> None:
+        if due:
+            now = self._clock()
+
+            def keep(change: StoreWriter) -> list[bytes]:
+                change.forget_used(now)
+                return [h for h, event in due.items() if change.use_once(h, event.expires_at + KEPT_SECONDS)]
+
+            first = await self._writes.write(keep)
+            self._settled = {handle: until for handle, until in self._settled.items() if until >= now}
+            self._settled |= {handle: event.expires_at + KEPT_SECONDS for handle, event in due.items()}
+            for handle in first:
+                event = due[handle]
+                _log.warning("%s: its last secret ends in less than %d h", event.client_id, event.hours)
+                self._owed.append(event)
+        while self._owed:
+            await self._audit.record(self._owed[0])
+            del self._owed[0]
+
+
+def _make_handle(application: Application, secret: Secret, hours: int) -> bytes:
+    # by the end and not by the secret: a second secret of the same end is no news
+    return hashlib.sha256(f"secrets expiring {application.number} {secret.expires_at} {hours}".encode()).digest()
