@@ -74,7 +74,9 @@ def _prepare() -> tuple[TokenService, list[list[bytes]]]:
     clock, entropy, issuer = time.time, os.urandom, "http://localhost"
     mint = TokenMint(sealer, SigningKeys(state), issuer=issuer, entropy=entropy)
     proofs = ProofChecker(DpopPolicy(), clock=clock, entropy=entropy)
-    service = TokenService(state, _NoClients(), mint, proofs, issuer=issuer, audit=_NoRecord(), clock=clock)
+    service = TokenService(
+        state, _NoClients(), mint, proofs, _NoClients(), issuer=issuer, audit=_NoRecord(), clock=clock
+    )
     record = TokenRecord(1, 0, 1, now, now + LIFETIME_SECONDS, os.urandom(TOKEN_ID_BYTES), "read")
     tokens = [sealer.seal(ACCESS, os.urandom(TOKEN_ID_BYTES), record) for _ in range(TOKENS)]
     return service, [[f"Bearer {token}".encode()] for token in tokens]

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias
 
 from rowgate.audit.events import Event
-from rowgate.oauth.model import Application, ClientPolicy, Secret
+from rowgate.oauth.model import Application, ClientPolicy, RefreshFamily, Secret
 from rowgate.records import Changes, Enrolment, KeptSigningKey, KeyMaterial, ObjectSettings, Revocation, StateSnapshot
 from rowgate.rows.model import Dialect, ObjectDescription, ObjectListing, Statement, Value
 
@@ -224,6 +224,15 @@ class StoreWriter(Protocol):
             handle: 32 bytes, for example a hash over who used what.
             forget_at: Seconds since 1970 from when on it would be refused for its age anyway.
         """
+
+    def find_refresh_family(self, family: bytes) -> RefreshFamily | None:
+        """Give where a family of rotating refresh tokens stands, None before its first rotation."""
+
+    def keep_refresh_family(self, family: bytes, state: RefreshFamily, *, forget_at: int) -> None:
+        """Keep where a family stands, until its tokens have expired anyway."""
+
+    def forget_refresh_families(self, now: float) -> None:
+        """Drop the families whose tokens have expired."""
 
     def forget_used(self, now: float) -> None:
         """Drop the handles of what would be refused for its age."""

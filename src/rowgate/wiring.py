@@ -41,6 +41,7 @@ from rowgate.service.keys import SigningKeys
 from rowgate.service.mint import TokenMint
 from rowgate.service.proofs import ProofChecker
 from rowgate.service.questions import Questions
+from rowgate.service.rotation import RefreshRotation
 from rowgate.service.rows import ReadLimits, RowsService
 from rowgate.service.state import LiveState
 from rowgate.service.throttle import FailureThrottle
@@ -257,7 +258,9 @@ def build_worker(settings: Settings) -> App:
     return build_app(settings)
 
 
-def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy = os.urandom) -> App:
+def build_app(  # noqa: PLR0915 - one line for each part
+    settings: Settings, *, clock: Clock = time.time, entropy: Entropy = os.urandom
+) -> App:
     """Give the application; nothing runs before its lifespan begins.
 
     Args:
@@ -305,7 +308,8 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         issuer=issuer,
         audit=audit,
     )
-    tokens = TokenService(state, clients, mint, proofs, issuer=issuer, audit=audit, clock=clock)
+    rotation = RefreshRotation(writes, digest_key=state.keys.digest, clock=clock)
+    tokens = TokenService(state, clients, mint, proofs, rotation, issuer=issuer, audit=audit, clock=clock)
     rows = RowsService(
         state,
         source,

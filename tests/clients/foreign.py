@@ -13,9 +13,10 @@ from clients.prepare import GO_CLIENT, HERE, find_node
 
 _SECONDS = 60
 GRANTS = frozenset({"client_credentials", "refresh", "rows"})
+SIGNING = frozenset({"private_key_jwt", "dpop"})  # which a command of GRANTS asks for by its keys
 CLIENTS = {
-    "openid-client": GRANTS | {"metadata"},
-    "oauth4webapi": GRANTS | {"metadata"},
+    "openid-client": GRANTS | SIGNING | {"metadata"},
+    "oauth4webapi": GRANTS | SIGNING | {"metadata", "check_token"},
     "simple-oauth2": GRANTS,
     "golang.org/x/oauth2": GRANTS,
 }

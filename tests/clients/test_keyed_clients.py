@@ -12,6 +12,7 @@ import pytest
 from authlib.integrations.httpx_client import OAuth2Client
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
+from joserfc.jwk import KeySet
 
 from rowgate.service.admin.policies import PolicyChange
 from support.client_keys import ClientKey
@@ -76,7 +77,7 @@ def test_page_on_keys_does_what_it_says(server: RunningServer, tmp_path: Path) -
     assert (tmp_path / "private.json").stat().st_mode & 0o077 == 0
     client_id = add_keyed(server, "page-on-keys", (tmp_path / "public.json").read_text("utf-8"))
     assert "DisplayName" in run_example(use, tmp_path, URL=server.url, ID=client_id)
-    issued = [event for event in server.events() if event.get("client_id") == client_id and "token_id" in event]
+    issued = [event for event in server.events() if event.get("client_id") == client_id and "key_id" in event]
     assert issued[-1]["key_id"] == "2027-01"
 
 
@@ -118,7 +119,7 @@ class _Validator(JWTBearerTokenValidator):  # type: ignore[misc]
     """Authlib's resource server, which knows an issuer and its published keys."""
 
     def get_jwks(self) -> Any:
-        return httpx.get(f"{self.issuer}/.well-known/jwks.json").json()
+        return KeySet.import_key_set(httpx.get(f"{self.issuer}/.well-known/jwks.json").json())
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256"])

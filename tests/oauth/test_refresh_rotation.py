@@ -10,8 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from oauth.laws import law
 from rowgate.oauth.errors import InvalidGrant
+from rowgate.oauth.model import RefreshFamily
 from rowgate.oauth.refresh_rotation import (
-    RefreshFamily,
     Reuse,
     Rotate,
     Same,

@@ -171,9 +171,12 @@ def test_authorization_server_document(world: World) -> None:
         methods = document[f"{endpoint}_endpoint_auth_methods_supported"]
         assert methods == ["client_secret_basic", "client_secret_post", "private_key_jwt"]
         algorithms = document[f"{endpoint}_endpoint_auth_signing_alg_values_supported"]
+        assert isinstance(algorithms, list)
         assert "none" not in algorithms
         assert {"EdDSA", "ES256", "RS256"} <= set(algorithms)
-    assert {"EdDSA", "ES256"} <= set(document["dpop_signing_alg_values_supported"])
+    proof_algorithms = document["dpop_signing_alg_values_supported"]
+    assert isinstance(proof_algorithms, list)
+    assert {"EdDSA", "ES256"} <= set(proof_algorithms)
     assert world.client.post(document["token_endpoint"], data=_good(world)).status_code == 200
 
 

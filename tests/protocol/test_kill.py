@@ -1,11 +1,11 @@
 """What an administrator ends: it holds at a running server within one second, and ends nothing else."""
 
-import sqlite3
 from collections.abc import Callable
 
 from protocol.case import BASIC, CC, CREDENTIALS, ROWS, numbered
 from protocol.world import GRANTED, World, revoke
 from rowgate.oauth.model import NEVER
+from rowgate.service.admin.policies import TermsChange
 from support.homes import administer
 from support.servers import wait_until
 
@@ -162,11 +162,5 @@ def test_withdrawn_scope_stays_away_after_a_refresh(world: World) -> None:
 
 
 def _set_scope(world: World, scope: str) -> None:
-    """Change what no command changes yet, straight in the state."""
-    connection = sqlite3.connect(world.server.settings.state_path)
-    with connection:
-        connection.execute("UPDATE applications SET scope = ? WHERE name = 'main'", (scope,))
-        connection.execute(
-            "INSERT INTO changes (entity, name) SELECT 'application', number FROM applications WHERE name = 'main'"
-        )
-    connection.close()
+    with administer(world.server.settings) as desks:
+        desks.policies.set("main", terms=TermsChange(scope=scope))

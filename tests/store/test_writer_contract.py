@@ -105,6 +105,20 @@ def test_a_removed_application_is_gone_with_secrets_and_grants_and_its_number_is
     assert load(store) == (again, ())
 
 
+def test_terms_are_kept_and_nothing_else_changes(store: Store) -> None:
+    before, other = add(store, "app", "Table", secrets=(make_secret(),)), add(store, "other")
+    terms = {
+        "scope": ("read", "run"),
+        "refresh_tokens": not before.refresh_tokens,
+        "access_lifetime_seconds": 61,
+        "refresh_lifetime_seconds": 62,
+    }
+    with store.changing() as change:
+        change.set_terms(before.number, **terms)  # type: ignore[arg-type]
+    assert load(store) == (dataclasses.replace(before, **terms), ("Table",))  # type: ignore[arg-type]
+    assert load(store, "other")[0] == other
+
+
 def test_secrets_are_added_and_revoked(store: Store) -> None:
     number = add(store, secrets=(make_secret("k1"),)).number
     with store.changing() as change:
@@ -175,6 +189,9 @@ def test_a_revocation_holds_until_it_is_forgotten(store: Store) -> None:
     "call",
     [
         lambda change: change.set_enabled(NOBODY, enabled=True),
+        lambda change: change.set_terms(
+            NOBODY, scope=("read",), refresh_tokens=True, access_lifetime_seconds=1, refresh_lifetime_seconds=1
+        ),
         lambda change: change.remove_application(NOBODY),
         lambda change: change.raise_epoch(NOBODY),
         lambda change: change.grant(NOBODY, ["A"]),

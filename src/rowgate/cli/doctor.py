@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import click
 
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, open_settings
-from rowgate.cli.terminal import print_json
+from rowgate.cli.terminal import print_json, render_left
 from rowgate.config import ConfigError, Settings
 
 _MIN_FREE_BYTES = 536_870_912  # 512 MiB
@@ -53,6 +53,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield _database(settings)
     yield _record(settings)
     yield _room(settings)
+    yield _secrets(settings)
     yield _port(settings)
     now = time.time()
     shown = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now))
@@ -85,6 +86,28 @@ def _state(settings: Settings) -> Finding:
     except StoreError as error:
         return Finding(question, False, str(error))  # noqa: FBT003
     return Finding(question, True, f"{count} applications")  # noqa: FBT003
+
+
+def _secrets(settings: Settings) -> Finding:
+    from rowgate import wiring  # noqa: PLC0415
+    from rowgate.oauth.expiry import HOUR_SECONDS, find_last_secret, find_warning  # noqa: PLC0415
+    from rowgate.ports import StoreError  # noqa: PLC0415
+
+    question = "no application is about to have no good secret"
+    try:
+        store = wiring.open_reader(settings)
+        try:
+            applications = [grants.application for grants in store.load_state().grants if grants.application.enabled]
+        finally:
+            store.close()
+    except StoreError as error:
+        return Finding(question, False, str(error))  # noqa: FBT003
+    now = time.time()
+    last = [(application, find_last_secret(application)) for application in applications]
+    soon = [(app, secret) for app, secret in last if secret is not None and find_warning(secret, now)]
+    told = ", ".join(f"{app.name} {render_left(secret.expires_at, now)}" for app, secret in soon)
+    good = all(secret.expires_at - now > HOUR_SECONDS for _, secret in soon)
+    return Finding(question, good, told or "none within a day", "renew it, or make one: `rowgate secret add APP`")
 
 
 def _database(settings: Settings) -> Finding:

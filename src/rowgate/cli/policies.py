@@ -34,6 +34,9 @@ _POLICY_OPTIONS = (
     ),
     click.option("--token-format", type=click.Choice((SEALED, JWT)), help="Of its access tokens.  [sealed]"),
     click.option("--token-algorithm", type=click.Choice(SIGNING_ALGORITHMS), help="What signs a JWT.  [EdDSA]"),
+    click.option(
+        "--rotate-refresh/--no-rotate-refresh", default=None, help="A refresh token is replaced by each use of it."
+    ),
     click.option("--dpop/--no-dpop", default=None, help="Only tokens that are bound to a key of its own (RFC 9449)."),
     click.option(
         "--tokens-per-minute",
@@ -57,6 +60,7 @@ def read_policy_change(
     jwks: BinaryIO | None,
     token_format: Any,
     token_algorithm: Any,
+    rotate_refresh: bool | None,
     dpop: bool | None,
     tokens_per_minute: int | None,
     no_jwks: bool = False,
@@ -72,6 +76,7 @@ def read_policy_change(
         jwks=text,
         access_token_format=token_format,
         access_token_algorithm=token_algorithm,
+        rotate_refresh_tokens=rotate_refresh,
         dpop_bound_tokens=dpop,
         tokens_per_minute=tokens_per_minute,
     )
@@ -136,6 +141,7 @@ def describe_terms(application: Application) -> dict[str, object]:
         ],
         "access_token_format": policy.access_token_format,
         "access_token_algorithm": policy.access_token_algorithm if policy.access_token_format == JWT else None,
+        "rotate_refresh_tokens": policy.rotate_refresh_tokens,
         "dpop_bound_tokens": policy.dpop_bound_tokens,
         "tokens_per_minute": policy.tokens_per_minute,
     }
@@ -150,6 +156,7 @@ def list_terms(application: Application) -> list[tuple[str, str]]:
         ("scope", " ".join(application.scope)),
         ("access tokens", f"{access}, good for {render_length(application.access_lifetime_seconds)}"),
         ("refresh tokens", refresh if application.refresh_tokens else "none"),
+        ("refresh tokens are", "replaced by each use" if policy.rotate_refresh_tokens else "kept until they expire"),
         ("bound to a key", "always, by DPoP" if policy.dpop_bound_tokens else "when it sends a DPoP proof"),
         ("tokens per minute", str(policy.tokens_per_minute or "any number")),
         ("signs in with", ", ".join(policy.authentication_methods)),

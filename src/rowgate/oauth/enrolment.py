@@ -1,6 +1,6 @@
 """One-time enrolment codes: reads a redemption, and registers the keys that it brings.
 
-Rule: a code that is unknown, expired or used is refused in the same words; only the record knows which.
+Rule: whatever is refused here leaves the code good; `service.enrolments` says what becomes of the code.
 """
 
 import json
@@ -10,11 +10,11 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
-from rowgate.oauth.errors import InvalidClientMetadata, InvalidGrant, InvalidRequest
+from rowgate.oauth.errors import InvalidClientMetadata, InvalidRequest
 from rowgate.oauth.jwk_set import UnusableJwkSet, parse_jwk_set
 from rowgate.oauth.model import ClientPolicy
 
-MAX_CODE_LENGTH = 128
+MAX_CODE_LENGTH = 128  # a code has 48
 _JSON_TYPES = (b"application/json", b"")
 
 
@@ -61,11 +61,6 @@ def parse_redemption(content_type: bytes | None, body: bytes, query: bytes) -> R
     if not isinstance(code, str):
         raise InvalidRequest("The code must be a string.", reason="not_a_string")
     return Redemption(code, encoded)
-
-
-def refuse_code(reason: str) -> InvalidGrant:
-    """Give the one refusal of every code that does not count; only `reason` tells why."""
-    return InvalidGrant("The code is not valid.", reason=reason)
 
 
 def register_keys(policy: ClientPolicy, unverified_jwks: bytes) -> ClientPolicy:

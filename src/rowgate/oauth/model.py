@@ -92,6 +92,15 @@ class Application:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class RefreshFamily:
+    """Where a family stands."""
+
+    current: int  # number of the current token; the one before it may be repeated within the grace
+    rotated_at: float  # seconds since 1970: when it became current
+    revoked: bool = False
+
+
 class IssuedTokens(msgspec.Struct, frozen=True):
     """An access token and perhaps a refresh token, sealed, with what the response tells of them.
 

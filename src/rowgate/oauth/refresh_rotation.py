@@ -22,19 +22,11 @@ import hmac
 from dataclasses import dataclass
 
 from rowgate.oauth.errors import InvalidGrant
+from rowgate.oauth.model import RefreshFamily
 
 GRACE_SECONDS = 10
 TOKEN_ID_BYTES = 16
 _PURPOSE = b"rowgate refresh token id\x00"
-
-
-@dataclass(frozen=True, slots=True)
-class RefreshFamily:
-    """Where a family stands."""
-
-    current: int  # number of the current token; the one before it may be repeated within the grace
-    rotated_at: float  # seconds since 1970: when it became current
-    revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

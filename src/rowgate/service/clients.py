@@ -23,7 +23,7 @@ from rowgate.oauth.model import Application, Secret
 from rowgate.ports import Clock, StoreError, StoreWriter, UnknownName
 from rowgate.service.state import LiveState
 from rowgate.service.throttle import FailureThrottle
-from rowgate.service.writes import Writes
+from rowgate.service.writes import Forgetting, Writes
 
 _FAILED = "Client authentication failed."
 _KEPT_KEY_SETS = 1000
@@ -78,6 +78,7 @@ class ClientAuthenticator:
         self._clock = clock
         self._throttle = throttle
         self._writes = writes
+        self._forgetting = Forgetting()
 
     def authenticate(self, parameters: TokenParameters, authorization: Sequence[bytes], source: str) -> Authenticated:
         """Give the client of a request; an assertion it presents is not yet used up, see `use_up`.
@@ -117,6 +118,7 @@ class ClientAuthenticator:
         now = self._clock()
 
         def spend(change: StoreWriter) -> OAuthError | None:
+            self._forgetting.forget(change, now)
             for handle, forget_at in client.once:
                 if not change.use_once(handle, forget_at):
                     return InvalidClient(_FAILED, reason="assertion_replayed", key_id=client.key_id)

@@ -11,7 +11,7 @@ import msgspec
 from rowgate.audit.events import EnrolmentRedeemed, EnrolmentReplayed
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.client_auth import CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, digest_client_secret
-from rowgate.oauth.enrolment import MAX_CODE_LENGTH, Redemption, parse_redemption, refuse_code, register_keys
+from rowgate.oauth.enrolment import MAX_CODE_LENGTH, Redemption, parse_redemption, register_keys
 from rowgate.oauth.errors import InvalidGrant, OAuthError, UnauthorizedClient
 from rowgate.oauth.lineage import (
     KEY_ID_RANDOM_BYTES,
@@ -30,6 +30,7 @@ from rowgate.service.writes import Writes
 
 ENDPOINT = "enrol"
 SECRET_NAME = "enrolled"  # noqa: S105 - what such a secret is called
+_REFUSED = "The code is not valid."  # whatever is wrong with it: only the record knows
 _GUESSER = "enrolment"  # all guesses of one address count together: a code names no client
 
 _log = logging.getLogger("rowgate.secrets")
@@ -111,7 +112,7 @@ class EnrolmentService:
             outcome = await self._decide_and_write(redemption, fresh, now)
             if isinstance(outcome, _Replayed):
                 await self._tell_of_replay(outcome, origin, now)
-                raise refuse_code("used_code")
+                raise InvalidGrant(_REFUSED, reason="used_code")
             if isinstance(outcome, OAuthError):
                 raise outcome
         except (OAuthError, StoreError) as refusal:
@@ -142,19 +143,19 @@ class EnrolmentService:
     ) -> _Redeemed | _Replayed | OAuthError:
         code = redemption.presented_code
         if len(code) > MAX_CODE_LENGTH or not code.isascii():
-            return refuse_code("unknown_code")
+            return InvalidGrant(_REFUSED, reason="unknown_code")
         digest = digest_enrolment_code(self._digest_key, code)
 
         def work(change: StoreWriter) -> _Redeemed | _Replayed | OAuthError:
             enrolment, application = change.find_enrolment(digest), change.find_enrolled_application(digest)
             if enrolment is None or application is None:
-                return refuse_code("unknown_code")
+                return InvalidGrant(_REFUSED, reason="unknown_code")
             if enrolment.redeemed_at:
                 return _Replayed(application, enrolment.redeemed_at)
             if now >= enrolment.expires_at:
-                return refuse_code("expired_code")
+                return InvalidGrant(_REFUSED, reason="expired_code")
             if not application.enabled:
-                return refuse_code("disabled_application")
+                return InvalidGrant(_REFUSED, reason="disabled_application")
             try:
                 return self._write(
                     change, digest, application, unverified_jwks=redemption.unverified_jwks, fresh=fresh, now=int(now)

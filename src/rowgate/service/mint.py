@@ -17,6 +17,7 @@ from rowgate.oauth.jwt_access_token import (
 from rowgate.oauth.model import BEARER, JWT, Application, IssuedTokens
 from rowgate.oauth.tokens import ACCESS, REFRESH, TOKEN_ID_BYTES, TokenRecord, TokenSealer, UnreadableToken
 from rowgate.ports import Entropy, StoreError
+from rowgate.service.rotation import Successor
 
 DPOP_TOKEN_TYPE = "DPoP"  # noqa: S105 - the type's name, RFC 9449 §5
 
@@ -47,7 +48,8 @@ class Granted(msgspec.Struct, frozen=True):
     scope: str
     now: int
     family: bytes = b""  # of the refresh token that was used; empty: a new family
-    has_refresh_token: bool = False  # whether one is issued
+    has_refresh_token: bool = False  # whether a new one is issued
+    rotates: tuple[bytes, TokenRecord] | None = None  # the presented refresh token, where it is to be replaced
     lifetime_seconds: int = 0  # of the access token; 0: the application's
     audience: tuple[str, ...] = ()
     key_thumbprint: str = ""
@@ -84,8 +86,8 @@ class TokenMint:
         self._issuer = issuer
         self._entropy = entropy
 
-    def make(self, granted: Granted) -> IssuedTokens:
-        """Give the tokens of a grant.
+    def make(self, granted: Granted, successor: Successor | None = None) -> IssuedTokens:
+        """Give the tokens of a grant; with the successor of the refresh token that it replaces, where it does.
 
         Raises:
             NoSigningKey: The application wants signed tokens and there is no key for its algorithm yet.
@@ -94,7 +96,9 @@ class TokenMint:
         access_id, family = random[:TOKEN_ID_BYTES], granted.family or random[TOKEN_ID_BYTES:]
         application = granted.application
         refresh_token = None
-        if granted.has_refresh_token:
+        if successor is not None:
+            refresh_token = self._sealer.seal(REFRESH, successor.token_id, successor.record)
+        elif granted.has_refresh_token:
             record = granted.make_record(family, application.refresh_lifetime_seconds)
             refresh_token = self._sealer.seal(REFRESH, family, record)
         lifetime = granted.lifetime_seconds or application.access_lifetime_seconds

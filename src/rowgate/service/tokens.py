@@ -26,6 +26,7 @@ from rowgate.service.clients import Authenticated, ClientAuthenticator
 from rowgate.service.mint import Granted, TokenMint
 from rowgate.service.origin import Origin
 from rowgate.service.proofs import ProofChecker
+from rowgate.service.rotation import RefreshRotation, Successor
 from rowgate.service.state import LiveState
 from rowgate.service.throttle import TokenQuota
 
@@ -41,6 +42,7 @@ class TokenService:
         clients: ClientAuthenticator,
         mint: TokenMint,
         proofs: ProofChecker,
+        rotation: RefreshRotation,
         *,
         issuer: str,
         audit: AuditSink,
@@ -51,6 +53,7 @@ class TokenService:
         self._clients = clients
         self._mint = mint
         self._proofs = proofs
+        self._rotation = rotation
         self._issuer = issuer
         self._audit = audit
         self._clock = clock
@@ -99,7 +102,7 @@ class TokenService:
             proof = self._proofs.verify(dpop, method="POST", url=url) if dpop else None
             granted = self._decide(parameters, client, proof, asked.at)
             self._quota.take(client.application.number, client.application.policy.tokens_per_minute, asked.at)
-            if client.must_be_noted or proof is not None:
+            if client.must_be_noted or proof is not None or granted.rotates is not None:
                 self._use_up_then_issue(client, proof, granted, asked)
                 return
             issued = self._mint.make(granted)
@@ -166,15 +169,16 @@ class TokenService:
             raise InvalidDpopProof("The application's token requests need a DPoP proof.", reason="proof_required")
         thumbprint = "" if proof is None else proof.jkt
         if isinstance(request, RefreshRequest):
-            record, scope = self._decide_refresh(client, request, thumbprint, now)
-            # Not rotated (docs/choices.md): the client keeps its refresh token (RFC 6749 §6).
-            return _grant(client, REFRESH_TOKEN, scope, thumbprint, now, family=record.family)
+            token_id, record, scope = self._decide_refresh(client, request, thumbprint, now)
+            # By default not rotated (docs/choices.md): the client keeps its refresh token (RFC 6749 §6).
+            rotates = (token_id, record) if application.policy.rotate_refresh_tokens else None
+            return _grant(client, REFRESH_TOKEN, scope, thumbprint, now, family=record.family, rotates=rotates)
         scope = narrow_scope(request.scope, application.scope)
         return _grant(client, CLIENT_CREDENTIALS, scope, thumbprint, now, has_refresh_token=application.refresh_tokens)
 
     def _decide_refresh(
         self, client: Authenticated, request: RefreshRequest, thumbprint: str, now: float
-    ) -> tuple[TokenRecord, tuple[str, ...]]:
+    ) -> tuple[bytes, TokenRecord, tuple[str, ...]]:
         try:
             token_id, record = self._mint.open_refresh(request.refresh_token)
         except UnreadableToken:
@@ -183,25 +187,34 @@ class TokenService:
         scope = decide_refresh(record, client.application, request.scope, revoked=revoked, now=now)
         if record.key_thumbprint != thumbprint:
             raise InvalidGrant("The refresh token is bound to another key.", reason="other_key")  # PROTOCOL 84
-        return record, scope
+        return token_id, record, scope
 
     def _use_up_then_issue(
         self, client: Authenticated, proof: DpopProof | None, granted: Granted, asked: "_Asked"
     ) -> None:
-        """Spend the assertion and the proof for every worker, then go on; nothing was given before."""
+        """Spend the assertion and the proof and rotate for every worker, then go on; nothing was given before."""
 
-        def go_on(refusal: OAuthError | StoreError | None) -> None:
+        def rotate(refusal: OAuthError | StoreError | None) -> None:
+            if refusal is None and granted.rotates is not None:
+                self._rotation.rotate_then(*granted.rotates, issue)
+            else:
+                issue(refusal)
+
+        def issue(outcome: Successor | OAuthError | StoreError | None) -> None:
             try:
-                if refusal is None:
-                    self._put_on_record(granted, self._mint.make(granted), asked)
+                if isinstance(outcome, (OAuthError, StoreError)):
+                    self._refuse(outcome, asked)
                 else:
-                    self._refuse(refusal, asked)
+                    self._put_on_record(granted, self._mint.make(granted, outcome), asked)
             except StoreError as error:
                 self._refuse(error, asked)
             except Exception as error:  # noqa: BLE001 - nobody above would answer the request
                 asked.reply(error)
 
-        self._clients.use_up(client, go_on, proof=proof)
+        if client.must_be_noted or proof is not None:
+            self._clients.use_up(client, rotate, proof=proof)
+        else:
+            rotate(None)
 
     def _put_on_record(self, granted: Granted, issued: IssuedTokens, asked: "_Asked") -> None:
         event = TokenIssued(
@@ -258,6 +271,7 @@ def _grant(
     *,
     family: bytes = b"",
     has_refresh_token: bool = False,
+    rotates: tuple[bytes, TokenRecord] | None = None,
 ) -> Granted:
     return Granted(
         application=client.application,
@@ -270,6 +284,7 @@ def _grant(
         now=int(now),
         family=family,
         has_refresh_token=has_refresh_token,
+        rotates=rotates,
         key_thumbprint=key_thumbprint,
     )
 

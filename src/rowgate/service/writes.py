@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 from rowgate.ports import Store, StoreError, StoreWriter
 from rowgate.service.follow import Follower
 
+FORGET_SECONDS = 60.0
 MAX_WAITING = 1000  # changes; a disk that stands still must not gather more
 MAX_TOGETHER = 100  # changes in one transaction: it keeps other writers out
 
@@ -30,6 +31,22 @@ _log = logging.getLogger("rowgate.writes")
 class _Job:
     work: Work[Any]
     when_written: WhenWritten[Any]
+
+
+class Forgetting:
+    """Drops what is too old to matter, now and then, inside a transaction that is open anyway."""
+
+    def __init__(self) -> None:
+        """Be due at once."""
+        self._next_at = 0.0
+
+    def forget(self, change: StoreWriter, now: float) -> None:
+        """Drop it when a minute is over, or when the clock was set back."""
+        if now < self._next_at <= now + FORGET_SECONDS:
+            return
+        self._next_at = now + FORGET_SECONDS
+        change.forget_used(now)
+        change.forget_refresh_families(now)
 
 
 class Writes:

@@ -8,11 +8,22 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import IntegrityError
 
-from rowgate.oauth.model import NEVER, Application, ClientPolicy, Secret
+from rowgate.oauth.model import NEVER, Application, ClientPolicy, RefreshFamily, Secret
 from rowgate.ports import NameTaken, UnknownName
 from rowgate.records import Enrolment, ObjectSettings, Revocation
 from rowgate.store import loading
-from rowgate.store.schema import aliases, applications, changes, enrolments, grants, objects, revocations, secrets, used
+from rowgate.store.schema import (
+    aliases,
+    applications,
+    changes,
+    enrolments,
+    grants,
+    objects,
+    refresh_families,
+    revocations,
+    secrets,
+    used,
+)
 from rowgate.store.signing_keys import SqlKeyWriter
 
 KEPT_CHANGES = 10_000  # a follower that is further behind loads everything
@@ -260,6 +271,29 @@ class SqlWriter:
         if found is None:
             self._connection.execute(sa.insert(used).values(handle=handle, forget_at=forget_at))
         return found is None
+
+    def find_refresh_family(self, family: bytes) -> RefreshFamily | None:
+        """See `ports.StoreWriter`."""
+        columns = sa.select(refresh_families.c.current, refresh_families.c.rotated_at, refresh_families.c.revoked)
+        found = self._connection.execute(columns.where(refresh_families.c.family == family)).first()
+        return None if found is None else RefreshFamily(found.current, found.rotated_at, revoked=found.revoked)
+
+    def keep_refresh_family(self, family: bytes, state: RefreshFamily, *, forget_at: int) -> None:
+        """See `ports.StoreWriter`."""
+        self._connection.execute(sa.delete(refresh_families).where(refresh_families.c.family == family))
+        self._connection.execute(
+            sa.insert(refresh_families).values(
+                family=family,
+                current=state.current,
+                rotated_at=int(state.rotated_at),
+                revoked=state.revoked,
+                forget_at=forget_at,
+            )
+        )
+
+    def forget_refresh_families(self, now: float) -> None:
+        """See `ports.StoreWriter`."""
+        self._connection.execute(sa.delete(refresh_families).where(refresh_families.c.forget_at < now))
 
     def forget_used(self, now: float) -> None:
         """See `ports.StoreWriter`."""

@@ -1,8 +1,13 @@
 // oauth4webapi 3: every request and every answer by hand, each answer judged by the standard.
 import * as oauth from "oauth4webapi";
 import { converse, Refusal, takeRows } from "./conversation.mjs";
+import { importKeyPair, importPrivateKey } from "./keys.mjs";
 
-const METHODS = { client_secret_basic: oauth.ClientSecretBasic, client_secret_post: oauth.ClientSecretPost };
+const METHODS = {
+  client_secret_basic: (command) => oauth.ClientSecretBasic(command.client_secret),
+  client_secret_post: (command) => oauth.ClientSecretPost(command.client_secret),
+  private_key_jwt: async (command) => oauth.PrivateKeyJwt(await importPrivateKey(command)),
+};
 
 async function discover({ issuer }) {
   const answer = await oauth.discoveryRequest(new URL(issuer), { algorithm: "oauth2" });
@@ -24,26 +29,69 @@ async function orRefusal(promise) {
   }
 }
 
+/** Do it with proofs when the command has a key for them; once more when the server asks for a nonce. */
+async function withProofs(command, act) {
+  const client = { client_id: command.client_id };
+  const pair = await importKeyPair(command);
+  const options = pair ? { DPoP: oauth.DPoP(client, pair) } : {};
+  try {
+    return await act(client, options);
+  } catch (error) {
+    if (!pair || !oauth.isDPoPNonceError(error)) throw error;
+    return await act(client, options);
+  }
+}
+
+async function askForTokens(command, request, process) {
+  const server = await discover(command);
+  const authentication = await METHODS[command.method](command);
+  const ask = async (client, options) =>
+    process(server, client, await request(server, client, authentication, options));
+  return orRefusal(withProofs(command, ask));
+}
+
 await converse({
   metadata: discover,
-  client_credentials: async (command) => {
-    const server = await discover(command);
-    const client = { client_id: command.client_id };
-    const authentication = METHODS[command.method](command.client_secret);
-    const answer = await oauth.clientCredentialsGrantRequest(server, client, authentication, command.parameters ?? {});
-    return orRefusal(oauth.processClientCredentialsResponse(server, client, answer));
+  client_credentials: (command) => {
+    const request = (server, client, authentication, options) =>
+      oauth.clientCredentialsGrantRequest(server, client, authentication, command.parameters ?? {}, options);
+    return askForTokens(command, request, oauth.processClientCredentialsResponse);
   },
-  refresh: async (command) => {
-    const server = await discover(command);
-    const client = { client_id: command.client_id };
-    const authentication = METHODS[command.method](command.client_secret);
-    const answer = await oauth.refreshTokenGrantRequest(server, client, authentication, command.refresh_token, {
-      additionalParameters: command.parameters ?? {},
-    });
-    return orRefusal(oauth.processRefreshTokenResponse(server, client, answer));
+  refresh: (command) => {
+    const request = (server, client, authentication, options) =>
+      oauth.refreshTokenGrantRequest(server, client, authentication, command.refresh_token, {
+        additionalParameters: command.parameters ?? {},
+        ...options,
+      });
+    return askForTokens(command, request, oauth.processRefreshTokenResponse);
   },
   rows: async (command) => {
     const url = new URL(command.rows_url);
-    return takeRows(await orRefusal(oauth.protectedResourceRequest(command.access_token, "GET", url)));
+    const read = (client, options) =>
+      oauth.protectedResourceRequest(command.access_token, "GET", url, undefined, undefined, options);
+    return takeRows(await orRefusal(withProofs(command, read)));
+  },
+  // As a resource server does: the published keys, RFC 9068 §4, and for a bound token its proof.
+  check_token: async (command) => {
+    const server = await discover(command);
+    const pair = await importKeyPair(command);
+    const headers = { authorization: `${pair ? "DPoP" : "Bearer"} ${command.access_token}` };
+    const request = new Request(command.rows_url, { headers });
+    if (pair) {
+      const client = { client_id: command.client_id };
+      let proof;
+      const catchProof = async (_url, { headers: sent }) => {
+        proof = new Headers(sent).get("dpop");
+        return new Response(null, { status: 200 });
+      };
+      const options = { DPoP: oauth.DPoP(client, pair), [oauth.customFetch]: catchProof };
+      const url = new URL(command.rows_url);
+      await oauth.protectedResourceRequest(command.access_token, "GET", url, undefined, undefined, options);
+      request.headers.set("dpop", proof);
+    }
+    return oauth.validateJwtAccessToken(server, request, command.audience, {
+      signingAlgorithms: [command.token_algorithm, ...(pair ? [command.dpop_algorithm] : [])],
+      requireDPoP: pair !== undefined,
+    });
   },
 });

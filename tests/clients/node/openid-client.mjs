@@ -1,13 +1,24 @@
 // openid-client 6: finds the server by its issuer.
 import * as client from "openid-client";
 import { converse, Refusal, takeRows } from "./conversation.mjs";
+import { importKeyPair, importPrivateKey } from "./keys.mjs";
 
-const METHODS = { client_secret_basic: client.ClientSecretBasic, client_secret_post: client.ClientSecretPost };
+const METHODS = {
+  client_secret_basic: (command) => client.ClientSecretBasic(command.client_secret),
+  client_secret_post: (command) => client.ClientSecretPost(command.client_secret),
+  private_key_jwt: async (command) => client.PrivateKeyJwt(await importPrivateKey(command)),
+};
 
-function discover({ issuer, client_id, client_secret, method }) {
-  return client.discovery(new URL(issuer), client_id, undefined, METHODS[method](client_secret), {
+async function discover(command) {
+  const authentication = await METHODS[command.method](command);
+  return client.discovery(new URL(command.issuer), command.client_id, undefined, authentication, {
     algorithm: "oauth2",
   });
+}
+
+async function prepareProofs(configuration, command) {
+  const pair = await importKeyPair(command);
+  return pair ? { DPoP: client.getDPoPHandle(configuration, pair) } : {};
 }
 
 async function orRefusal(promise) {
@@ -29,15 +40,26 @@ await converse({
   metadata: async (command) => (await discover(command)).serverMetadata(),
   client_credentials: async (command) => {
     const configuration = await discover(command);
-    return orRefusal(client.clientCredentialsGrant(configuration, command.parameters));
+    const options = await prepareProofs(configuration, command);
+    return orRefusal(client.clientCredentialsGrant(configuration, command.parameters, options));
   },
   refresh: async (command) => {
     const configuration = await discover(command);
-    return orRefusal(client.refreshTokenGrant(configuration, command.refresh_token, command.parameters));
+    const options = await prepareProofs(configuration, command);
+    return orRefusal(client.refreshTokenGrant(configuration, command.refresh_token, command.parameters, options));
   },
   rows: async (command) => {
     const configuration = await discover(command);
-    const url = new URL(command.rows_url);
-    return takeRows(await orRefusal(client.fetchProtectedResource(configuration, command.access_token, url, "GET")));
+    const options = await prepareProofs(configuration, command);
+    const read = client.fetchProtectedResource(
+      configuration,
+      command.access_token,
+      new URL(command.rows_url),
+      "GET",
+      undefined,
+      undefined,
+      options,
+    );
+    return takeRows(await orRefusal(read));
   },
 });

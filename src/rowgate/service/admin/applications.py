@@ -147,6 +147,7 @@ class ApplicationDesk:
             raise AdminError(f"a name has 1 to {_MAX_NAME_LENGTH} printable characters")
         draft = dataclasses.replace(draft, policy=decide_policy(ORDINARY, policy))
         granted = self._desk.resolve_objects(objects)
+        ensure_signing_key(self._keys, draft.policy)  # before anybody can ask for what it signs
         details = {"key_id": draft.secrets[0].key_id} if draft.secrets else {}
         with self._desk.store.changing() as change:
             application = change.add_application(draft)
@@ -159,7 +160,6 @@ class ApplicationDesk:
                 objects=list(granted),
                 **describe_policy_change(ORDINARY, draft.policy),
             )
-        ensure_signing_key(self._keys, draft.policy)  # nobody has the application's credentials yet
         return application, granted
 
     def list_all(self) -> Sequence[tuple[Application, tuple[str, ...]]]:

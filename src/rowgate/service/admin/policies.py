@@ -29,6 +29,7 @@ class PolicyChange(msgspec.Struct, frozen=True):
     access_token_format: Literal["sealed", "jwt"] | None = None
     access_token_algorithm: SigningAlgorithm | None = None
     dpop_bound_tokens: bool | None = None
+    rotate_refresh_tokens: bool | None = None
     tokens_per_minute: int | None = None  # 0: no quota
 
 

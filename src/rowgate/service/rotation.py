@@ -1,0 +1,86 @@
+"""Rotates refresh tokens for the applications that want it: one successor, whatever races or gets lost."""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import msgspec
+
+from rowgate.oauth.errors import InvalidGrant
+from rowgate.oauth.model import RefreshFamily
+from rowgate.oauth.refresh_rotation import (
+    Reuse,
+    Rotate,
+    decide_rotation,
+    derive_token_id,
+    find_presented_number,
+)
+from rowgate.oauth.tokens import TokenRecord
+from rowgate.ports import Clock, StoreError, StoreWriter
+from rowgate.records import Revocation
+from rowgate.service.writes import Forgetting, Writes
+
+_FIRST = RefreshFamily(current=0, rotated_at=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """The refresh token that takes the place of the presented one, not yet sealed."""
+
+    token_id: bytes
+    record: TokenRecord
+
+
+WhenRotated: TypeAlias = Callable[[Successor | InvalidGrant | StoreError], None]
+
+
+class RefreshRotation:
+    """Decides inside one transaction of the state, so that every worker and replica decides alike."""
+
+    def __init__(self, writes: Writes, *, digest_key: bytes, clock: Clock) -> None:
+        """Take the way to the state; token ids are derived from the home's digest key."""
+        self._writes = writes
+        self._forgetting = Forgetting()
+        self._key = hmac.digest(digest_key, b"rowgate refresh rotation", "sha256")
+        self._clock = clock
+
+    def rotate_then(self, token_id: bytes, record: TokenRecord, then: WhenRotated) -> None:
+        """Replace a refresh token that opened, is its client's and may be used; call back with what is to be given.
+
+        Args:
+            token_id: Of the presented token.
+            record: Of the presented token.
+            then: Given the successor, the same again within the grace; InvalidGrant when a token that was replaced
+                has come back, which has revoked its family; or why the state cannot say.
+
+        Source: RFC 9700 §4.14.2; PROTOCOL 79 to 83
+        """
+        now = self._clock()
+
+        def work(change: StoreWriter) -> Successor | InvalidGrant:
+            self._forgetting.forget(change, now)
+            family = change.find_refresh_family(record.family) or _FIRST
+            number = find_presented_number(self._key, record.family, token_id, family.current)
+            try:
+                decision = decide_rotation(number, family, now=now)
+            except InvalidGrant as refusal:
+                return refusal
+            if isinstance(decision, Reuse):
+                ended = RefreshFamily(family.current, family.rotated_at, revoked=True)
+                change.keep_refresh_family(record.family, ended, forget_at=record.expires_at)
+                change.add_revocation(Revocation(record.family, record.expires_at))
+                return InvalidGrant("The refresh token was replaced.", reason=decision.reason)
+            if isinstance(decision, Rotate):
+                family = RefreshFamily(decision.successor, int(now))
+                change.keep_refresh_family(record.family, family, forget_at=record.expires_at)
+            return Successor(
+                derive_token_id(self._key, record.family, decision.successor),
+                # equal for everybody who is given this successor, so that it is one token
+                msgspec.structs.replace(record, issued_at=int(family.rotated_at)),
+            )
+
+        try:
+            self._writes.write_then(work, then)
+        except StoreError as error:
+            then(error)
