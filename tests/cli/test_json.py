@@ -52,6 +52,7 @@ def test_app_list_and_show_tell_everything_but_secrets(made: dict[str, Any]) -> 
         "enabled",
         "scope",
         "refresh_tokens",
+        "rotate_refresh_tokens",
         "access_lifetime_seconds",
         "refresh_lifetime_seconds",
         "authentication_methods",
