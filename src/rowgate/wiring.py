@@ -293,7 +293,7 @@ def build_app(  # noqa: PLR0915 - one line for each part
     )
     signing_keys = SigningKeys(state)
     issuer = settings.issuer
-    writes = Writes(lambda: open_store(settings), follower, store_thread)
+    writes = Writes(lambda: open_store(settings), follower, store_thread, clock=clock)
     clients = ClientAuthenticator(
         state, digest_key=state.keys.digest, issuer=issuer, clock=clock, throttle=FailureThrottle(), writes=writes
     )

@@ -21,7 +21,7 @@ from rowgate.oauth.lineage import (
     list_lineage,
     make_successor,
     render_client_secret,
-    render_key_id,
+    render_handle,
     sooner,
 )
 from rowgate.oauth.model import NEVER, Application, ClientPolicy, Secret
@@ -223,8 +223,8 @@ def test_successors_differ_by_client_parent_and_handle(
 
 @given(st.binary(min_size=8, max_size=8), st.binary(min_size=32, max_size=32))
 def test_a_rendered_secret_says_its_handle_and_has_the_usual_length(handle: bytes, value: bytes) -> None:
-    text = render_client_secret(render_key_id(handle), value)
-    assert find_key_id(text) == render_key_id(handle)
+    text = render_client_secret(render_handle(handle), value)
+    assert find_key_id(text) == render_handle(handle)
     assert len(text) == len("rgcs_") + 8 + 1 + 43
 
 

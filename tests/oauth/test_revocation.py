@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from oauth.laws import law
 from oauth.makers import make_record
+from rowgate.oauth.client_auth import refuse_credential_in_query
 from rowgate.oauth.errors import InvalidRequest, UnsupportedTokenType
 from rowgate.oauth.form import parse_token_parameters
 from rowgate.oauth.revocation import (
+    TOKEN_PARAMETER,
     TokenQuestion,
     find_forget_at,
     parse_token_question,
-    refuse_credential_in_query,
     refuse_other_type,
     require_token,
 )
@@ -95,9 +96,9 @@ def test_protocol_88_the_token_is_required() -> None:
 
 @pytest.mark.parametrize("name", ["token", "TOKEN", "to%6ben", "client_secret", "client_assertion", "access_token"])
 def test_a_credential_in_the_url_is_refused(name: str) -> None:
-    refuse_credential_in_query(f"tokens=1&x={quote_plus(name)}".encode())
+    refuse_credential_in_query(f"tokens=1&x={quote_plus(name)}".encode(), further=TOKEN_PARAMETER)
     with pytest.raises(InvalidRequest) as refused:
-        refuse_credential_in_query(f"a=b&{name}=rgcs_k1x2_abc".encode())
+        refuse_credential_in_query(f"a=b&{name}=rgcs_k1x2_abc".encode(), further=TOKEN_PARAMETER)
     assert (refused.value.reason, refused.value.key_id) == ("secret_in_url", "k1x2")
 
 

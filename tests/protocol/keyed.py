@@ -1,5 +1,6 @@
 """Applications that sign: registered in a running world, with what they send."""
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from rowgate.service.admin.policies import PolicyChange, TermsChange
 from support.client_keys import ClientKey
 from support.homes import add_application, administer
 
+_NUMBERS = itertools.count()
 CLIENT_CREDENTIALS = {"grant_type": "client_credentials"}
 
 
@@ -99,7 +101,11 @@ class Keyed:
 
 
 def register(world: World, name: str, policy: PolicyChange | None = None) -> Keyed:
-    """Register an application with a secret; wait until the server knows it."""
+    """Register an application with a secret; wait until the server knows it.
+
+    Its name is made unique: of a fixture with parameters pytest may make one more than once in the same world.
+    """
+    name = f"{name}-{next(_NUMBERS)}"
     made = add_application(world.server.settings, name, (GRANTED,), policy=policy or PolicyChange())
     keyed = Keyed(world, name, made.application.client_id, made.client_secret)
     is_bound = bool(policy and policy.dpop_bound_tokens)

@@ -119,12 +119,12 @@ def test_deadline_in_the_middle_cuts_the_connection_and_json_does_not_look_whole
     parts: list[bytes] = []
     with strict.client.stream("GET", address(ENDLESS)) as answer:
         assert answer.status_code == 200
-        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):  # cut, or reset: never an end
+        with pytest.raises(httpx.RemoteProtocolError):
             parts.extend(answer.iter_bytes(1 << 20))
-    assert not b"".join(parts).endswith(b"]")
+    assert parts
+    assert not parts[-1].endswith(b"]")
     ended = wait_for_event(strict, "rows_ended", ENDLESS)
     assert (ended["outcome"], ended["reason"]) == ("failed", "statement_timeout")
-    assert ended["rows"] > 0
 
 
 def test_deadline_before_the_first_row_is_told(strict: Reader) -> None:

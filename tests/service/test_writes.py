@@ -38,7 +38,7 @@ class Worker:
         self.state = LiveState(self.reader.load_state())
         self.executor = ThreadPoolExecutor(max_workers=1)
         self.follower = Follower(self.reader, self.state, self.executor, lambda: 1000.0)
-        self.writes = Writes(self._open, self.follower, self.executor)
+        self.writes = Writes(self._open, self.follower, self.executor, clock=lambda: 1000.0)
 
     def _open(self) -> Store:
         self.opened += 1

@@ -49,6 +49,23 @@ def _read_all(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+@contextlib.contextmanager
+def _reading(server: RunningServer, token: str, *, receive_bytes: int) -> Iterator[socket.socket]:
+    """A read of the large table that has begun, whose client's side takes so much unread.
+
+    The bound is set before the window is agreed on: set later, the window stays so narrow that reading what was sent
+    takes minutes.
+    """
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        connection.settimeout(10)
+        connection.connect(("127.0.0.1", server.port))
+        line = "GET /api/v1/data/SA_Activity_Events/rows HTTP/1.1"
+        connection.sendall(f"{line}\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        assert connection.recv(1024).startswith(b"HTTP/1.1 200 ")
+        yield connection
+
+
 def _is_healthy(server: RunningServer) -> bool:
     return httpx.get(f"{server.url}/healthz", timeout=2).status_code == 200
 
@@ -102,15 +119,7 @@ def test_token_revoked_while_the_body_arrives_opens_nothing(large: RunningServer
 def test_running_read_is_cut_when_its_application_is_disabled(large: RunningServer) -> None:
     """What is withdrawn stops within a second, in the middle of a stream too; it does not look whole."""
     token = _bearer(large, "streaming")
-    with socket.socket() as connection:
-        # A bound on what the client's side takes unread, set before the window is agreed on: set later, the window
-        # stays so narrow that reading what was sent before the cut takes minutes.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 131_072)
-        connection.settimeout(10)
-        connection.connect(("127.0.0.1", large.port))
-        line = "GET /api/v1/data/SA_Activity_Events/rows HTTP/1.1"
-        connection.sendall(f"{line}\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
-        assert connection.recv(1024).startswith(b"HTTP/1.1 200 ")
+    with _reading(large, token, receive_bytes=131_072) as connection:
         with administer(large.settings) as desks:
             desks.applications.set_enabled("streaming", enabled=False)
         url, bearer = f"{large.url}/api/v1/data/SA_ADInventory_Users/rows", {"Authorization": f"Bearer {token}"}
@@ -124,13 +133,7 @@ def test_running_read_is_cut_when_its_application_is_disabled(large: RunningServ
 def test_running_read_of_a_client_that_takes_nothing_is_cut_too(large: RunningServer) -> None:
     """It is not asked for more: neither what the server holds nor what the system holds for it is sent any more."""
     token = _bearer(large, "stalled")
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(10)
-        connection.connect(("127.0.0.1", large.port))
-        line = "GET /api/v1/data/SA_Activity_Events/rows HTTP/1.1"
-        connection.sendall(f"{line}\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
-        assert connection.recv(1024).startswith(b"HTTP/1.1 200 ")
+    with _reading(large, token, receive_bytes=4096) as connection:
         with administer(large.settings) as desks:
             desks.objects.block("SA_Activity_Events", reason="")
         try:

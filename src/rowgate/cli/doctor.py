@@ -53,7 +53,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield _database(settings)
     yield _record(settings)
     yield _room(settings)
-    yield _secrets(settings)
+    yield from _secrets(settings)
     yield _port(settings)
     now = time.time()
     shown = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now))
@@ -88,7 +88,7 @@ def _state(settings: Settings) -> Finding:
     return Finding(question, True, f"{count} applications")  # noqa: FBT003
 
 
-def _secrets(settings: Settings) -> Finding:
+def _secrets(settings: Settings) -> Iterator[Finding]:
     from rowgate import wiring  # noqa: PLC0415
     from rowgate.oauth.expiry import HOUR_SECONDS, find_last_secret, find_warning  # noqa: PLC0415
     from rowgate.ports import StoreError  # noqa: PLC0415
@@ -100,14 +100,14 @@ def _secrets(settings: Settings) -> Finding:
             applications = [grants.application for grants in store.load_state().grants if grants.application.enabled]
         finally:
             store.close()
-    except StoreError as error:
-        return Finding(question, False, str(error))  # noqa: FBT003
+    except StoreError:
+        return  # that the state cannot be read is a finding of its own
     now = time.time()
     last = [(application, find_last_secret(application)) for application in applications]
     soon = [(app, secret) for app, secret in last if secret is not None and find_warning(secret, now)]
     told = ", ".join(f"{app.name} {render_left(secret.expires_at, now)}" for app, secret in soon)
     good = all(secret.expires_at - now > HOUR_SECONDS for _, secret in soon)
-    return Finding(question, good, told or "none within a day", "renew it, or make one: `rowgate secret add APP`")
+    yield Finding(question, good, told or "none within a day", "renew it, or make one: `rowgate secret add APP`")
 
 
 def _database(settings: Settings) -> Finding:

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from rowgate.oauth.errors import InvalidClient, InvalidRequest
-from rowgate.oauth.form import TokenParameters
+from rowgate.oauth.form import TokenParameters, find_credential_in_query
 from rowgate.oauth.model import Application, Secret
 
 CLIENT_SECRET_BASIC = "client_secret_basic"  # noqa: S105 - the method's registered name, RFC 7591 §2
@@ -63,6 +63,24 @@ def find_key_id(presented_secret: str) -> str:
     if prefix + "_" == SECRET_PREFIX and separator and key_id.isalnum() and len(key_id) <= 16:  # noqa: PLR2004
         return key_id
     return ""
+
+
+def refuse_credential_in_query(query: bytes, *, further: frozenset[str] = frozenset()) -> None:
+    """Refuse a request whose URL, which logs keep, shows a credential.
+
+    Args:
+        query: Of the URL.
+        further: Parameters that are secret at this endpoint besides those that always are.
+
+    Raises:
+        InvalidRequest: It does; `key_id` names a client secret that is exposed now.
+
+    Source: RFC 6749 §2.3.1, RFC 7662 §4; PROTOCOL 25
+    """
+    if query and find_credential_in_query(query, further=further):
+        _, _, rest = query.partition(SECRET_PREFIX.encode())
+        key_id = find_key_id(SECRET_PREFIX + rest.decode("latin-1")) if rest else ""
+        raise InvalidRequest("A credential stands in the URL.", reason="secret_in_url", key_id=key_id)
 
 
 def digest_client_secret(key: bytes, client_id: str, client_secret: str) -> bytes:

@@ -72,7 +72,7 @@ def parse_token_parameters(content_type: bytes | None, body: bytes) -> TokenPara
     raise InvalidRequest(f"The media type is not supported. {MEDIA_TYPE_HINT}", reason="media_type")
 
 
-def find_credential_in_query(query: bytes) -> str | None:
+def find_credential_in_query(query: bytes, *, further: frozenset[str] = frozenset()) -> str | None:
     """Name the credential that stands in the request's query, or give None.
 
     Source: RFC 6749 §2.3.1 (parameters MUST NOT be included in the request URI), RFC 6750 §2.3
@@ -81,7 +81,7 @@ def find_credential_in_query(query: bytes) -> str | None:
         return None
     for field in query.split(b"&"):
         name = unquote_to_bytes(field.partition(b"=")[0].replace(b"+", b" ")).strip().lower().decode("latin-1")
-        if name in _IN_URL_FORBIDDEN:
+        if name in _IN_URL_FORBIDDEN or name in further:
             return name
     return None
 

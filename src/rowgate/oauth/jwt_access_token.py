@@ -37,6 +37,21 @@ class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
     act: "Actor | None" = None
 
 
+def find_confirmation(record: TokenRecord) -> Confirmation | None:
+    """Give what a token is bound to, None when to nothing."""
+    if record.key_thumbprint or record.certificate_thumbprint:
+        return Confirmation(record.key_thumbprint or None, record.certificate_thumbprint or None)
+    return None
+
+
+def find_actor(record: TokenRecord) -> Actor | None:
+    """Give who acts with a token, None when its application itself does."""
+    actor: Actor | None = None
+    for client_id in reversed(record.actors):
+        actor = Actor(client_id, actor)
+    return actor
+
+
 class RevocationClaim(msgspec.Struct, frozen=True):
     """Our private claim: what the revocation check asks. Members may be added with defaults, never changed."""
 

@@ -30,7 +30,7 @@ CODE_PREFIX = "rgen_"
 CODE_RANDOM_BYTES = 32  # 256 bits
 KEY_ID_RANDOM_BYTES = 8
 SECRET_RANDOM_BYTES = 32  # 256 bits
-_KEY_ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # 32 signs, none to be mistaken for another
+_HANDLE_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # 32 signs, none to be mistaken for another
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +181,10 @@ def render_client_secret(key_id: str, value: bytes) -> str:
     return f"{SECRET_PREFIX}{key_id}_{_render_base64url(value)}"
 
 
-def render_key_id(random_bytes: bytes) -> str:
-    """Give a key id, a sign for each random byte."""
+def render_handle(random_bytes: bytes) -> str:
+    """Give a client id or key id, a sign of five bits for each random byte."""
     # the length of the alphabet is a power of two, so that every sign is as likely as any other
-    return "".join(_KEY_ID_ALPHABET[byte % len(_KEY_ID_ALPHABET)] for byte in random_bytes)
+    return "".join(_HANDLE_ALPHABET[byte % len(_HANDLE_ALPHABET)] for byte in random_bytes)
 
 
 def render_enrolment_code(value: bytes) -> str:

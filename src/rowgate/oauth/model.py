@@ -1,7 +1,7 @@
 """What the authorization side knows of an application and of a token. Data only."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -25,9 +25,6 @@ class ClientPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
 
     authentication_methods: tuple[str, ...] = ("client_secret_basic", "client_secret_post")
     jwks: str = ""  # the client's public keys, a JWK Set (RFC 7517 §5)
-    workload_rules: tuple[dict[str, Any], ...] = ()  # see oauth/workload.py
-    certificate: dict[str, str] = {}  # one of RFC 8705 §2.1.2's members; for tls_client_auth
-    certificate_bound_tokens: bool = False  # RFC 8705 §3.4 tls_client_certificate_bound_access_tokens
     access_token_format: str = SEALED  # or JWT: RFC 9068
     access_token_algorithm: Literal["EdDSA", "ES256", "RS256"] = "EdDSA"  # noqa: S105 - of a JWT
     dpop_bound_tokens: bool = False  # RFC 9449 §5.2 dpop_bound_access_tokens

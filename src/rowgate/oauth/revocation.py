@@ -10,12 +10,13 @@ import msgspec
 
 from rowgate.oauth.client_auth import SECRET_PREFIX, find_key_id
 from rowgate.oauth.errors import InvalidRequest, UnsupportedTokenType
-from rowgate.oauth.form import FORM, MEDIA_TYPE_HINT, TokenParameters, find_credential_in_query, parse_token_parameters
+from rowgate.oauth.form import FORM, MEDIA_TYPE_HINT, TokenParameters, parse_token_parameters
 from rowgate.oauth.tokens import TokenRecord
 
 ACCESS_TOKEN = "access_token"  # noqa: S105 - a token type hint, RFC 7009 §2.1
 REFRESH_TOKEN = "refresh_token"  # noqa: S105 - a token type hint, RFC 7009 §2.1
 # Types of token that exist elsewhere and not here: UMA's (registered by UMA 2.0 §5), OpenID Connect's.
+TOKEN_PARAMETER = frozenset({"token"})  # a credential where it stands in a URL
 _OTHER_TOKEN_TYPES = frozenset({"pct", "id_token"})
 
 
@@ -59,23 +60,6 @@ def parse_token_question(content_type: bytes | None, body: bytes) -> tuple[Token
                 raise InvalidRequest("A parameter is included more than once.", reason="duplicate_parameter")
             found[name] = unquote_to_bytes(raw_value).decode("utf-8") or None
     return parameters, TokenQuestion(**found)
-
-
-def refuse_credential_in_query(query: bytes) -> None:
-    """Refuse a request whose URL, which logs keep, shows a secret or the token.
-
-    Raises:
-        InvalidRequest: It does; `key_id` names a secret that is exposed now.
-
-    Source: RFC 6749 §2.3.1; RFC 7662 §4: the token is sent in the body
-    """
-    if not query:
-        return
-    names = {unquote_to_bytes(field.partition(b"=")[0]).strip().lower() for field in query.split(b"&")}
-    if b"token" in names or find_credential_in_query(query):
-        _, _, rest = query.partition(SECRET_PREFIX.encode())
-        key_id = find_key_id(SECRET_PREFIX + rest.decode("latin-1")) if rest else ""
-        raise InvalidRequest("A credential stands in the URL.", reason="secret_in_url", key_id=key_id)
 
 
 def require_token(question: TokenQuestion) -> str:

@@ -1,15 +1,16 @@
-"""What the endpoints for secrets and for one-time codes have in common: the request as it came, refusals on record."""
+"""What the endpoints for tokens, secrets and one-time codes have in common: the request as it came, refusals."""
 
 import msgspec
 
 from rowgate.audit.events import TokenRefused, redact
 from rowgate.oauth.errors import OAuthError, TooManyRequests
 from rowgate.ports import AuditSink, StoreError
+from rowgate.service.mint import NoSigningKey
 from rowgate.service.origin import Origin
 
 
 class ClientRequest(msgspec.Struct, frozen=True):
-    """A request of a client about its own credentials, as it came."""
+    """A request of a client about a token or its own credentials, as it came."""
 
     query: bytes
     content_type: bytes | None
@@ -21,29 +22,46 @@ class ClientRequest(msgspec.Struct, frozen=True):
         return f"<request of a client {self.origin.request_id}>"  # never the credentials
 
 
+def describe_refusal(
+    refusal: OAuthError | StoreError, origin: Origin, *, endpoint: str, client_id: str, now: float
+) -> TokenRefused | None:
+    """Give what goes on record of a refusal; None when that is there: of those that only say "wait", the first counts.
+
+    Args:
+        refusal: Why.
+        origin: Where the request came from.
+        endpoint: Which one; see `TokenRefused`.
+        client_id: As it is known without the refusal; what a stranger typed.
+        now: Seconds since 1970.
+    """
+    error, reason, key_id = "temporarily_unavailable", "state_not_written", ""
+    if isinstance(refusal, NoSigningKey):
+        reason = "no_signing_key"
+    elif isinstance(refusal, OAuthError):
+        if isinstance(refusal, TooManyRequests) and not refusal.is_first:
+            return None
+        error, reason, key_id = refusal.code, refusal.reason, refusal.key_id
+        client_id = refusal.client_id or client_id
+    return TokenRefused(
+        at=now,
+        request_id=origin.request_id,
+        source=origin.source,
+        error=error,
+        reason=reason,
+        client_id=redact(client_id),
+        key_id=key_id,
+        endpoint=endpoint,
+    )
+
+
 async def record_refusal(
     audit: AuditSink, refusal: OAuthError | StoreError, origin: Origin, *, endpoint: str, client_id: str, now: float
 ) -> None:
-    """Put a refusal on record; of those that only say "wait", the first of each wait.
+    """Put a refusal on record, as `describe_refusal` gives it.
 
     Raises:
         AuditUnavailable: It cannot be.
     """
-    error, reason, key_id = "temporarily_unavailable", "state_unavailable", ""
-    if isinstance(refusal, OAuthError):
-        if isinstance(refusal, TooManyRequests) and not refusal.is_first:
-            return
-        error, reason, key_id = refusal.code, refusal.reason, refusal.key_id
-        client_id = refusal.client_id or client_id
-    await audit.record(
-        TokenRefused(
-            at=now,
-            request_id=origin.request_id,
-            source=origin.source,
-            error=error,
-            reason=reason,
-            client_id=redact(client_id),  # what a stranger typed
-            key_id=key_id,
-            endpoint=endpoint,
-        )
-    )
+    event = describe_refusal(refusal, origin, endpoint=endpoint, client_id=client_id, now=now)
+    if event is not None:
+        await audit.record(event)

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TypeAlias
 
 import msgspec
 
@@ -23,7 +22,7 @@ from rowgate.oauth.model import Application, Secret
 from rowgate.ports import Clock, StoreError, StoreWriter, UnknownName
 from rowgate.service.state import LiveState
 from rowgate.service.throttle import FailureThrottle
-from rowgate.service.writes import Forgetting, Writes
+from rowgate.service.writes import Writes
 
 _FAILED = "Client authentication failed."
 _KEPT_KEY_SETS = 1000
@@ -55,9 +54,6 @@ class Authenticated(msgspec.Struct, frozen=True):
         return bool(self.once) or self.is_first_use
 
 
-WhenAuthenticated: TypeAlias = Callable[[Authenticated | OAuthError | StoreError], None]
-
-
 class ClientAuthenticator:
     """One way for every endpoint that clients authenticate at."""
 
@@ -78,7 +74,6 @@ class ClientAuthenticator:
         self._clock = clock
         self._throttle = throttle
         self._writes = writes
-        self._forgetting = Forgetting()
 
     def authenticate(self, parameters: TokenParameters, authorization: Sequence[bytes], source: str) -> Authenticated:
         """Give the client of a request; an assertion it presents is not yet used up, see `use_up`.
@@ -118,7 +113,6 @@ class ClientAuthenticator:
         now = self._clock()
 
         def spend(change: StoreWriter) -> OAuthError | None:
-            self._forgetting.forget(change, now)
             for handle, forget_at in client.once:
                 if not change.use_once(handle, forget_at):
                     return InvalidClient(_FAILED, reason="assertion_replayed", key_id=client.key_id)

@@ -18,7 +18,7 @@ from rowgate.oauth.lineage import (
     SECRET_RANDOM_BYTES,
     digest_enrolment_code,
     render_client_secret,
-    render_key_id,
+    render_handle,
     sooner,
 )
 from rowgate.oauth.model import NEVER, Application, ClientPolicy, Secret
@@ -108,7 +108,7 @@ class EnrolmentService:
         try:
             self._throttle.check(_GUESSER, origin.source, now)
             redemption = parse_redemption(request.content_type, request.body, request.query)
-            fresh = _Fresh(render_key_id(self._entropy(KEY_ID_RANDOM_BYTES)), self._entropy(SECRET_RANDOM_BYTES))
+            fresh = _Fresh(render_handle(self._entropy(KEY_ID_RANDOM_BYTES)), self._entropy(SECRET_RANDOM_BYTES))
             outcome = await self._decide_and_write(redemption, fresh, now)
             if isinstance(outcome, _Replayed):
                 await self._tell_of_replay(outcome, origin, now)

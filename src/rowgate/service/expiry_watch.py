@@ -93,7 +93,6 @@ class ExpiryWatch:
             now = self._clock()
 
             def keep(change: StoreWriter) -> list[bytes]:
-                change.forget_used(now)
                 return [h for h, event in due.items() if change.use_once(h, event.expires_at + KEPT_SECONDS)]
 
             first = await self._writes.write(keep)

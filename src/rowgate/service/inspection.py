@@ -2,7 +2,7 @@
 
 import msgspec
 
-from rowgate.audit.events import Event, TokenIntrospected, TokenRefused, TokenRevoked
+from rowgate.audit.events import TokenIntrospected, TokenRevoked
 from rowgate.oauth.bearer import decide_bearer
 from rowgate.oauth.errors import InvalidGrant, OAuthError, UnsupportedTokenType
 from rowgate.oauth.grants import decide_refresh
@@ -14,20 +14,19 @@ from rowgate.oauth.introspection import (
     render_introspection,
     sign_introspection,
 )
-from rowgate.oauth.jwt_access_token import Actor, Confirmation
+from rowgate.oauth.jwt_access_token import find_actor, find_confirmation
 from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, Application
 from rowgate.oauth.revocation import find_forget_at, refuse_other_type
-from rowgate.oauth.tokens import TokenRecord
-from rowgate.ports import AuditSink, StoreError, StoreWriter
+from rowgate.ports import AuditSink, StoreError
 from rowgate.records import Revocation
+from rowgate.service.client_requests import ClientRequest, record_refusal
 from rowgate.service.mint import NoSigningKey, Signers
-from rowgate.service.questions import InspectionRequest, OpenedToken, Questions
+from rowgate.service.questions import OpenedToken, Questions
 from rowgate.service.state import LiveState
 from rowgate.service.writes import Writes
 
 INTROSPECT_SCOPE = "introspect"  # in an application's scope: it may ask about everybody's tokens
 INTROSPECT, REVOKE = "introspect", "revoke"  # the endpoints' names on record
-FORGET_SECONDS = 60.0  # between clearings of revocations that have outlived what they killed
 ANOTHERS = "another_applications_token"
 
 
@@ -58,9 +57,8 @@ class InspectionService:
         self._writes = writes
         self._issuer = issuer
         self._audit = audit
-        self._forget_at = 0.0
 
-    async def introspect(self, request: InspectionRequest, *, is_signed: bool, takes_json: bool) -> Introspection:
+    async def introspect(self, request: ClientRequest, *, is_signed: bool, takes_json: bool) -> Introspection:
         """Give the answer to an introspection request, on record: JSON, or a JWT about the same.
 
         Args:
@@ -108,7 +106,7 @@ class InspectionService:
         )
         return answer
 
-    async def revoke(self, request: InspectionRequest) -> None:
+    async def revoke(self, request: ClientRequest) -> None:
         """Kill a token of the client that asks, on record; when this returns it is dead here, and durably.
 
         A token of somebody else, or none at all, is left alone and the client is told nothing of it. The record
@@ -130,8 +128,9 @@ class InspectionService:
             try:
                 refuse_other_type(asked.question)
             except UnsupportedTokenType as refusal:
-                who = client.client_id
-                await self._questions.record_refusal(refusal, request.origin, REVOKE, client_id=who, now=now)
+                await record_refusal(
+                    self._audit, refusal, request.origin, endpoint=REVOKE, client_id=client.client_id, now=now
+                )
                 raise
         elif opened.record.application_number != client.number:
             reason = ANOTHERS
@@ -154,9 +153,11 @@ class InspectionService:
         )
         if revocation is not None:
             try:
-                await self._write(revocation, now)
-            except StoreError:
-                await self._audit.record(_failed(request, client, now))
+                await self._writes.write(lambda change: change.add_revocation(revocation))
+            except StoreError as failure:
+                await record_refusal(
+                    self._audit, failure, request.origin, endpoint=REVOKE, client_id=client.client_id, now=now
+                )
                 raise
 
     def _describe(self, opened: OpenedToken, now: float) -> ActiveToken:
@@ -182,8 +183,8 @@ class InspectionService:
             issuer=self._issuer,
             audience=record.audience,
             is_refresh_token=opened.is_refresh_token,
-            confirmation=_find_confirmation(record),
-            actor=_find_actor(record),
+            confirmation=find_confirmation(record),
+            actor=find_actor(record),
             authorization_details=record.details,
         )
 
@@ -212,40 +213,3 @@ class InspectionService:
         if self._state.is_revoked(opened.handle, opened.record.family):
             return None, "revoked_token"
         return Revocation(opened.handle, forget_at), ""
-
-    async def _write(self, revocation: Revocation, now: float) -> None:
-        clears = now >= self._forget_at
-        if clears:
-            self._forget_at = now + FORGET_SECONDS
-
-        def kill(change: StoreWriter) -> None:
-            if clears:
-                change.forget_revocations(now)
-            change.add_revocation(revocation)
-
-        await self._writes.write(kill)
-
-
-def _find_confirmation(record: TokenRecord) -> Confirmation | None:
-    if record.key_thumbprint or record.certificate_thumbprint:
-        return Confirmation(record.key_thumbprint or None, record.certificate_thumbprint or None)
-    return None
-
-
-def _find_actor(record: TokenRecord) -> Actor | None:
-    actor: Actor | None = None
-    for client_id in reversed(record.actors):
-        actor = Actor(client_id, actor)
-    return actor
-
-
-def _failed(request: InspectionRequest, client: Application, now: float) -> Event:
-    return TokenRefused(
-        at=now,
-        request_id=request.origin.request_id,
-        source=request.origin.source,
-        error="temporarily_unavailable",
-        reason="state_not_written",
-        client_id=client.client_id,
-        endpoint=REVOKE,
-    )

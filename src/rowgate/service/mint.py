@@ -8,8 +8,9 @@ from rowgate.oauth.errors import InvalidToken
 from rowgate.oauth.jws import JwsSigner, SigningAlgorithm, VerificationKeys
 from rowgate.oauth.jwt_access_token import (
     ACCESS_TOKEN_TYPE,
-    Actor,
     Confirmation,
+    find_actor,
+    find_confirmation,
     issue_jwt_access_token,
     looks_like_jwt,
     verify_jwt_access_token,
@@ -148,12 +149,6 @@ class TokenMint:
         )
         if signer is None:
             raise NoSigningKey(application.policy.access_token_algorithm)
-        confirmation = None
-        if record.key_thumbprint or record.certificate_thumbprint:
-            confirmation = Confirmation(record.key_thumbprint or None, record.certificate_thumbprint or None)
-        actor: Actor | None = None
-        for name in reversed(record.actors):
-            actor = Actor(name, actor)
         return issue_jwt_access_token(
             signer,
             access_id,
@@ -161,8 +156,8 @@ class TokenMint:
             issuer=self._issuer,
             audience=record.audience or (self._issuer,),
             client_id=application.client_id,
-            confirmation=confirmation,
-            actor=actor,
+            confirmation=find_confirmation(record),
+            actor=find_actor(record),
             authorization_details=record.details,
         )
 

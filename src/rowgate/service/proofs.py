@@ -2,69 +2,91 @@
 
 from collections.abc import Sequence
 
-from rowgate.oauth.dpop import DpopPolicy, DpopProof, verify_dpop_proof
+from rowgate.oauth.dpop import DpopPolicy, DpopProof, check_bound_key, verify_dpop_proof
 from rowgate.oauth.dpop_nonce import make_nonce
-from rowgate.oauth.errors import InvalidDpopProof, InvalidDpopProofAtResource, UseDpopNonce
+from rowgate.oauth.errors import InvalidDpopProofAtResource, UseDpopNonce
 from rowgate.ports import Clock, Entropy
 
-MAX_KEPT = 100_000  # proofs of one worker within their short life; more in that time are refused
+MAX_KEPT_OF_KEY = 10_000  # proofs of one key within their short life; more in that time are refused
 _NONCE_RANDOM_BYTES = 8
 
 
 class ProofChecker:
-    """Verifies proofs and remembers them until they are too old to count (RFC 9449 §11.1).
+    """Verifies proofs; those that come with an access token it remembers until they are too old to count.
 
-    The memory is this worker's. At the token endpoint the state remembers for all of them; at the resource a proof
-    counts for its method, its URL and one access token alone, and with nonces for a few minutes at most.
+    The memory is this worker's, and holds proofs of keys that a token is bound to, so many of each: nobody can fill it
+    for others. Proofs at the token endpoint are not remembered here but in the state, for every worker.
+
+    Source: RFC 9449 §11.1
     """
 
-    def __init__(self, policy: DpopPolicy, *, clock: Clock, entropy: Entropy, max_kept: int = MAX_KEPT) -> None:
+    def __init__(
+        self, policy: DpopPolicy, *, clock: Clock, entropy: Entropy, max_kept_of_key: int = MAX_KEPT_OF_KEY
+    ) -> None:
         """Take what is accepted; the first of the policy's nonce keys makes the nonces."""
-        self.policy = policy
+        self._policy = policy
         self._clock = clock
         self._entropy = entropy
-        self._max_kept = max_kept
-        self._seen: dict[bytes, float] = {}
+        self._max_kept_of_key = max_kept_of_key
+        self._seen: dict[str, dict[bytes, float]] = {}  # by key: the proofs' handles, and when they are too old
         self._sweep_at = 0.0
 
-    def make_nonce(self) -> str:
-        """Give a nonce for the DPoP-Nonce header."""
-        return make_nonce(self.policy.nonce_keys[0], self._clock(), self._entropy(_NONCE_RANDOM_BYTES))
+    def verify_at_token_endpoint(self, headers: Sequence[bytes], *, url: str) -> DpopProof:
+        """Give what the DPoP header of a token request proves; whether it came before, the state must say.
 
-    def verify(self, headers: Sequence[bytes], *, method: str, url: str, access_token: str | None = None) -> DpopProof:
-        """Give what the DPoP header of a request proves, the first time that it comes.
+        Raises:
+            InvalidDpopProof: It does not hold.
+            UseDpopNonce: It lacks a good nonce; the refusal carries one.
+        """
+        return self._verify(headers, method="POST", url=url, access_token=None)
+
+    def require_at_resource(
+        self, headers: Sequence[bytes], bound_jkt: str, *, method: str, url: str, access_token: str
+    ) -> None:
+        """Let a request pass that came by the scheme DPoP, the first time that its proof comes.
 
         Args:
             headers: The values of every DPoP header.
+            bound_jkt: The key that the token is bound to; empty: none, and such a token does not come as DPoP.
             method: The request's.
             url: As clients spell it, without its query.
-            access_token: What came with the proof at the resource; None at the token endpoint.
+            access_token: What came with the proof.
 
         Raises:
-            InvalidDpopProof: It does not hold, or it came before.
-            UseDpopNonce: It lacks a good nonce; the refusal carries one.
+            InvalidDpopProofAtResource: There is none, it does not hold, or it came before.
+            UseDpopNonceAtResource: It lacks a good nonce; the refusal carries one.
+            InvalidToken: The proof is by another key than the token's.
         """
-        now = self._clock()
-        invalid = InvalidDpopProof if access_token is None else InvalidDpopProofAtResource
         if not headers:
-            raise invalid("The request carries no DPoP proof.", reason="no_proof")
+            raise InvalidDpopProofAtResource("The request carries no DPoP proof.", reason="no_proof")
+        proof = self._verify(headers, method=method, url=url, access_token=access_token)
+        check_bound_key(bound_jkt, proof)
+        now = self._clock()
+        self._forget_old(now)
+        seen = self._seen.setdefault(proof.jkt, {})
+        if proof.replay_handle in seen:
+            raise InvalidDpopProofAtResource("The DPoP proof was used before.", reason="proof_replayed")
+        if len(seen) >= self._max_kept_of_key:
+            raise InvalidDpopProofAtResource("Too many proofs of this key at once.", reason="too_many_proofs")
+        seen[proof.replay_handle] = proof.forget_at
+
+    def _verify(self, headers: Sequence[bytes], *, method: str, url: str, access_token: str | None) -> DpopProof:
+        now = self._clock()
         try:
-            proof = verify_dpop_proof(
-                headers, method=method, url=url, now=now, policy=self.policy, access_token=access_token
+            return verify_dpop_proof(
+                headers, method=method, url=url, now=now, policy=self._policy, access_token=access_token
             )
         except UseDpopNonce as refusal:
-            refusal.fresh_nonce = self.make_nonce()
+            refusal.fresh_nonce = make_nonce(self._policy.nonce_keys[0], now, self._entropy(_NONCE_RANDOM_BYTES))
             raise
-        self._forget_old(now)
-        if proof.replay_handle in self._seen:
-            raise invalid("The DPoP proof was used before.", reason="proof_replayed")
-        if len(self._seen) >= self._max_kept:
-            raise invalid("The DPoP proof cannot be taken now.", reason="too_many_proofs")
-        self._seen[proof.replay_handle] = proof.forget_at
-        return proof
 
     def _forget_old(self, now: float) -> None:
-        if self._sweep_at <= now < self._sweep_at + 1 and len(self._seen) < self._max_kept:
+        if self._sweep_at <= now < self._sweep_at + 1:
             return  # once a second is enough
         self._sweep_at = now
-        self._seen = {handle: forget_at for handle, forget_at in self._seen.items() if forget_at > now}
+        for jkt, seen in list(self._seen.items()):
+            kept = {handle: forget_at for handle, forget_at in seen.items() if forget_at > now}
+            if kept:
+                self._seen[jkt] = kept
+            else:
+                del self._seen[jkt]

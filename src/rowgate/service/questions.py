@@ -5,23 +5,20 @@ from typing import Protocol
 
 import msgspec
 
-from rowgate.audit.events import TokenRefused, redact
-from rowgate.oauth.client_assertion import parse_client_assertion
-from rowgate.oauth.client_auth import parse_client_authentication
-from rowgate.oauth.errors import InvalidToken, OAuthError, TooManyRequests
-from rowgate.oauth.form import TokenParameters
+from rowgate.oauth.client_auth import refuse_credential_in_query
+from rowgate.oauth.errors import InvalidToken, OAuthError
 from rowgate.oauth.revocation import (
     ACCESS_TOKEN,
     REFRESH_TOKEN,
+    TOKEN_PARAMETER,
     TokenQuestion,
     parse_token_question,
-    refuse_credential_in_query,
     require_token,
 )
 from rowgate.oauth.tokens import REFRESH, TokenRecord, UnreadableToken
 from rowgate.ports import AuditSink, Clock, StoreError
+from rowgate.service.client_requests import ClientRequest, record_refusal
 from rowgate.service.clients import Authenticated, ClientAuthenticator
-from rowgate.service.origin import Origin
 
 
 class TokenOpener(Protocol):
@@ -32,19 +29,6 @@ class TokenOpener(Protocol):
 
     def open_refresh(self, unverified_token: str) -> tuple[bytes, TokenRecord]:
         """Give the id and the record of a refresh token, or raise UnreadableToken."""
-
-
-class InspectionRequest(msgspec.Struct, frozen=True):
-    """A request to either endpoint, as it came."""
-
-    query: bytes
-    content_type: bytes | None
-    body: bytes
-    authorization: tuple[bytes, ...]
-    origin: Origin
-
-    def __repr__(self) -> str:
-        return f"<request about a token {self.origin.request_id}>"  # never the token or a secret
 
 
 class OpenedToken(msgspec.Struct, frozen=True):
@@ -88,7 +72,7 @@ class Questions:
         self._audit = audit
         self._clock = clock
 
-    async def read(self, request: InspectionRequest, endpoint: str) -> Asked:
+    async def read(self, request: ClientRequest, endpoint: str) -> Asked:
         """Give the question of a client that has proved who it is. The order of the checks: PROTOCOL 5.0.
 
         Raises:
@@ -99,41 +83,23 @@ class Questions:
         Source: RFC 7009 §2.1, RFC 7662 §2.1
         """
         now = self._clock()
-        parameters = TokenParameters()
+        client_id = ""
         try:
             parameters, question = parse_token_question(request.content_type, request.body)
-            refuse_credential_in_query(request.query)
+            client_id = parameters.client_id or ""
+            refuse_credential_in_query(request.query, further=TOKEN_PARAMETER)
             client = self._clients.authenticate(parameters, request.authorization, request.origin.source)
+            client_id = client.application.client_id
             if client.must_be_noted:
                 await self._use_up(client)
             unverified_token = require_token(question)
-        except OAuthError as refusal:
-            client_id = _find_presented_client_id(parameters, request.authorization)
-            await self.record_refusal(refusal, request.origin, endpoint, client_id=client_id, now=now)
+        except (OAuthError, StoreError) as refusal:
+            await record_refusal(self._audit, refusal, request.origin, endpoint=endpoint, client_id=client_id, now=now)
             raise
         try:
             return Asked(now, client, question, self._open(unverified_token, now), "")
         except InvalidToken as refusal:
             return Asked(now, client, question, None, refusal.reason)
-
-    async def record_refusal(
-        self, refusal: OAuthError, origin: Origin, endpoint: str, *, client_id: str, now: float
-    ) -> None:
-        """Put a refusal on record; of those that only say "wait", the first of each wait."""
-        if isinstance(refusal, TooManyRequests) and not refusal.is_first:
-            return
-        await self._audit.record(
-            TokenRefused(
-                at=now,
-                request_id=origin.request_id,
-                source=origin.source,
-                error=refusal.code,
-                reason=refusal.reason,
-                client_id=redact(client_id),  # what a stranger typed
-                key_id=refusal.key_id,
-                endpoint=endpoint,
-            )
-        )
 
     async def _use_up(self, client: Authenticated) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -157,14 +123,3 @@ class Questions:
             return OpenedToken(REFRESH_TOKEN, *self._opener.open_refresh(unverified_token))
         except UnreadableToken:
             raise InvalidToken("The refresh token is not valid.", reason="unreadable_token") from None
-
-
-def _find_presented_client_id(parameters: TokenParameters, authorization: tuple[bytes, ...]) -> str:
-    """Give whom a refused request says it is from, as far as that can be read."""
-    try:
-        assertion = parse_client_assertion(parameters)
-        if assertion is not None:
-            return assertion.unverified_subject
-        return parse_client_authentication(authorization, parameters).client_id
-    except OAuthError:
-        return parameters.client_id or ""

@@ -16,10 +16,11 @@ from rowgate.oauth.refresh_rotation import (
     derive_token_id,
     find_presented_number,
 )
+from rowgate.oauth.revocation import find_forget_at
 from rowgate.oauth.tokens import TokenRecord
 from rowgate.ports import Clock, StoreError, StoreWriter
 from rowgate.records import Revocation
-from rowgate.service.writes import Forgetting, Writes
+from rowgate.service.writes import Writes
 
 _FIRST = RefreshFamily(current=0, rotated_at=0)
 
@@ -41,11 +42,12 @@ class RefreshRotation:
     def __init__(self, writes: Writes, *, digest_key: bytes, clock: Clock) -> None:
         """Take the way to the state; token ids are derived from the home's digest key."""
         self._writes = writes
-        self._forgetting = Forgetting()
         self._key = hmac.digest(digest_key, b"rowgate refresh rotation", "sha256")
         self._clock = clock
 
-    def rotate_then(self, token_id: bytes, record: TokenRecord, then: WhenRotated) -> None:
+    def rotate_then(
+        self, token_id: bytes, record: TokenRecord, then: WhenRotated, *, longest_access_seconds: int
+    ) -> None:
         """Replace a refresh token that opened, is its client's and may be used; call back with what is to be given.
 
         Args:
@@ -53,13 +55,13 @@ class RefreshRotation:
             record: Of the presented token.
             then: Given the successor, the same again within the grace; InvalidGrant when a token that was replaced
                 has come back, which has revoked its family; or why the state cannot say.
+            longest_access_seconds: How long an access token of the application may live.
 
         Source: RFC 9700 §4.14.2; PROTOCOL 79 to 83
         """
         now = self._clock()
 
         def work(change: StoreWriter) -> Successor | InvalidGrant:
-            self._forgetting.forget(change, now)
             family = change.find_refresh_family(record.family) or _FIRST
             number = find_presented_number(self._key, record.family, token_id, family.current)
             try:
@@ -69,7 +71,8 @@ class RefreshRotation:
             if isinstance(decision, Reuse):
                 ended = RefreshFamily(family.current, family.rotated_at, revoked=True)
                 change.keep_refresh_family(record.family, ended, forget_at=record.expires_at)
-                change.add_revocation(Revocation(record.family, record.expires_at))
+                forget_at = find_forget_at(record, longest_access_seconds=longest_access_seconds, takes_family=True)
+                change.add_revocation(Revocation(record.family, forget_at))
                 return InvalidGrant("The refresh token was replaced.", reason=decision.reason)
             if isinstance(decision, Rotate):
                 family = RefreshFamily(decision.successor, int(now))

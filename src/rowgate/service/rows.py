@@ -214,6 +214,7 @@ class RowsService:
             outcome, reason = CUT, reading.cut_reason or "client_went_away"
         except OAuthError as refusal:
             outcome, reason = CUT, refusal.reason  # revoked, withdrawn or blocked while it was read
+            cut()
         except RowsError as error:
             outcome, reason = FAILED, error.code
             _log.error(

@@ -9,7 +9,7 @@ import logging
 import msgspec
 
 from rowgate.audit.events import LineageFrozen, SecretRenewed
-from rowgate.oauth.client_auth import digest_client_secret, parse_client_authentication
+from rowgate.oauth.client_auth import digest_client_secret, parse_client_authentication, refuse_credential_in_query
 from rowgate.oauth.errors import InvalidClient, OAuthError
 from rowgate.oauth.form import TokenParameters, parse_token_parameters
 from rowgate.oauth.lineage import (
@@ -20,10 +20,9 @@ from rowgate.oauth.lineage import (
     decide_renewal,
     derive_client_secret,
     make_successor,
-    render_key_id,
+    render_handle,
 )
 from rowgate.oauth.model import Secret
-from rowgate.oauth.revocation import refuse_credential_in_query
 from rowgate.ports import AuditSink, AuditUnavailable, Clock, Entropy, StoreError, StoreWriter
 from rowgate.service.client_requests import ClientRequest, record_refusal
 from rowgate.service.clients import Authenticated, ClientAuthenticator
@@ -145,7 +144,7 @@ class SecretService:
         self, client: Authenticated, proved: Secret, presented_value: str, now: float
     ) -> _Outcome:
         client_id = client.application.client_id
-        key_id = render_key_id(self._entropy(KEY_ID_RANDOM_BYTES))
+        key_id = render_handle(self._entropy(KEY_ID_RANDOM_BYTES))
         value = derive_client_secret(self._digest_key, client_id, presented_value, key_id)
         digest = digest_client_secret(self._digest_key, client_id, value)
 

@@ -4,24 +4,23 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from rowgate.access import Access
-from rowgate.audit.events import Event, TokenIssued, TokenRefused, redact
+from rowgate.audit.events import Event, TokenIssued
 from rowgate.oauth.bearer import decide_bearer, parse_presented_token
-from rowgate.oauth.client_auth import SECRET_PREFIX, find_key_id
+from rowgate.oauth.client_auth import refuse_credential_in_query
 from rowgate.oauth.dpop import DpopProof, check_bound_key
 from rowgate.oauth.errors import (
     InvalidDpopProof,
     InvalidGrant,
-    InvalidRequest,
     InvalidToken,
     OAuthError,
-    TooManyRequests,
 )
-from rowgate.oauth.form import TokenParameters, find_credential_in_query, parse_token_parameters
+from rowgate.oauth.form import TokenParameters, parse_token_parameters
 from rowgate.oauth.grants import CLIENT_CREDENTIALS, REFRESH_TOKEN, RefreshRequest, decide_grant, decide_refresh
-from rowgate.oauth.model import NEVER, IssuedTokens
+from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, NEVER, IssuedTokens
 from rowgate.oauth.scope import narrow_scope, render_scope
 from rowgate.oauth.tokens import TokenRecord, UnreadableToken
 from rowgate.ports import AuditSink, Clock, StoreError
+from rowgate.service.client_requests import describe_refusal
 from rowgate.service.clients import Authenticated, ClientAuthenticator
 from rowgate.service.mint import Granted, TokenMint
 from rowgate.service.origin import Origin
@@ -29,6 +28,8 @@ from rowgate.service.proofs import ProofChecker
 from rowgate.service.rotation import RefreshRotation, Successor
 from rowgate.service.state import LiveState
 from rowgate.service.throttle import TokenQuota
+
+ENDPOINT = "token"
 
 Reply: TypeAlias = Callable[[IssuedTokens | Exception], None]
 
@@ -96,10 +97,10 @@ class TokenService:
         try:
             parameters = parse_token_parameters(content_type, body)
             asked.client_id = parameters.client_id or ""
-            _refuse_credential_in_query(query)
+            refuse_credential_in_query(query)
             client = self._clients.authenticate(parameters, authorization, origin.source)
             asked.client_id = client.application.client_id
-            proof = self._proofs.verify(dpop, method="POST", url=url) if dpop else None
+            proof = self._proofs.verify_at_token_endpoint(dpop, url=url) if dpop else None
             granted = self._decide(parameters, client, proof, asked.at)
             self._quota.take(client.application.number, client.application.policy.tokens_per_minute, asked.at)
             if client.must_be_noted or proof is not None or granted.rotates is not None:
@@ -133,11 +134,11 @@ class TokenService:
         if record.audience and self._issuer not in record.audience:
             raise InvalidToken("The access token is for another audience.", reason="other_audience")
         access = self._decide_access(token_id, record, now)
-        if presented.is_dpop or record.key_thumbprint:
-            proof = None
-            if presented.is_dpop:
-                proof = self._proofs.verify(dpop, method=method, url=url, access_token=presented.token)
-            check_bound_key(record.key_thumbprint, proof)
+        bound = record.key_thumbprint
+        if presented.is_dpop:
+            self._proofs.require_at_resource(dpop, bound, method=method, url=url, access_token=presented.token)
+        elif bound:
+            check_bound_key(bound, None)
         return access
 
     def confirm(self, access: Access, *, now: float) -> Access:
@@ -196,7 +197,8 @@ class TokenService:
 
         def rotate(refusal: OAuthError | StoreError | None) -> None:
             if refusal is None and granted.rotates is not None:
-                self._rotation.rotate_then(*granted.rotates, issue)
+                longest = max(ACCESS_LIFETIME_SECONDS, granted.application.access_lifetime_seconds)
+                self._rotation.rotate_then(*granted.rotates, issue, longest_access_seconds=longest)
             else:
                 issue(refusal)
 
@@ -233,10 +235,11 @@ class TokenService:
         self._reply_on_record(event, issued, asked.reply)
 
     def _refuse(self, refusal: OAuthError | StoreError, asked: "_Asked") -> None:
-        if isinstance(refusal, TooManyRequests) and not refusal.is_first:
-            asked.reply(refusal)  # a flood must not fill the record: its first refusal is there
+        event = describe_refusal(refusal, asked.origin, endpoint=ENDPOINT, client_id=asked.client_id, now=asked.at)
+        if event is None:
+            asked.reply(refusal)
         else:
-            self._reply_on_record(_refused(refusal, asked), refusal, asked.reply)
+            self._reply_on_record(event, refusal, asked.reply)
 
     def _reply_on_record(self, event: Event, outcome: IssuedTokens | OAuthError | StoreError, reply: Reply) -> None:
         self._audit.record_then(event, lambda failure: reply(outcome if failure is None else failure))
@@ -252,14 +255,6 @@ class _Asked:
         self.at = at
         self.reply = reply
         self.client_id = ""  # as presented
-
-
-def _refuse_credential_in_query(query: bytes) -> None:
-    """Refuse, naming the secret that is exposed now by its handle (PROTOCOL 25)."""
-    if query and find_credential_in_query(query):
-        _, _, rest = query.partition(SECRET_PREFIX.encode())
-        key_id = find_key_id(SECRET_PREFIX + rest.decode("latin-1")) if rest else ""
-        raise InvalidRequest("A credential stands in the URL.", reason="secret_in_url", key_id=key_id)
 
 
 def _grant(
@@ -286,22 +281,4 @@ def _grant(
         has_refresh_token=has_refresh_token,
         rotates=rotates,
         key_thumbprint=key_thumbprint,
-    )
-
-
-def _refused(refusal: OAuthError | StoreError, asked: _Asked) -> TokenRefused:
-    if isinstance(refusal, OAuthError):
-        error, reason, key_id = refusal.code, refusal.reason, refusal.key_id
-        client_id = refusal.client_id or asked.client_id
-    else:
-        error, reason, key_id = "temporarily_unavailable", "state_unavailable", ""
-        client_id = asked.client_id
-    return TokenRefused(
-        at=asked.at,
-        request_id=asked.origin.request_id,
-        source=asked.origin.source,
-        error=error,
-        reason=reason,
-        client_id=redact(client_id),  # what a stranger typed
-        key_id=key_id,
     )

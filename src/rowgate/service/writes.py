@@ -13,10 +13,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from rowgate.ports import Store, StoreError, StoreWriter
+from rowgate.ports import Clock, Store, StoreError, StoreWriter
 from rowgate.service.follow import Follower
 
-FORGET_SECONDS = 60.0
+CLEAR_SECONDS = 60.0  # between clearings of what is too old to matter
 MAX_WAITING = 1000  # changes; a disk that stands still must not gather more
 MAX_TOGETHER = 100  # changes in one transaction: it keeps other writers out
 
@@ -33,27 +33,15 @@ class _Job:
     when_written: WhenWritten[Any]
 
 
-class Forgetting:
-    """Drops what is too old to matter, now and then, inside a transaction that is open anyway."""
-
-    def __init__(self) -> None:
-        """Be due at once."""
-        self._next_at = 0.0
-
-    def forget(self, change: StoreWriter, now: float) -> None:
-        """Drop it when a minute is over, or when the clock was set back."""
-        if now < self._next_at <= now + FORGET_SECONDS:
-            return
-        self._next_at = now + FORGET_SECONDS
-        change.forget_used(now)
-        change.forget_refresh_families(now)
-
-
 class Writes:
     """Makes changes in the store thread and answers on the event loop; every method is called there."""
 
-    def __init__(self, open_store: Callable[[], Store], follower: Follower, executor: Executor) -> None:
+    def __init__(
+        self, open_store: Callable[[], Store], follower: Follower, executor: Executor, *, clock: Clock
+    ) -> None:
         """Take how the store is opened, what brings this worker's state up to date, and the one store thread."""
+        self._clock = clock
+        self._clear_at = 0.0
         self._open_store = open_store
         self._follower = follower
         self._executor = executor
@@ -115,7 +103,9 @@ class Writes:
             try:
                 if self._store is None:
                     self._store = await loop.run_in_executor(None, self._open_store)
-                outcomes = await loop.run_in_executor(self._executor, self._commit, self._store, jobs)
+                outcomes = await loop.run_in_executor(
+                    self._executor, self._commit, self._store, jobs, self._find_clearing()
+                )
             except Exception as error:  # noqa: BLE001 - whatever it is, everybody who waits gets an answer
                 outcomes = dict.fromkeys(jobs, _tell(error))
             unread: StoreError | None = None
@@ -132,9 +122,20 @@ class Writes:
             return _tell(error)
         return None
 
+    def _find_clearing(self) -> float | None:
+        """Give the time that is to be cleared up to, when a minute is over or the clock was set back."""
+        now = self._clock()
+        if now < self._clear_at <= now + CLEAR_SECONDS:
+            return None
+        self._clear_at = now + CLEAR_SECONDS
+        return now
+
     @staticmethod
-    def _commit(store: Store, jobs: list[_Job]) -> dict[_Job, Any]:
-        """Make the changes in one transaction, those that fail left out; give what each gave, or its StoreError."""
+    def _commit(store: Store, jobs: list[_Job], clears_until: float | None) -> dict[_Job, Any]:
+        """Make the changes in one transaction, those that fail left out; give what each gave, or its StoreError.
+
+        What is too old to matter goes in the same transaction, which is open anyway.
+        """
         outcomes: dict[_Job, Any] = {}
         remaining = list(jobs)
         while remaining:
@@ -142,6 +143,10 @@ class Writes:
             results: list[Any] = []
             try:
                 with store.changing() as change:
+                    if clears_until is not None:
+                        change.forget_used(clears_until)
+                        change.forget_refresh_families(clears_until)
+                        change.forget_revocations(clears_until)
                     for current in remaining:
                         results.append(current.work(change))  # noqa: PERF401 - `current` must be known when it raises
                     current = None

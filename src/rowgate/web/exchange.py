@@ -12,6 +12,7 @@ Headers = list[tuple[bytes, bytes]]
 
 # The server's own extensions of the ASGI scope; web/protocol.py provides them.
 ABORT = "rowgate.abort"
+RESET = "rowgate.reset"
 ON_DISCONNECT = "rowgate.on_disconnect"
 WRITE_WHOLE = "rowgate.write_whole"
 
@@ -160,6 +161,10 @@ class Exchange(Request):
     def abort(self) -> None:
         """Cut the connection, so that what was sent cannot be taken for the whole."""
         self.scope["extensions"][ABORT]()
+
+    def reset(self) -> None:
+        """Cut the connection with all that the client has not taken yet: it may not have that any more."""
+        self.scope["extensions"][RESET]()
 
     def on_disconnect(self, callback: Callable[[str], None]) -> None:
         """Have the callback called, with a word why, when the connection is gone; the last one given counts."""

@@ -3,8 +3,8 @@
 from rowgate.oauth.introspection import INTROSPECTION_TYPE
 from rowgate.service.inspection import InspectionService
 from rowgate.service.mint import NoSigningKey
-from rowgate.service.questions import InspectionRequest
 from rowgate.web.app import Endpoint
+from rowgate.web.client_requests import read_client_request
 from rowgate.web.exchange import Exchange, Headers
 from rowgate.web.metadata import INTROSPECTION_PATH, REVOCATION_PATH
 from rowgate.web.problems import NO_STORE, HttpProblem
@@ -29,7 +29,7 @@ class IntrospectionEndpoint:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer; signed if the client asks for it, or would rather have it than JSON."""
-        request = await _read_request(exchange, self._max_body_bytes)
+        request = await read_client_request(exchange, max_body_bytes=self._max_body_bytes, allow=ALLOW)
         is_signed, takes_json = choose_answer(exchange.join_header(b"accept"))
         try:
             answer = await self._inspection.introspect(request, is_signed=is_signed, takes_json=takes_json)
@@ -48,7 +48,7 @@ class RevocationEndpoint:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer: 200 and nothing, whether or not there was anything to revoke (RFC 7009 §2.2)."""
-        request = await _read_request(exchange, self._max_body_bytes)
+        request = await read_client_request(exchange, max_body_bytes=self._max_body_bytes, allow=ALLOW)
         await self._inspection.revoke(request)
         await exchange.respond(200, _EMPTY, b"")
 
@@ -96,15 +96,3 @@ def _read_weight(parameters: list[str]) -> float:
             except ValueError:
                 return 0.0
     return 1.0
-
-
-async def _read_request(exchange: Exchange, max_body_bytes: int) -> InspectionRequest:
-    if exchange.method != "POST":
-        # RFC 7662 §2.1 and RFC 7009 §2.1: HTTP POST
-        raise HttpProblem(405, "invalid_request", "Only POST asks about a token.", [(b"allow", ALLOW)])
-    body = await exchange.read_body(max_body_bytes)
-    if exchange.content_encoding not in (b"", b"identity"):
-        raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
-    return InspectionRequest(
-        exchange.query, exchange.content_type, body, tuple(exchange.authorization), exchange.origin
-    )

@@ -17,6 +17,7 @@ from rowgate.oauth.errors import (
 )
 from rowgate.ports import AuditUnavailable, StoreError
 from rowgate.rows.errors import RowsError
+from rowgate.service.mint import NoSigningKey
 from rowgate.web.exchange import BodyTooLarge, Exchange, Headers
 
 NO_STORE: Headers = [
@@ -67,6 +68,9 @@ def describe_problem(error: Exception, request_id: str, edge: Edge) -> tuple[int
         case BodyTooLarge():
             status, code, description = 413, "invalid_request", "The body is too large."
             headers = [(b"connection", b"close")]
+        case NoSigningKey():
+            status, code = 503, "temporarily_unavailable"
+            description = "The server has no key yet to sign the token with."
         case StoreError():
             status, code = 503, "temporarily_unavailable"
             description = "The server cannot write its state at the moment."

@@ -21,7 +21,7 @@ import msgspec
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from rowgate.web.exchange import ABORT, ON_DISCONNECT, WRITE_WHOLE
+from rowgate.web.exchange import ABORT, ON_DISCONNECT, RESET, WRITE_WHOLE
 from rowgate.web.whole import WHOLE_HANDLERS, Handle, WholeHandlers
 from rowgate.web.whole_cycle import WholeCycle
 
@@ -71,7 +71,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._waiting_since = self.loop.time()
         self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
-        self._extensions = {ABORT: self._cut, ON_DISCONNECT: self._call_when_gone}
+        self._extensions = {ABORT: transport.abort, RESET: self._reset, ON_DISCONNECT: self._call_when_gone}
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End: tell whoever works for this client."""
@@ -324,7 +324,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle  # uvicorn declares it without the None it starts with
         return cycle is not None and not cycle.response_complete and (cycle.response_started or not cycle.more_body)
 
-    def _cut(self) -> None:
+    def _reset(self) -> None:
         """Drop the connection with what the kernel still holds for the client: it may not have that any more."""
         connection = self.transport.get_extra_info("socket")
         if connection is not None:

@@ -111,7 +111,7 @@ class RowsEndpoint:
             async def send_whole(block: bytes, _is_last: bool) -> None:  # noqa: FBT001 - the port's shape
                 await exchange.respond_prepared(headers, block)
 
-            await self._rows.deliver(reading, send_whole, exchange.abort)
+            await self._rows.deliver(reading, send_whole, exchange.reset)
             return
         if exchange.scope["http_version"] == "1.0":
             # HTTP/1.0 has no chunks: the end of the connection would make a cut answer look whole.
@@ -125,7 +125,7 @@ class RowsEndpoint:
 
         is_whole = False
         try:
-            is_whole = await self._rows.deliver(reading, send_part, exchange.abort)
+            is_whole = await self._rows.deliver(reading, send_part, exchange.reset)
         finally:
             if not is_whole:
                 exchange.abort()

@@ -4,16 +4,16 @@ import msgspec
 
 from rowgate.config import Settings
 from rowgate.ports import AuditSink, Clock, Entropy
-from rowgate.service.client_requests import ClientRequest
 from rowgate.service.clients import ClientAuthenticator
 from rowgate.service.enrolments import EnrolmentService
 from rowgate.service.secrets import SecretService
 from rowgate.service.throttle import FailureThrottle
 from rowgate.service.writes import Writes
 from rowgate.web.app import Endpoint
+from rowgate.web.client_requests import read_client_request
 from rowgate.web.exchange import Exchange
 from rowgate.web.metadata import ENROLMENT_PATH, SECRET_PATH
-from rowgate.web.problems import NO_STORE, HttpProblem
+from rowgate.web.problems import NO_STORE
 
 ALLOW = b"POST, OPTIONS"
 
@@ -30,7 +30,7 @@ class SecretEndpoint:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer: client_id, client_secret, when it and the one before end, key_id."""
-        request = await _read_request(exchange, self._max_body_bytes)
+        request = await read_client_request(exchange, max_body_bytes=self._max_body_bytes, allow=ALLOW)
         await exchange.respond(200, NO_STORE, _encode(await self._secrets.renew(request)))
 
 
@@ -44,7 +44,7 @@ class EnrolmentEndpoint:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer: client_id and either its secret or how its key is to be used."""
-        request = await _read_request(exchange, self._max_body_bytes)
+        request = await read_client_request(exchange, max_body_bytes=self._max_body_bytes, allow=ALLOW)
         enrolled = await self._enrolments.redeem(request)
         await exchange.respond(200, NO_STORE, _encode(enrolled))
 
@@ -74,12 +74,3 @@ def list_secret_endpoints(
         SECRET_PATH: (SecretEndpoint(secrets, max_body_bytes=max_body_bytes), ALLOW),
         ENROLMENT_PATH: (EnrolmentEndpoint(enrolments, max_body_bytes=max_body_bytes), ALLOW),
     }
-
-
-async def _read_request(exchange: Exchange, max_body_bytes: int) -> ClientRequest:
-    if exchange.method != "POST":
-        raise HttpProblem(405, "invalid_request", "Only POST gets a secret.", [(b"allow", ALLOW)])
-    body = await exchange.read_body(max_body_bytes)
-    if exchange.content_encoding not in (b"", b"identity"):
-        raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
-    return ClientRequest(exchange.query, exchange.content_type, body, tuple(exchange.authorization), exchange.origin)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
-from rowgate.oauth.client_auth import SECRET_PREFIX, digest_client_secret
+from rowgate.oauth.client_auth import digest_client_secret
+from rowgate.oauth.lineage import KEY_ID_RANDOM_BYTES, SECRET_RANDOM_BYTES, render_client_secret, render_handle
 from rowgate.oauth.model import NEVER, ORDINARY, Application, Secret
 from rowgate.oauth.scope import parse_scope
 from rowgate.service.admin.desk import AdminError, Desk, list_aliases, load_application
@@ -20,11 +21,7 @@ from rowgate.service.admin.policies import (
     ensure_signing_key,
 )
 
-_ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # 32 signs, none to be mistaken for another
-_URL_SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _CLIENT_ID_SIGNS = 20
-_KEY_ID_SIGNS = 8
-_SECRET_SIGNS = 43  # 6 bits each: 256 bits and a little more
 _MAX_NAME_LENGTH = 120
 
 
@@ -79,7 +76,7 @@ class ApplicationDesk:
         if not SECRET_METHODS & set(methods):
             raise AdminError("a secret would be good for nothing: --no-secret, or --auth-method client_secret_basic")
         now = int(self._desk.clock())
-        client_id = self._random_text(_CLIENT_ID_SIGNS, _ID_ALPHABET)
+        client_id = render_handle(self._desk.entropy(_CLIENT_ID_SIGNS))
         secret, client_secret = self._make_secret(client_id, "first", now, secret_expires_at)
         registered = self._register(
             Application(
@@ -125,7 +122,7 @@ class ApplicationDesk:
         return self._register(
             Application(
                 number=0,
-                client_id=self._random_text(_CLIENT_ID_SIGNS, _ID_ALPHABET),
+                client_id=render_handle(self._desk.entropy(_CLIENT_ID_SIGNS)),
                 name=name,
                 enabled=True,
                 epoch=0,
@@ -263,8 +260,8 @@ class ApplicationDesk:
     def _make_secret(self, client_id: str, name: str, now: int, expires_at: int) -> tuple[Secret, str]:
         if expires_at != NEVER and expires_at <= now:
             raise AdminError("the secret would have expired already")
-        key_id = self._random_text(_KEY_ID_SIGNS, _ID_ALPHABET)
-        client_secret = f"{SECRET_PREFIX}{key_id}_{self._random_text(_SECRET_SIGNS, _URL_SIGNS)}"
+        key_id = render_handle(self._desk.entropy(KEY_ID_RANDOM_BYTES))
+        client_secret = render_client_secret(key_id, self._desk.entropy(SECRET_RANDOM_BYTES))
         digest = digest_client_secret(self._desk.store.load_keys().digest, client_id, client_secret)
         secret = Secret(
             number=0,
@@ -277,7 +274,3 @@ class ApplicationDesk:
             kills_tokens=False,
         )
         return secret, client_secret
-
-    def _random_text(self, length: int, alphabet: str) -> str:
-        # the length of an alphabet is a power of two, so that every sign is as likely as any other
-        return "".join(alphabet[byte & len(alphabet) - 1] for byte in self._desk.entropy(length))
