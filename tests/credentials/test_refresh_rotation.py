@@ -3,12 +3,14 @@
 import dataclasses
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
+from rowgate import wiring
 from rowgate.service.admin.policies import PolicyChange
 from support.clock import MovableClock
 from support.homes import add_application, administer, make_home
@@ -132,3 +134,17 @@ def test_14_rotation_outlives_a_restart(client: Client) -> None:
         other = Client(again, client.basic)
         assert other.is_reuse(first)
     wait_until(lambda: client.is_reuse(second))
+
+
+def test_80_the_end_of_a_family_outlasts_its_youngest_access_token(client: Client) -> None:
+    """Issued in the last minute of the refresh token's life, it lives an hour longer than that."""
+    first = client.start()
+    client.server.clock.advance(7 * DAY - 60)
+    youngest = client.refresh(first).json()
+    client.server.clock.advance(GRACE_SECONDS + 1)
+    assert client.is_reuse(first)
+    with closing(wiring.open_reader(client.server.settings)) as reader:
+        (revoked,) = reader.load_state().revocations
+    assert revoked.forget_at >= client.server.clock() - GRACE_SECONDS - 1 + youngest["expires_in"]
+    client.server.clock.advance(10 * 60)
+    assert client.reads(youngest["access_token"]) == 401

@@ -32,13 +32,14 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.now = 1000.0
         self.opened = 0
         self.transactions = 0
         self.reader = wiring.open_reader(settings)
         self.state = LiveState(self.reader.load_state())
         self.executor = ThreadPoolExecutor(max_workers=1)
         self.follower = Follower(self.reader, self.state, self.executor, lambda: 1000.0)
-        self.writes = Writes(self._open, self.follower, self.executor, clock=lambda: 1000.0)
+        self.writes = Writes(self._open, self.follower, self.executor, clock=lambda: self.now)
 
     def _open(self) -> Store:
         self.opened += 1
@@ -337,3 +338,23 @@ def test_a_worker_that_never_writes_loads_no_sqlalchemy(settings: Settings) -> N
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_too_old_to_matter_is_cleared_with_other_changes_once_a_minute(settings: Settings) -> None:
+    def use(handle: bytes, forget_at: int) -> Callable[[StoreWriter], bool]:
+        return lambda change: change.use_once(handle, forget_at)
+
+    async def story() -> None:
+        async with start_worker(settings) as worker:
+            write = worker.writes.write
+            assert await write(use(b"a" * 32, 1010))
+            worker.now = 1030.0
+            assert not await write(use(b"a" * 32, 1010)), "cleared before a minute was over"
+            worker.now = 1061.0
+            assert await write(use(b"a" * 32, 1200))
+            worker.now = 1130.0
+            assert not await write(use(b"a" * 32, 1200)), "cleared before it was too old"
+            worker.now = 500.0
+            assert not await write(use(b"a" * 32, 1200)), "a clock that was set back forgets nothing"
+
+    asyncio.run(story())

@@ -1,0 +1,72 @@
+"""Puts the rooms together. The only room that knows every one of them."""
+
+import dataclasses
+import functools
+import logging
+from collections.abc import Callable
+
+from rowgate.config import ConfigError, Settings
+from rowgate.web import server
+from rowgate.web.logs import set_up_logs
+from rowgate.wiring.administration import Administration, create_home, open_administration
+from rowgate.wiring.opening import make_audit_writer, make_recorder, open_reader, open_source, open_store
+from rowgate.wiring.worker import build_app, build_worker
+
+__all__ = [
+    "Administration",
+    "build_app",
+    "build_worker",
+    "create_home",
+    "find_port_problem",
+    "make_audit_writer",
+    "make_recorder",
+    "open_administration",
+    "open_reader",
+    "open_source",
+    "open_store",
+    "serve",
+]
+
+_log = logging.getLogger("rowgate")
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve a home until a signal ends it.
+
+    Args:
+        settings: Checked settings.
+        announce: Is told, once the address is taken, what is served where.
+
+    Raises:
+        ConfigError: Port, address, certificate or database cannot be used.
+        StoreError: The home is not usable.
+        RowsError: The database cannot be opened, or would let us write.
+    """
+    server.check_tls(settings)
+    store = open_reader(settings)
+    store.load_keys()
+    store.close()
+    source = open_source(settings.database)
+    source.prove_read_only()
+    engine = source.name
+    source.close()
+    bound = server.bind_socket(settings.host, settings.port)
+    settings = dataclasses.replace(settings, port=bound.getsockname()[1])
+    workers = f", {settings.workers} workers" if settings.workers > 1 else ""
+    listening = dataclasses.replace(settings, public_url="").issuer
+    told = f"Rowgate serves {engine} read-only at {listening} (home {settings.home}{workers})"
+    set_up_logs(settings.log_format, settings.log_level)
+    if settings.log_format == "json":
+        _log.info(told)  # every line is one that a log collector can read
+    else:
+        announce(told)
+    server.run_server(settings, functools.partial(build_worker, settings), bound)
+
+
+def find_port_problem(settings: Settings) -> str:
+    """Say why the server could not listen, or nothing when it could."""
+    try:
+        server.bind_socket(settings.host, settings.port).close()
+    except ConfigError as error:
+        return str(error)
+    return ""

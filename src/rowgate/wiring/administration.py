@@ -1,0 +1,88 @@
+"""A home as an administrator uses it."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rowgate.audit.events import AdministrativeChange
+from rowgate.config import CONFIG_NAME, Settings, dump
+from rowgate.ports import Clock
+from rowgate.service.admin.applications import ApplicationDesk
+from rowgate.service.admin.desk import Desk
+from rowgate.service.admin.enrolments import SecretDesk
+from rowgate.service.admin.keys import KeyDesk
+from rowgate.service.admin.objects import ObjectDesk
+from rowgate.service.admin.policies import PolicyDesk
+from rowgate.service.admin.tokens import TokenDesk
+from rowgate.store.master_key import create_master_key
+from rowgate.wiring.opening import make_audit_writer, make_recorder, open_source, open_store, read_key_policy
+
+
+def create_home(settings: Settings, actor: str) -> None:
+    """Make the state, the keys and the settings' file in the home's directory.
+
+    Raises:
+        NotReadOnly: The database would let us write.
+        EngineUnavailable: The database cannot be opened.
+        StoreError: The home cannot be written.
+    """
+    from rowgate.store.sql_store import SqlStore  # noqa: PLC0415 - see open_store
+
+    if settings.database:
+        source = open_source(settings.database)
+        source.prove_read_only()
+        source.close()
+    master = os.urandom(32)
+    create_master_key(settings.master_key_path, master)
+    SqlStore.create(
+        settings.state_path,
+        master,
+        sealing=os.urandom(32),
+        digest=os.urandom(32),
+        nonces=os.urandom(24),
+        now=time.time(),
+    ).close()
+    (settings.home / CONFIG_NAME).write_text(dump(settings), "utf-8")
+    writer = make_audit_writer(settings)
+    make_recorder(writer)(
+        AdministrativeChange(at=time.time(), actor=actor, action="home.init", target=str(settings.home))
+    )
+    writer.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Administration:
+    """The administrator's use of a home, by what it is about."""
+
+    applications: ApplicationDesk
+    objects: ObjectDesk
+    tokens: TokenDesk
+    keys: KeyDesk
+    policies: PolicyDesk
+    secrets: SecretDesk
+
+
+@contextlib.contextmanager
+def open_administration(settings: Settings, *, actor: str, clock: Clock = time.time) -> Iterator[Administration]:
+    """Give the desks of a home; changes reach running servers by the store.
+
+    Raises:
+        StoreError: The home is not usable.
+        ConfigError: The database cannot be served.
+    """
+    store = open_store(settings)
+    source = open_source(settings.database)
+    writer = make_audit_writer(settings)
+    desk = Desk(store, source, make_recorder(writer), actor, clock, os.urandom)
+    try:
+        keys = KeyDesk(desk, read_key_policy(settings))
+        policies = PolicyDesk(desk, keys)
+        yield Administration(
+            ApplicationDesk(desk, keys), ObjectDesk(desk), TokenDesk(desk), keys, policies, SecretDesk(desk)
+        )
+    finally:
+        writer.close()
+        source.close()
+        store.close()

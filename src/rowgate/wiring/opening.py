@@ -1,0 +1,82 @@
+"""Opens what a home has: its state, its record, the database that it serves."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rowgate.audit.events import Event
+from rowgate.audit.segments import SegmentWriter
+from rowgate.config import ConfigError, Settings
+from rowgate.engines.sqlite import SqliteSource
+from rowgate.ports import AuditUnavailable, RowSource
+from rowgate.service.key_plan import KeyPolicy
+from rowgate.store.master_key import load_master_key
+from rowgate.store.reader import NEWEST_REVISION, SqliteReader
+
+if TYPE_CHECKING:
+    from rowgate.store.sql_store import SqlStore
+
+
+def open_store(settings: Settings) -> "SqlStore":
+    """Open the home's state.
+
+    Raises:
+        StoreError: The home is not usable; the text says what to do.
+    """
+    from rowgate.store.sql_store import SqlStore  # noqa: PLC0415 - workers do without; see store/reader.py
+
+    return SqlStore(settings.state_path, load_master_key(settings.master_key_path))
+
+
+def open_reader(settings: Settings) -> SqliteReader:
+    """Open the home's state to follow it; its tables are brought up to date first.
+
+    Raises:
+        StoreError: The home is not usable; the text says what to do.
+    """
+    reader = SqliteReader(settings.state_path, load_master_key(settings.master_key_path))
+    if reader.find_revision() != NEWEST_REVISION:
+        open_store(settings).close()
+    return reader
+
+
+def open_source(database: str) -> RowSource:
+    """Give the served database of an address.
+
+    Raises:
+        ConfigError: The address is not one that this release can serve.
+    """
+    if not database:
+        raise ConfigError("no database is set: `rowgate init --database sqlite:///PATH`, or database in rowgate.toml")
+    scheme, separator, rest = database.partition("://")
+    if not separator:
+        return SqliteSource(Path(database).absolute())
+    if scheme == "sqlite" and rest.startswith("/"):
+        return SqliteSource(Path(rest[1:]).absolute())
+    raise ConfigError(f"this release serves sqlite:///PATH, not {scheme}://")
+
+
+def make_audit_writer(settings: Settings) -> SegmentWriter:
+    """Give this process's own way into the audit record."""
+    return SegmentWriter(settings.audit_path)
+
+
+def make_recorder(writer: SegmentWriter) -> Callable[[Event], None]:
+    """Give what puts one event on record, durably, before it returns.
+
+    Raises (when called):
+        AuditUnavailable: It could not be made durable.
+    """
+
+    def record(event: Event) -> None:
+        try:
+            writer.append([event])
+        except OSError as error:
+            raise AuditUnavailable from error
+
+    return record
+
+
+def read_key_policy(settings: Settings) -> KeyPolicy:
+    """Give what the settings say of the keys' lives."""
+    return KeyPolicy(settings.jwks_max_age_seconds, settings.signing_key_days, settings.sealing_key_days)

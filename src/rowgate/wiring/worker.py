@@ -1,0 +1,221 @@
+"""Puts a worker together: everything that serves requests."""
+
+import asyncio
+import contextlib
+import gc
+import hmac
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from rowgate import __version__
+from rowgate.audit.events import Event, ServerEvent
+from rowgate.audit.segments import SegmentSink
+from rowgate.config import Settings
+from rowgate.oauth.dpop import DpopPolicy
+from rowgate.oauth.tokens import TokenSealer
+from rowgate.ports import Clock, Entropy, RowSource
+from rowgate.rows.errors import RowsError
+from rowgate.service.admin.desk import Desk
+from rowgate.service.admin.keys import KeyDesk
+from rowgate.service.clients import ClientAuthenticator
+from rowgate.service.expiry_watch import ExpiryWatch
+from rowgate.service.follow import Follower
+from rowgate.service.inspection import InspectionService
+from rowgate.service.key_keeper import KeyKeeper
+from rowgate.service.keys import SigningKeys
+from rowgate.service.mint import TokenMint
+from rowgate.service.proofs import ProofChecker
+from rowgate.service.questions import Questions
+from rowgate.service.rotation import RefreshRotation
+from rowgate.service.rows import ReadLimits, RowsService
+from rowgate.service.state import LiveState
+from rowgate.service.throttle import FailureThrottle
+from rowgate.service.tokens import TokenService
+from rowgate.service.writes import Writes
+from rowgate.web import metadata
+from rowgate.web.app import App
+from rowgate.web.cors import Cors
+from rowgate.web.health import HealthEndpoint
+from rowgate.web.inspection_endpoints import list_inspection_endpoints
+from rowgate.web.jwks_endpoint import JWKS_PATH, JwksEndpoint
+from rowgate.web.logs import set_up_logs
+from rowgate.web.problems import Edge
+from rowgate.web.rows_endpoint import ALLOW as ROWS_ALLOW
+from rowgate.web.rows_endpoint import RowsEndpoint
+from rowgate.web.secret_endpoint import list_secret_endpoints
+from rowgate.web.token_endpoint import ALLOW as TOKEN_ALLOW
+from rowgate.web.token_endpoint import TokenEndpoint, refuse_method
+from rowgate.wiring.opening import make_audit_writer, open_reader, open_source, open_store, read_key_policy
+
+_log = logging.getLogger("rowgate")
+
+TOKEN_PATHS = (metadata.TOKEN_PATH, "/token", "/oauth/token")  # O-2
+GC_THRESHOLDS = (20_000, 50, 100)  # requests leave few cycles; the default looks every few requests
+_READ_ALLOW = b"GET, HEAD, OPTIONS"
+
+
+def _read_dpop_policy(settings: Settings, digest_key: bytes) -> DpopPolicy:
+    nonce_key = hmac.digest(digest_key, b"rowgate dpop nonce", "sha256")
+    return DpopPolicy(nonce_keys=(nonce_key,), nonce_required=settings.dpop_nonce_required)
+
+
+def _keep_keys(
+    settings: Settings,
+    state: LiveState,
+    sealer: TokenSealer,
+    source: RowSource,
+    audit: SegmentSink,
+    *,
+    clock: Clock,
+    entropy: Entropy,
+) -> KeyKeeper:
+    policy = read_key_policy(settings)
+
+    def rotate(record: Callable[[Event], None]) -> None:
+        with contextlib.closing(open_store(settings)) as writing:
+            KeyDesk(Desk(writing, source, record, "server", clock, entropy), policy).rotate_scheduled()
+
+    return KeyKeeper(state, sealer, policy=policy, rotate=rotate, audit=audit, clock=clock, entropy=entropy)
+
+
+def _check_readiness(source: RowSource, follower: Follower, audit: SegmentSink) -> HealthEndpoint:
+    async def is_database_there() -> bool:
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, source.list_objects)
+        except RowsError:
+            return False
+        return True
+
+    async def is_state_current() -> bool:
+        return follower.is_current
+
+    async def is_audit_writable() -> bool:
+        return audit.is_writable
+
+    return HealthEndpoint({"database": is_database_there, "state": is_state_current, "audit": is_audit_writable})
+
+
+def build_worker(settings: Settings) -> App:
+    """Give the application of a worker process, with its log lines set up."""
+    set_up_logs(settings.log_format, settings.log_level)
+    return build_app(settings)
+
+
+def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy = os.urandom) -> App:
+    """Give the application; nothing runs before its lifespan begins.
+
+    Args:
+        settings: Checked settings.
+        clock: The time of day; tests move it.
+        entropy: Randomness.
+
+    Raises:
+        StoreError: The home is not usable.
+        ConfigError: The database cannot be served.
+    """
+    store = open_reader(settings)
+    source = open_source(settings.database)
+    state = LiveState(store.load_state())
+    audit = SegmentSink(
+        make_audit_writer(settings),
+        on_failure=lambda error: _log.error("the audit record cannot be written: %s", error),
+    )
+    store_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+    follower = Follower(store, state, store_thread, clock)
+    sealer = TokenSealer(state.keys.sealing)
+
+    keeper = _keep_keys(settings, state, sealer, source, audit, clock=clock, entropy=entropy)
+    signing_keys = SigningKeys(state)
+    issuer = settings.issuer
+    writes = Writes(lambda: open_store(settings), follower, store_thread, clock=clock)
+    clients = ClientAuthenticator(
+        state, digest_key=state.keys.digest, issuer=issuer, clock=clock, throttle=FailureThrottle(), writes=writes
+    )
+    watch = ExpiryWatch(state, writes, audit=audit, clock=clock)
+    mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=entropy)
+    proofs = ProofChecker(_read_dpop_policy(settings, state.keys.digest), clock=clock, entropy=entropy)
+    inspection = InspectionService(
+        state,
+        Questions(clients, mint, audit=audit, clock=clock),
+        signing_keys,
+        writes=writes,
+        issuer=issuer,
+        audit=audit,
+    )
+    rotation = RefreshRotation(writes, digest_key=state.keys.digest, clock=clock)
+    tokens = TokenService(state, clients, mint, proofs, rotation, issuer=issuer, audit=audit, clock=clock)
+    rows = RowsService(
+        state,
+        source,
+        confirm=tokens.confirm,
+        audit=audit,
+        clock=clock,
+        limits=ReadLimits(
+            settings.max_reads,
+            settings.max_reads_per_application,
+            settings.read_queue_seconds,
+            settings.statement_seconds,
+        ),
+        conceal_objects=settings.conceal_objects,
+    )
+    follower.on_change = rows.look_again
+
+    @contextlib.asynccontextmanager
+    async def live() -> AsyncIterator[None]:
+        audit.start()
+        follower.start()
+        keeper.start()
+        watch.start()
+        await audit.record(ServerEvent(at=clock(), action="started", version=__version__, process=os.getpid()))
+        # What was loaded stays for the life of the process: keep the collector from walking through it.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        try:
+            yield
+        finally:
+            audit.record_soon(ServerEvent(at=clock(), action="stopped", version=__version__, process=os.getpid()))
+            await keeper.stop()
+            await watch.stop()
+            await writes.stop()
+            await follower.stop()
+            await rows.close()
+            await audit.stop()
+            store_thread.shutdown()
+            store.close()
+            source.close()
+
+    token_endpoint = TokenEndpoint(tokens, issuer=issuer, max_body_bytes=settings.max_token_body_bytes)
+    server_document = metadata.DocumentEndpoint(metadata.describe_authorization_server(issuer))
+    resource_document = metadata.DocumentEndpoint(metadata.describe_protected_resource(issuer))
+    jwks_endpoint = JwksEndpoint(signing_keys, clock, max_age_seconds=settings.jwks_max_age_seconds)
+    rows_endpoint = RowsEndpoint(
+        tokens,
+        rows,
+        audit,
+        clock,
+        issuer=issuer,
+        max_body_bytes=settings.max_rows_body_bytes,
+    )
+    return App(
+        {
+            **dict.fromkeys(TOKEN_PATHS, (refuse_method, TOKEN_ALLOW)),
+            **list_inspection_endpoints(inspection, max_body_bytes=settings.max_token_body_bytes),
+            **list_secret_endpoints(
+                clients, writes, audit, clock=clock, entropy=entropy, digest_key=state.keys.digest, settings=settings
+            ),
+            "/healthz": (HealthEndpoint({}), _READ_ALLOW),
+            "/readyz": (_check_readiness(source, follower, audit), _READ_ALLOW),
+            metadata.AUTHORIZATION_SERVER: (server_document, _READ_ALLOW),
+            metadata.PROTECTED_RESOURCE: (resource_document, _READ_ALLOW),
+            JWKS_PATH: (jwks_endpoint, _READ_ALLOW),
+        },
+        (rows_endpoint, ROWS_ALLOW),
+        dict.fromkeys(TOKEN_PATHS, token_endpoint),
+        edge=Edge(issuer, settings.forbidden_as_403),
+        cors=Cors(settings.cors_origins),
+        lifespan=live,
+    )
