@@ -160,6 +160,7 @@ class Statement:
 
     text: str
     parameters: tuple[Value, ...]
+    most_rows: int | None = None  # it gives no more
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def render_select(plan: Plan, dialect: Dialect) -> Statement:
     if plan.offset:
         text += ("" if plan.limit is not None else f" LIMIT {dialect.no_limit}") + " OFFSET ?"
         parameters.append(plan.offset)
-    return Statement(text, tuple(parameters))
+    return Statement(text, tuple(parameters), plan.limit)
 
 
 def _order(plan: Plan, dialect: Dialect) -> list[tuple[Order, str]]:
