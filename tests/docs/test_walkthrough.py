@@ -3,8 +3,10 @@
 import ast
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -115,20 +117,12 @@ def credentials(server: RunningServer) -> dict[str, str]:
     return {"URL": server.url, "ID": made.application.client_id, "SECRET": made.client_secret}
 
 
-def _try_token(server: RunningServer, client_id: str, client_secret: str) -> object:
-    try:
-        return fetch_token(server.url, client_id, client_secret)
-    except AssertionError:
-        return None  # the server has not yet heard of the application
-
-
-@pytest.mark.parametrize("library", ["requests_oauthlib", "authlib"])
-def test_snippets_of_oauth_libraries_run(credentials: dict[str, str], tmp_path: Path, library: str) -> None:
-    """The blocks for OAuth libraries print three rows."""
+def run_snippet(credentials: dict[str, str], folder: Path, wanted: str) -> str:
+    """Run the one Python block of the page that has this in it, and give what it prints."""
     text = (CHECKOUT / "docs/how-to/clients.md").read_text("utf-8")
-    found = [block for language, block in _FENCE.findall(text) if language == "python" and f"from {library}" in block]
+    found = [block for language, block in _FENCE.findall(text) if language == "python" and wanted in block]
     assert len(found) == 1
-    program = tmp_path / "program.py"
+    program = folder / "program.py"
     program.write_text(found[0], "utf-8")
     done = subprocess.run(
         [sys.executable, str(program)],
@@ -139,4 +133,43 @@ def test_snippets_of_oauth_libraries_run(credentials: dict[str, str], tmp_path: 
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert len(ast.literal_eval(done.stdout)) == 3
+    return done.stdout
+
+
+def _try_token(server: RunningServer, client_id: str, client_secret: str) -> object:
+    try:
+        return fetch_token(server.url, client_id, client_secret)
+    except AssertionError:
+        return None  # the server has not yet heard of the application
+
+
+@pytest.mark.parametrize("library", ["requests_oauthlib", "authlib"])
+def test_snippets_of_oauth_libraries_run(credentials: dict[str, str], tmp_path: Path, library: str) -> None:
+    """The blocks for OAuth libraries print three rows."""
+    assert len(ast.literal_eval(run_snippet(credentials, tmp_path, f"from {library}"))) == 3
+
+
+def test_snippet_of_pyarrow_reads_every_batch(
+    credentials: dict[str, str], tmp_path: Path, server: RunningServer
+) -> None:
+    """It counts the rows of all runs."""
+    count, _, names = run_snippet(credentials, tmp_path, "import pyarrow").partition(" ")
+    (expected,) = count_rows(server, "SA_Jobs_DiskUsage")
+    assert (int(count), ast.literal_eval(names)[0]) == (expected, "JobRunTimeKey")
+
+
+def count_rows(server: RunningServer, table: str) -> tuple[int]:
+    """Ask the database itself."""
+    with closing(sqlite3.connect(server.settings.database.removeprefix("sqlite:///"))) as database:
+        counted: tuple[int] = database.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return counted
+
+
+def test_lines_of_curl_make_a_csv_file(credentials: dict[str, str], tmp_path: Path) -> None:
+    """The header and the first row are shown."""
+    reader = Reader(tmp_path)
+    reader.environment |= credentials
+    ((_, block),) = find_blocks("docs/how-to/clients.md", "## A file, by curl", "## requests-oauthlib")
+    said = reader.paste(block)
+    assert said.startswith('"UserId",')
+    assert len(said.splitlines()) == 2

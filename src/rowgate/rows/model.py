@@ -7,6 +7,7 @@ from enum import StrEnum
 from rowgate.rows.fold import fold
 
 Value = str | int | float | bytes | None
+Row = tuple[Value, ...]
 Scalar = str | int | float | bool
 
 
@@ -43,6 +44,8 @@ class Format(StrEnum):
 
     JSON = "json"
     NDJSON = "ndjson"
+    CSV = "csv"
+    ARROW = "arrow"
 
 
 @dataclass(frozen=True, slots=True)

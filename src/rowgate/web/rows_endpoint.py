@@ -27,6 +27,9 @@ _MEDIA_TYPES = {
     "application/x-ndjson": Format.NDJSON,
     "application/ndjson": Format.NDJSON,
     "application/jsonl": Format.NDJSON,
+    "text/csv": Format.CSV,
+    "text/*": Format.CSV,
+    "application/vnd.apache.arrow.stream": Format.ARROW,
 }
 _HEADERS = {
     form: PreparedHeaders(
