@@ -10,6 +10,8 @@ from support.clock import MovableClock
 from support.homes import make_home
 from support.servers import RunningServer, run_server
 
+pytest_plugins = ["support.numbers"]
+
 
 @pytest.fixture(scope="session")
 def sample_database(tmp_path_factory: pytest.TempPathFactory) -> Path:

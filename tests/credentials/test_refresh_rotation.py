@@ -59,6 +59,7 @@ def client(sample_database: Path, tmp_path: Path) -> Iterator[Client]:
         yield Client(server, (made.application.client_id, made.client_secret))
 
 
+@pytest.mark.number("P79", "ours")
 def test_79_each_use_gives_a_successor_and_twenty_at_once_the_same(client: Client) -> None:
     first = client.start()
     with ThreadPoolExecutor(20) as threads:
@@ -69,6 +70,7 @@ def test_79_each_use_gives_a_successor_and_twenty_at_once_the_same(client: Clien
     assert len({first, second, third}) == 3
 
 
+@pytest.mark.number("P79", "ours")
 def test_79_a_lost_answer_is_given_again_within_the_grace(client: Client) -> None:
     first = client.start()
     second = client.rotate(first)
@@ -77,6 +79,7 @@ def test_79_a_lost_answer_is_given_again_within_the_grace(client: Client) -> Non
     assert client.rotate(second) not in (first, second)
 
 
+@pytest.mark.number("P80", "RFC 9700 §4.14.2")
 def test_80_what_was_replaced_and_comes_back_after_the_grace_ends_the_family(client: Client) -> None:
     """R13: an access token of the family is dead too, and it is on record."""
     first = client.start()
@@ -90,6 +93,7 @@ def test_80_what_was_replaced_and_comes_back_after_the_grace_ends_the_family(cli
     assert "replaced_before_the_grace" in reasons
 
 
+@pytest.mark.number("P81", "RFC 9700 §4.14.2")
 def test_81_a_grandparent_is_reuse_within_the_grace_too(client: Client) -> None:
     first = client.start()
     third = client.rotate(client.rotate(first))
@@ -97,6 +101,7 @@ def test_81_a_grandparent_is_reuse_within_the_grace_too(client: Client) -> None:
     assert client.is_reuse(third)
 
 
+@pytest.mark.number("P83", "ours")
 def test_83_rotation_does_not_lengthen_the_family(client: Client) -> None:
     token = client.start()
     for _ in range(7):
@@ -136,6 +141,7 @@ def test_14_rotation_outlives_a_restart(client: Client) -> None:
     wait_until(lambda: client.is_reuse(second))
 
 
+@pytest.mark.number("P80", "RFC 9700 §4.14.2")
 def test_80_the_end_of_a_family_outlasts_its_youngest_access_token(client: Client) -> None:
     """Issued in the last minute of the refresh token's life, it lives an hour longer than that."""
     first = client.start()

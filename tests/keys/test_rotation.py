@@ -73,6 +73,7 @@ def shows_everything(server: RunningServer, reader: SqliteReader, clock: Movable
     return fetch_key_set(server.url) == render_jwks(keys, clock())
 
 
+@pytest.mark.number("P116", "ours")
 def test_protocol_116_a_key_is_shown_for_max_age_before_it_signs(settings: Settings, reader: SqliteReader) -> None:
     """Hour by hour through three days of a daily schedule, on two servers, whichever does the work."""
     clock = MovableClock()

@@ -82,17 +82,16 @@ def raw_request(
 
 
 AnyCase = Case | RawCase
-STORIES: list[tuple[str, str]] = []  # numbers and sections of the tests that are more than one request
 
 
 def numbered(number: str, section: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a test its number, in its id and in the register."""
+    """Give a test of more than one request its number, in its id and as a mark."""
 
     def mark(test: Callable[..., None]) -> Callable[..., None]:
-        STORIES.append((number, section))
         name = test.__name__.removeprefix("test_").replace("_", "-")
         parametrized = pytest.mark.parametrize("number", [pytest.param(number, id=f"{number}-{name}")], indirect=True)
-        marked: Callable[..., None] = pytest.mark.usefixtures("number")(parametrized(test))
+        registered = pytest.mark.number(number, section)(parametrized(test))
+        marked: Callable[..., None] = pytest.mark.usefixtures("number")(registered)
         return marked
 
     return mark
@@ -100,4 +99,7 @@ def numbered(number: str, section: str) -> Callable[[Callable[..., None]], Calla
 
 def list_params(cases: tuple[AnyCase, ...]) -> list[Any]:
     """Give the cases as test parameters whose ids carry the number."""
-    return [pytest.param(case, id=f"{case.number}-{case.name}") for case in cases]
+    return [
+        pytest.param(case, id=f"{case.number}-{case.name}", marks=pytest.mark.number(case.number, case.section))
+        for case in cases
+    ]

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +15,8 @@ from rowgate.config import ConfigError, load_settings
 from rowgate.oauth import client_auth
 from rowgate.oauth.errors import InsufficientScope
 from rowgate.web.problems import Edge, describe_problem
+from support.homes import make_home
+from support.servers import run_server
 
 _VARYING = ("x-request-id", "date")
 _STRANGERS = ("<unknown_id>:<wrong>", "<id>:<wrong>", "<expired_id>:<wrong>", "<disabled_id>:<wrong>")
@@ -142,7 +145,7 @@ def test_quotes_in_a_challenge_are_escaped() -> None:
         _, headers, _ = describe_problem(refusal, "1", Edge(issuer, forbidden_as_403))
         challenge = parse_challenge(dict(headers)[b"www-authenticate"].decode())
         assert challenge["error_description"] == 'not "this" \\ one'
-        assert challenge["resource_metadata"] == issuer + "/.well-known/oauth-protected-resource"
+        assert challenge["resource_metadata"] == 'https://a.test/.well-known/oauth-protected-resource/"\\x'
 
 
 @numbered("P8", "RFC 6749 §3.2")
@@ -180,6 +183,24 @@ def test_authorization_server_document(world: World) -> None:
     assert world.client.post(document["token_endpoint"], data=_good(world)).status_code == 200
 
 
+@numbered("P111", "RFC 8414 §3.1, §3.3, RFC 9728 §3.1")
+def test_documents_of_an_address_with_a_path_are_found_before_it(sample_database: Path, tmp_path: Path) -> None:
+    """And where a proxy takes the path away; nothing else is answered under it."""
+    issuer = "https://data.example.com/hr/v1"
+    with (
+        run_server(make_home(tmp_path / "home", sample_database, public_url=issuer + "/")) as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as client,
+    ):
+        for name, member in (("oauth-authorization-server", "issuer"), ("oauth-protected-resource", "resource")):
+            for suffix in ("/hr/v1", ""):
+                assert client.get(f"/.well-known/{name}{suffix}").json()[member] == issuer
+            assert client.get(f"/.well-known/{name}/hr").status_code == 404
+            assert client.get(f"/hr/v1/.well-known/{name}").status_code == 404
+        challenge = parse_challenge(client.get(ROWS).headers["www-authenticate"])
+    expected = "https://data.example.com/.well-known/oauth-protected-resource/hr/v1"
+    assert challenge["resource_metadata"] == expected
+
+
 @numbered("P113", "RFC 8414 §2")
 def test_response_types_are_there_and_empty(world: World) -> None:
     assert _get_document(world, "oauth-authorization-server")["response_types_supported"] == []
@@ -210,3 +231,34 @@ def _get_document(world: World, name: str) -> dict[str, object] | dict[str, str]
     refused = world.client.post(path)
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     return dict(json.loads(answer.content))
+
+
+@numbered("P121", "ours")
+def test_fault_is_told_by_nothing_but_its_request(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log has the reason under the request id; the client learns that it was not its own doing."""
+
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise RuntimeError("the reason, with a path /home/x and SELECT 1")
+
+    token = world.post_token().json()["access_token"]
+    parts: tuple[tuple[str, Callable[[], httpx.Response]], ...] = (
+        ("rowgate.service.mint.TokenMint.make", world.post_token),
+        ("rowgate.service.mint.TokenMint.open_access", lambda: get_rows(world, token)),
+        ("rowgate.service.rows.plan_rows", lambda: get_rows(world, token)),
+    )
+    for broken, ask in parts:
+        with monkeypatch.context() as patch:
+            patch.setattr(broken, fail)
+            answer = ask()
+        assert answer.status_code == 500
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.json() == {
+            "error": "server_error",
+            "error_description": "The server failed; the request id leads to the reason.",
+            "request_id": answer.headers["x-request-id"],
+        }
+        assert ask().status_code == 200
+
+
+def get_rows(world: World, token: str) -> httpx.Response:
+    return world.client.get(ROWS, headers={"Authorization": f"Bearer {token}"})

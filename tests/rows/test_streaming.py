@@ -155,6 +155,7 @@ def test_reader_that_pauses_within_the_limit_gets_everything(patient: Reader) ->
     assert received > TABLE_ROWS * 100
 
 
+@pytest.mark.number("P120", "ours")
 def test_database_taken_away_in_the_middle_is_read_to_its_end_and_then_unavailable(tmp_path: Path) -> None:
     path = _make_database(tmp_path / "long.sqlite")
     with open_reader(path, tmp_path / "home") as reader:

@@ -114,6 +114,7 @@ def check_error(answer: httpx.Response, status: int, code: str) -> None:
 # --- revocation ---
 
 
+@pytest.mark.number("P82", "ours")
 def test_protocol_82_after_200_from_revoke_no_new_token_works(world: World) -> None:
     """Refreshes race with the revocation; whatever they bring is dead from the moment it is answered."""
     for _ in range(5):
@@ -146,6 +147,7 @@ def _race(world: World) -> None:
     assert not any(world.is_good(token) for token in fresh)
 
 
+@pytest.mark.number("P85", "RFC 7009 §2.2")
 @pytest.mark.parametrize("path", [REVOKE, "/revoke", "/oauth/revoke"])
 def test_protocol_85_revoked_access_token_dies_alone(world: World, path: str) -> None:
     tokens, sibling = world.main.get_tokens(), world.main.get_tokens()
@@ -165,6 +167,7 @@ def test_protocol_85_revoked_access_token_dies_alone(world: World, path: str) ->
     assert event["token_id"] in issued
 
 
+@pytest.mark.number("P90", "RFC 7009 §2.1")
 def test_protocol_90_revoked_refresh_token_takes_its_access_tokens(world: World) -> None:
     tokens, sibling = world.main.get_tokens(), world.main.get_tokens()
     refreshed = world.main.refresh(tokens["refresh_token"]).json()["access_token"]
@@ -190,6 +193,7 @@ def test_any_refresh_token_of_a_family_takes_the_family(world: World) -> None:
     assert world.main.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
 
 
+@pytest.mark.number("P90", "RFC 7009 §2.1")
 def test_a_family_stays_dead_for_as_long_as_its_last_access_token(world: World) -> None:
     """An expired refresh token can still be revoked: what it got in its last second lives on without that."""
     made = add_application(world.server.settings, "brief", refresh_lifetime_seconds=1000)
@@ -210,6 +214,7 @@ def test_a_family_stays_dead_for_as_long_as_its_last_access_token(world: World) 
         assert client.revoke(client.get_tokens()["access_token"]).status_code == 200
 
 
+@pytest.mark.number("P86", "RFC 7009 §2.2")
 @pytest.mark.parametrize(
     "token",
     ["garbage", "rgat_", "rgrt_AAAA", "rgat_" + "A" * 5000, "a.b.c", "ä€", "rgat_" + "A" * 100, " ", "null"],
@@ -223,6 +228,7 @@ def test_protocol_86_what_is_no_token_is_200(world: World, token: str) -> None:
     assert event["reason"]
 
 
+@pytest.mark.number("P86", "RFC 7009 §2.2")
 def test_protocol_86_expired_and_revoked_tokens_are_200(world: World) -> None:
     tokens = world.main.get_tokens()
     assert world.main.revoke(tokens["access_token"]).status_code == 200
@@ -234,6 +240,7 @@ def test_protocol_86_expired_and_revoked_tokens_are_200(world: World) -> None:
     assert (expired.status_code, world.find_event(expired)["reason"]) == (200, "expired_token")
 
 
+@pytest.mark.number("P87", "RFC 7009 §2.1")
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "nonsense", "pct", "id_token", ""])
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 def test_protocol_87_a_hint_never_hides_a_token(world: World, hint: str, kind: str) -> None:
@@ -244,6 +251,7 @@ def test_protocol_87_a_hint_never_hides_a_token(world: World, hint: str, kind: s
     assert world.main.introspect(tokens[kind], token_type_hint=hint).content == INACTIVE
 
 
+@pytest.mark.number("P87", "RFC 7009 §2.2.1")
 def test_protocol_87_what_cannot_be_revoked_is_not_said_to_be(world: World) -> None:
     """RFC 7009 §2.2.1. A client secret in the token's place is on record by its key id."""
     check_error(world.main.revoke("eyJ.eyJ.sig", token_type_hint="id_token"), 400, "unsupported_token_type")
@@ -256,6 +264,7 @@ def test_protocol_87_what_cannot_be_revoked_is_not_said_to_be(world: World) -> N
     assert world.main.get_tokens()
 
 
+@pytest.mark.number("P89", "RFC 7009 §2.1")
 def test_protocol_89_token_of_another_client_is_left_alone(world: World) -> None:
     """Like one that is none: the same answer, byte for byte; only the record knows."""
     theirs = world.other.get_tokens()
@@ -271,6 +280,7 @@ def test_protocol_89_token_of_another_client_is_left_alone(world: World) -> None
     assert world.other.refresh(theirs["refresh_token"]).status_code == 200
 
 
+@pytest.mark.number("P91", "RFC 7009 §2.2.1")
 def test_protocol_91_a_state_that_cannot_be_written_is_503(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is claimed: the client is told to ask again, the record has the failure, the token lives."""
     tokens = world.main.get_tokens()
@@ -294,6 +304,7 @@ def test_protocol_91_a_state_that_cannot_be_written_is_503(world: World, monkeyp
 # --- introspection ---
 
 
+@pytest.mark.number("P92", "RFC 7662 §2.2")
 @pytest.mark.parametrize("path", [INTROSPECT, "/introspect", "/oauth/introspect"])
 def test_protocol_92_good_token_is_told(world: World, path: str) -> None:
     tokens = world.main.get_tokens()
@@ -321,6 +332,7 @@ def test_protocol_92_good_token_is_told(world: World, path: str) -> None:
     assert "token_type" not in refresh
 
 
+@pytest.mark.number("P92", "RFC 7662 §2.2")
 def test_protocol_92_inactive_is_one_word_whatever_the_reason(world: World) -> None:
     """Byte for byte and header for header the same; the record says why."""
     revoked, family, theirs = world.main.get_tokens(), world.main.get_tokens(), world.other.get_tokens()
@@ -355,6 +367,7 @@ def test_protocol_92_inactive_is_one_word_whatever_the_reason(world: World) -> N
     assert len(headers) == 1
 
 
+@pytest.mark.number("P92", "RFC 7662 §2.2")
 def test_protocol_92_whoever_may_ask_about_all_is_told_about_all(world: World) -> None:
     tokens = world.other.get_tokens()
     for kind in ("access_token", "refresh_token"):
@@ -363,6 +376,7 @@ def test_protocol_92_whoever_may_ask_about_all_is_told_about_all(world: World) -
     assert world.main.introspect(world.inspector.get_tokens()["access_token"]).content == INACTIVE
 
 
+@pytest.mark.number("P92", "RFC 7662 §2.2")
 def test_active_means_what_the_rows_endpoint_means(world: World) -> None:
     """After every change that an administrator can make, introspection and the rows agree."""
     made = add_application(world.server.settings, "changing")
@@ -400,6 +414,7 @@ def test_active_means_what_the_rows_endpoint_means(world: World) -> None:
 BOTH = pytest.mark.parametrize("path", [REVOKE, INTROSPECT])
 
 
+@pytest.mark.number("P93", "RFC 7662 §2.1")
 @BOTH
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
 def test_protocol_93_only_post(world: World, path: str, method: str) -> None:
@@ -409,6 +424,8 @@ def test_protocol_93_only_post(world: World, path: str, method: str) -> None:
     assert (options.status_code, options.headers["allow"]) == (204, "POST, OPTIONS")
 
 
+@pytest.mark.number("P88", "RFC 7009 §2.1")
+@pytest.mark.number("P93", "RFC 7662 §2.1")
 @BOTH
 def test_protocol_88_93_a_client_must_prove_itself(world: World, path: str) -> None:
     """Every refusal is what the token endpoint's is, and on record with the endpoint's name."""
@@ -443,6 +460,7 @@ def test_protocol_88_93_a_client_must_prove_itself(world: World, path: str) -> N
     assert world.is_good(token)
 
 
+@pytest.mark.number("P88", "RFC 7009 §2.1")
 @BOTH
 def test_protocol_88_request_without_a_token(world: World, path: str) -> None:
     for form in ({}, {"token": ""}, {"token_type_hint": "access_token"}):
@@ -473,6 +491,7 @@ def test_a_token_in_the_url_is_refused(world: World, path: str) -> None:
     assert world.is_good(token)
 
 
+@pytest.mark.number("P95", "RFC 7662 §4")
 def test_protocol_95_answers_are_not_stored(world: World) -> None:
     token = world.main.get_tokens()["access_token"]
     for answer in (world.main.introspect(token), world.main.introspect("x"), world.main.revoke("x")):
@@ -492,6 +511,7 @@ def test_no_token_and_no_secret_is_on_record(world: World) -> None:
 # --- signed answers ---
 
 
+@pytest.mark.number("P94", "RFC 9701 §5")
 @pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")  # of the name EdDSA, see oauth/jws.py
 def test_protocol_94_signed_answer(world: World) -> None:
     """Verified by another library with the published keys; without a key there is no signed answer, and no other."""

@@ -31,6 +31,7 @@ def shown(server: RunningServer) -> httpx.Response:
     return answer
 
 
+@pytest.mark.number("P115", "RFC 7517 §5, §8.5")
 def test_protocol_115_set_is_public_named_and_dated(server: RunningServer, shown: httpx.Response) -> None:
     assert shown.status_code == 200
     assert shown.headers["content-type"] == "application/jwk-set+json"
@@ -47,6 +48,7 @@ def test_metadata_says_where_it_is(server: RunningServer) -> None:
     assert document["jwks_uri"] == document["issuer"] + JWKS
 
 
+@pytest.mark.number("P115", "RFC 7517 §5, §8.5")
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_protocol_115_a_copy_that_is_current_is_not_sent_again(
     server: RunningServer, shown: httpx.Response, method: str

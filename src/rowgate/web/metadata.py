@@ -11,8 +11,6 @@ from rowgate.web.exchange import Exchange, Headers
 from rowgate.web.jwks_endpoint import JWKS_PATH
 from rowgate.web.problems import HttpProblem
 
-AUTHORIZATION_SERVER = "/.well-known/oauth-authorization-server"
-PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
 TOKEN_PATH = "/api/v1/token"  # noqa: S105 - an address
 INTROSPECTION_PATH = "/api/v1/introspect"
 REVOCATION_PATH = "/api/v1/revoke"

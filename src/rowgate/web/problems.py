@@ -19,6 +19,7 @@ from rowgate.ports import AuditUnavailable, StoreError
 from rowgate.rows.errors import RowsError
 from rowgate.service.mint import NoSigningKey
 from rowgate.web.exchange import BodyTooLarge, Exchange, Headers
+from rowgate.web.well_known import PROTECTED_RESOURCE, locate_document
 
 NO_STORE: Headers = [
     (b"content-type", b"application/json"),
@@ -120,7 +121,7 @@ def _challenge(error: OAuthError, edge: Edge) -> str:
         parts.append(f'error_description="{_quote(error.description)}"')
     if isinstance(error, InsufficientScope):
         parts.append('scope="read"')
-    parts.append(f'resource_metadata="{_quote(edge.issuer)}/.well-known/oauth-protected-resource"')
+    parts.append(f'resource_metadata="{_quote(locate_document(PROTECTED_RESOURCE, edge.issuer))}"')
     return "Bearer " + ", ".join(parts)
 
 

@@ -48,6 +48,7 @@ from rowgate.web.rows_endpoint import RowsEndpoint
 from rowgate.web.secret_endpoint import list_secret_endpoints
 from rowgate.web.token_endpoint import ALLOW as TOKEN_ALLOW
 from rowgate.web.token_endpoint import TokenEndpoint, refuse_method
+from rowgate.web.well_known import AUTHORIZATION_SERVER, PROTECTED_RESOURCE, list_paths
 from rowgate.wiring.opening import make_audit_writer, open_reader, open_source, open_store, read_key_policy
 
 _log = logging.getLogger("rowgate")
@@ -209,8 +210,8 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             ),
             "/healthz": (HealthEndpoint({}), _READ_ALLOW),
             "/readyz": (_check_readiness(source, follower, audit), _READ_ALLOW),
-            metadata.AUTHORIZATION_SERVER: (server_document, _READ_ALLOW),
-            metadata.PROTECTED_RESOURCE: (resource_document, _READ_ALLOW),
+            **dict.fromkeys(list_paths(AUTHORIZATION_SERVER, issuer), (server_document, _READ_ALLOW)),
+            **dict.fromkeys(list_paths(PROTECTED_RESOURCE, issuer), (resource_document, _READ_ALLOW)),
             JWKS_PATH: (jwks_endpoint, _READ_ALLOW),
         },
         (rows_endpoint, ROWS_ALLOW),
