@@ -49,6 +49,7 @@ def list_changes() -> list[dict[str, Any]]:
         (["--token-format", "jwt"], "access_token_format", "jwt"),
         (["--dpop"], "dpop_bound_tokens", True),
         (["--tokens-per-minute", "60"], "tokens_per_minute", 60),
+        (["--token-exchange"], "token_exchange", True),
         (["--scope", "read run"], "scope", "read run"),
         (["--no-refresh"], "refresh_tokens", False),
         (["--access-lifetime", "10m"], "access_lifetime_seconds", 600),

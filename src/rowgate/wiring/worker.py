@@ -27,12 +27,14 @@ from rowgate.service.inspection import InspectionService
 from rowgate.service.key_keeper import KeyKeeper
 from rowgate.service.keys import SigningKeys
 from rowgate.service.mint import TokenMint
+from rowgate.service.narrowing import Narrowing
 from rowgate.service.proofs import ProofChecker
 from rowgate.service.questions import Questions
 from rowgate.service.rotation import RefreshRotation
 from rowgate.service.rows import ReadLimits, RowsService
 from rowgate.service.state import LiveState
 from rowgate.service.throttle import FailureThrottle
+from rowgate.service.token_exchange import GrantTypes, TokenExchange
 from rowgate.service.tokens import TokenService
 from rowgate.service.writes import Writes
 from rowgate.web import metadata
@@ -137,16 +139,29 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
     watch = ExpiryWatch(state, writes, audit=audit, clock=clock)
     mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=entropy)
     proofs = ProofChecker(_read_dpop_policy(settings, state.keys.digest), clock=clock, entropy=entropy)
+    narrowing = Narrowing(state, source, issuer=issuer)
     inspection = InspectionService(
         state,
         Questions(clients, mint, audit=audit, clock=clock),
         signing_keys,
+        narrowing,
         writes=writes,
         issuer=issuer,
         audit=audit,
     )
     rotation = RefreshRotation(writes, digest_key=state.keys.digest, clock=clock)
-    tokens = TokenService(state, clients, mint, proofs, rotation, issuer=issuer, audit=audit, clock=clock)
+    tokens = TokenService(
+        state,
+        clients,
+        mint,
+        proofs,
+        rotation,
+        narrowing=narrowing,
+        exchange=TokenExchange(state, mint, issuer=issuer),
+        issuer=issuer,
+        audit=audit,
+        clock=clock,
+    )
     rows = RowsService(
         state,
         source,
@@ -189,8 +204,8 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             source.close()
 
     token_endpoint = TokenEndpoint(tokens, issuer=issuer, max_body_bytes=settings.max_token_body_bytes)
-    server_document = metadata.DocumentEndpoint(metadata.describe_authorization_server(issuer))
-    resource_document = metadata.DocumentEndpoint(metadata.describe_protected_resource(issuer))
+    grant_types = GrantTypes(state)
+    server_document = metadata.DocumentEndpoint(lambda: metadata.describe_authorization_server(issuer, grant_types()))
     jwks_endpoint = JwksEndpoint(signing_keys, clock, max_age_seconds=settings.jwks_max_age_seconds)
     rows_endpoint = RowsEndpoint(
         tokens,
@@ -210,7 +225,10 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             "/healthz": (HealthEndpoint({}), _READ_ALLOW),
             "/readyz": (_check_readiness(source, follower, audit), _READ_ALLOW),
             metadata.AUTHORIZATION_SERVER: (server_document, _READ_ALLOW),
-            metadata.PROTECTED_RESOURCE: (resource_document, _READ_ALLOW),
+            metadata.PROTECTED_RESOURCE: (
+                metadata.DocumentEndpoint(lambda: metadata.describe_protected_resource(issuer)),
+                _READ_ALLOW,
+            ),
             JWKS_PATH: (jwks_endpoint, _READ_ALLOW),
         },
         (rows_endpoint, ROWS_ALLOW),
