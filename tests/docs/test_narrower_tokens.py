@@ -19,7 +19,7 @@ def test_page_on_narrower_tokens_does_what_it_says(sample_database: Path, tmp_pa
     headings = [line for line in text.splitlines() if line.startswith("## ")]
     assert len(headings) == 3
     ask, exchange = (find_blocks(_PAGE, first, last) for first, last in itertools.pairwise(headings))
-    narrow, order, other = (block for _, block in ask)
+    narrow, order, other, explain = (block for _, block in ask)
     allow, use = (block for _, block in exchange)
 
     settings = make_home(tmp_path / "home", sample_database)
@@ -37,6 +37,7 @@ def test_page_on_narrower_tokens_does_what_it_says(sample_database: Path, tmp_pa
         assert set(row) == {"UserId", "DisplayName", "Department"}
         assert json.loads(reader.paste(order))["field"] == "orderby[0]"
         assert 'error="insufficient_scope"' in reader.paste(other)
+        assert "columns: Department, DisplayName, UserId" in reader.paste(explain)
         reader.paste(allow)
         metadata = f"{server.url}/.well-known/oauth-authorization-server"
         wait_until(lambda: TOKEN_EXCHANGE in httpx.get(metadata).json()["grant_types_supported"])
