@@ -49,6 +49,7 @@ def list_changes() -> list[dict[str, Any]]:
         (["--token-format", "jwt"], "access_token_format", "jwt"),
         (["--dpop"], "dpop_bound_tokens", True),
         (["--tokens-per-minute", "60"], "tokens_per_minute", 60),
+        (["--token-exchange"], "token_exchange", True),
         (["--scope", "read run"], "scope", "read run"),
         (["--no-refresh"], "refresh_tokens", False),
         (["--access-lifetime", "10m"], "access_lifetime_seconds", 600),
@@ -85,6 +86,23 @@ def test_everything_at_once_is_one_change_and_back_again(jwks: str) -> None:
     assert there["details"]["jwks"] == [KEY.thumbprint]
     assert back["details"]["jwks"] == []
     assert back["details"]["authentication_methods"] == ["client_secret_basic", "client_secret_post"]
+
+
+@pytest.mark.usefixtures("_reports")
+def test_whose_tokens_it_may_exchange_is_kept_by_client_id(home: Path) -> None:
+    """A name may come to mean another application."""
+    assert home.is_dir()
+    flags = ("--token-exchange", "--exchange-for", "reports", "--exchanged-lifetime", "10m")
+    assert run(["app", "add", "helper", "--object", "SA_Activity_Events", *flags]).exit_code == 0
+    reports = show()["client_id"]
+    helper = show("helper")
+    assert (helper["exchanges_tokens_of"], helper["exchanged_token_seconds"]) == ([reports], 600)
+    told = run(["app", "show", "helper"]).stdout
+    assert f"its own tokens, those of {reports}, for 10m at most" in told
+    changed = run(["app", "set", "helper", "--exchange-for", "", "--exchanged-lifetime", "none", "--json"])
+    assert json.loads(changed.stdout)["exchanges_tokens_of"] == []
+    assert show("helper")["exchanged_token_seconds"] == 0
+    assert list_changes()[-1]["details"] == {"exchanges_tokens_of": [], "exchanged_token_seconds": 0}
 
 
 @pytest.mark.usefixtures("_reports")
@@ -147,6 +165,9 @@ def test_unfit_key_set_is_refused_whole(tmp_path: Path, text: str, told: str) ->
         (["--token-algorithm", "HS256"], 2, "EdDSA"),
         (["--token-format", "opaque"], 2, "sealed"),
         (["--tokens-per-minute", "-1"], 2, "-1"),
+        (["--exchange-for", "reports"], 1, "--token-exchange"),
+        (["--token-exchange", "--exchange-for", "nobody"], 1, "no application nobody"),
+        (["--exchanged-lifetime", "soon"], 2, "soon"),
         (["--access-lifetime", "soon"], 2, "soon"),
         (["--scope", " read"], 1, "The scope is malformed."),
     ],

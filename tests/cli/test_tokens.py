@@ -1,11 +1,15 @@
 """`rowgate token`: revoke and inspect, with tokens of a running server."""
 
 import json
+from typing import Any
 
 import httpx
 import pytest
 
 from cli.transcript import Outcome, run
+from rowgate.oauth.token_exchange import ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE
+from rowgate.service.admin.applications import NewCredentials
+from rowgate.service.admin.policies import PolicyChange
 from support.homes import add_application
 from support.servers import RunningServer, fetch_token, wait_until
 
@@ -68,6 +72,64 @@ def test_inspect_says_what_a_token_is_good_for(server: RunningServer, tokens: di
     assert issued["family"] == found["family"]
     shown = rowgate(server, "token", "inspect", tokens["access_token"])
     assert f"token_id     {found['token_id']}" in shown.stdout.splitlines()
+
+
+def _ask(server: RunningServer, made: NewCredentials, *details: dict[str, object], **form: str) -> dict[str, Any]:
+    chosen = {"grant_type": "client_credentials", "authorization_details": json.dumps(details), **form}
+    answer = httpx.post(f"{server.url}/token", data=chosen, auth=(made.application.client_id, made.client_secret))
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+@pytest.fixture
+def narrow(server: RunningServer, request: pytest.FixtureRequest) -> tuple[str, str, str]:
+    """Give an application's name, a token of it for one column, and one that was exchanged for that."""
+    policy = PolicyChange(token_exchange=True)
+    made = add_application(server.settings, request.node.name, policy=policy)
+    wait_until(lambda: _is_known(server, made.application.client_id, made.client_secret))
+    detail: dict[str, object] = {
+        "type": "rowgate_object",
+        "object": "SA_Activity_Events",
+        "columns": ["EventId"],
+    }
+    first = str(_ask(server, made, detail)["access_token"])
+    subject = {"grant_type": TOKEN_EXCHANGE, "subject_token": first, "subject_token_type": ACCESS_TOKEN_TYPE}
+    return request.node.name, first, str(_ask(server, made, detail, **subject)["access_token"])
+
+
+def test_inspect_says_what_a_token_is_narrowed_to(server: RunningServer, narrow: tuple[str, str, str]) -> None:
+    _, first, second = narrow
+    found = inspect(server, second)
+    assert found["authorization_details"] == [
+        {"type": "rowgate_object", "objects": ["SA_Activity_Events"], "actions": ["read"], "columns": ["EventId"]}
+    ]
+    assert found["made_of"] == [inspect(server, first)["token_id"]]
+    assert '"columns": ["EventId"]' in rowgate(server, "token", "inspect", second).stdout
+    rowgate(server, "token", "revoke", first)
+    assert inspect(server, second)["state"] == "revoked"
+
+
+def test_explain_knows_what_a_token_is_for(server: RunningServer, narrow: tuple[str, str, str]) -> None:
+    name, first, _ = narrow
+
+    def explain(who: str, what: str, token: str) -> tuple[bool, dict[str, dict[str, Any]]]:
+        done = rowgate(server, "explain", who, what, "--token", "-", "--json", stdin=token + "\n")
+        told = json.loads(done.stdout)
+        assert done.exit_code == (0 if told["allowed"] else 1)
+        return told["allowed"], {step["question"]: step for step in told["steps"]}
+
+    allowed, steps = explain(name, "SA_Activity_Events", first)
+    assert allowed
+    assert steps["the token is for the object"]["found"] == "columns: EventId"
+    allowed, steps = explain(name, "SA_ServiceAccounts", first)
+    assert [question for question, step in steps.items() if not step["holds"]] == ["the token is for the object"]
+    other = add_application(server.settings, f"other-{name}")
+    allowed, steps = explain(other.application.name, "SA_Activity_Events", first)
+    assert [question for question, step in steps.items() if not step["holds"]] == ["the token is one of it"]
+    rowgate(server, "token", "revoke", first)
+    allowed, steps = explain(name, "SA_Activity_Events", first)
+    assert not allowed
+    assert steps["it is an access token that is good now"]["found"] == "access token, revoked"
 
 
 @pytest.mark.parametrize("how", ["argument", "standard input", "token id", "upper case id"])

@@ -1,5 +1,6 @@
 """OAuth clients in JavaScript and Go, over TLS against `rowgate serve`; `make test-clients` runs them."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 
 from clients.foreign import CLIENTS, ForeignClient, Refused, list_clients
+from rowgate.oauth.token_exchange import ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE
+from rowgate.service.admin.policies import PolicyChange
 from support.certificates import make_certificate
 from support.homes import add_application, make_home
 from support.servers import serve_process
@@ -16,6 +19,7 @@ pytestmark = pytest.mark.foreign_clients
 VIEW = "SA_ADInventory_UsersView"
 METHODS = ("client_secret_basic", "client_secret_post")
 every_client = pytest.mark.parametrize("name", CLIENTS)
+every_exchanging_client = pytest.mark.parametrize("name", list_clients("exchange"))
 every_method = pytest.mark.parametrize("method", METHODS)
 
 
@@ -49,7 +53,7 @@ def world(sample_database: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     cert, key = make_certificate(directory)
     settings = make_home(directory / "home", sample_database)
     (settings.home / "rowgate.toml").write_text(f'database = "sqlite:///{sample_database}"\n', "utf-8")
-    made = add_application(settings, "foreign")
+    made = add_application(settings, "foreign", policy=PolicyChange(token_exchange=True))
     credentials = {"client_id": made.application.client_id, "client_secret": made.client_secret}
     with serve_process(settings.home, "--tls-cert", str(cert), "--tls-key", str(key), scheme="https") as server:
         yield World(server.url, cert, credentials)
@@ -100,6 +104,26 @@ def test_refresh_token_that_is_none_is_understood(world: World, name: str) -> No
     with pytest.raises(Refused) as refused:
         world.ask(name, "refresh", refresh_token="rgrt_none")
     assert refused.value.told == {"status": 400, "error": "invalid_grant"}
+
+
+@every_exchanging_client
+def test_token_is_exchanged_for_a_narrower_one(world: World, name: str) -> None:
+    """RFC 8693 §2.2.1 by the client's own reading of it; the details come back as they were granted."""
+    assert TOKEN_EXCHANGE in world.ask(name, "metadata")["grant_types_supported"]
+    subject = world.ask(name, "client_credentials")["access_token"]
+    details = [{"type": "rowgate_object", "object": VIEW, "columns": ["DisplayName"]}]
+    parameters = {
+        "subject_token": subject,
+        "subject_token_type": ACCESS_TOKEN_TYPE,
+        "authorization_details": json.dumps(details),
+    }
+    made = world.ask(name, "exchange", grant_type=TOKEN_EXCHANGE, parameters=parameters)
+    assert made["issued_token_type"] == ACCESS_TOKEN_TYPE
+    assert made["authorization_details"][0]["columns"] == ["DisplayName"]
+    assert [set(row) for row in world.ask(name, "rows", access_token=made["access_token"])] == [{"DisplayName"}] * 3
+    with pytest.raises(Refused) as refused:
+        world.ask(name, "exchange", grant_type=TOKEN_EXCHANGE, parameters={**parameters, "subject_token": "rgat_none"})
+    assert refused.value.told == {"status": 400, "error": "invalid_request"}
 
 
 @every_client

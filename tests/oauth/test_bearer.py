@@ -53,9 +53,9 @@ def test_access_is_given_only_while_everything_holds(
     record = make_record(epoch=record_epoch, scope="read run")
     application = make_application(epoch=epoch, enabled=enabled)
     if now < 1000 and record_epoch == epoch and enabled and not revoked:
-        access = decide_bearer(b"i" * 16, record, application, revoked=revoked, now=now)
+        access = decide_bearer(b"i" * 16, record, application, resource="https://a.example", revoked=revoked, now=now)
         assert access.scope == {"read"}  # what the application may have today
         assert access.client_id == application.client_id
     else:
         with pytest.raises(InvalidToken):
-            decide_bearer(b"i" * 16, record, application, revoked=revoked, now=now)
+            decide_bearer(b"i" * 16, record, application, resource="https://a.example", revoked=revoked, now=now)

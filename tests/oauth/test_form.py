@@ -13,7 +13,8 @@ from oauth.laws import law
 from rowgate.oauth.errors import InvalidRequest
 from rowgate.oauth.form import FORM, JSON, TokenParameters, find_credential_in_query, parse_token_parameters
 
-_NAMES = TokenParameters.__struct_fields__
+_REPEATED = ("resource", "audience")
+_NAMES = tuple(name for name in TokenParameters.__struct_fields__ if name not in _REPEATED)
 _TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=40)
 _PARAMETERS = st.dictionaries(st.sampled_from(_NAMES), _TEXTS, max_size=len(_NAMES))
 _TYPES = st.one_of(
@@ -33,6 +34,17 @@ _PIECES = st.lists(
 def _members(parameters: TokenParameters) -> dict[str, str]:
     found = {name: getattr(parameters, name) for name in _NAMES}
     return {name: value for name, value in found.items() if value is not None}
+
+
+@law
+@given(st.lists(st.tuples(st.sampled_from([*_REPEATED, "Resource", "AUDIENCE"]), _TEXTS | st.just(""))), st.booleans())
+def test_23_what_may_be_repeated_is_kept_in_its_order(pairs: list[tuple[str, str]], as_json: bool) -> None:  # noqa: FBT001
+    body = urlencode(pairs)
+    if as_json:
+        body = "{" + ",".join(f"{json.dumps(name)}:{json.dumps(value)}" for name, value in pairs) + "}"
+    parsed = parse_token_parameters((JSON if as_json else FORM).encode(), body.encode())
+    for name in _REPEATED:
+        assert getattr(parsed, name) == tuple(value for other, value in pairs if other.lower() == name and value)
 
 
 @law
@@ -94,7 +106,7 @@ def test_looking_through_a_query_never_fails(query: bytes) -> None:
 
 
 @law
-@given(_PARAMETERS, st.sampled_from(["client_secret", "refresh_token", "access_token"]))
+@given(_PARAMETERS, st.sampled_from(["client_secret", "refresh_token", "access_token", "subject_token"]))
 def test_a_credential_in_a_query_is_found(parameters: dict[str, str], name: str) -> None:
     pairs = [(f"x{key}", value) for key, value in parameters.items()]
     assert find_credential_in_query(urlencode(pairs).encode()) is None

@@ -24,6 +24,7 @@ from rowgate.oauth.jwt_access_token import (
     verify_jwt_access_token,
 )
 from rowgate.oauth.signing import make_signer, read_verification_keys
+from rowgate.oauth.token_exchange import MAX_EXCHANGES
 from rowgate.oauth.tokens import TokenRecord
 
 _ISSUER = "https://host.example/t1"
@@ -41,6 +42,7 @@ _RECORDS = st.builds(
     expires_at=st.integers(NOW + 1, 2**40),
     family=_IDS,
     scope=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60),
+    made_of=st.lists(_IDS, max_size=MAX_EXCHANGES).map(tuple),
 )
 
 
@@ -87,7 +89,10 @@ def test_issuing_and_verifying_is_a_round_trip(
         authorization_details=details,
     )
     verified = _verify(token)
-    assert (verified.token_id, verified.record, verified.client_id) == (token_id, record, "client")
+    # RFC 8693 §4.3: the one is who asked, the other whose it is
+    asking = "gateway" if exchanged else "client"
+    assert (verified.token_id, verified.record) == (token_id, record)
+    assert (verified.client_id, verified.subject) == (asking, "client")
     assert (verified.confirmation, verified.actor, verified.authorization_details) == (confirmation, actor, details)
     assert looks_like_jwt(token)
 
@@ -106,10 +111,12 @@ def test_protocol_70_every_claim_of_the_standard_is_there() -> None:
 def test_verified_token_is_what_the_bearer_check_asks_for() -> None:
     verified = _verify(_issue())
     application = make_application()
-    access = decide_bearer(verified.token_id, verified.record, application, revoked=False, now=NOW)
+    access = decide_bearer(verified.token_id, verified.record, application, resource=_AUDIENCE, revoked=False, now=NOW)
     assert access.token_id == _claims(_issue())["jti"]
     with pytest.raises(InvalidToken):
-        decide_bearer(verified.token_id, verified.record, make_application(epoch=1), revoked=False, now=NOW)
+        decide_bearer(
+            verified.token_id, verified.record, make_application(epoch=1), resource=_AUDIENCE, revoked=False, now=NOW
+        )
 
 
 @pytest.mark.parametrize("claim", ["iss", "exp", "aud", "sub", "client_id", "iat", "jti", "scope", "rowgate"])

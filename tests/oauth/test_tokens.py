@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 
 from oauth.laws import law
 from oauth.makers import make_record
+from rowgate.oauth.authorization_details import MAX_CARRIED_BYTES
+from rowgate.oauth.token_exchange import MAX_ACTORS, MAX_EXCHANGES
 from rowgate.oauth.tokens import ACCESS, MAX_TOKEN_LENGTH, REFRESH, Kind, TokenRecord, TokenSealer, UnreadableToken
 
 _KINDS = st.sampled_from([ACCESS, REFRESH])
 _KEYS = st.binary(min_size=32, max_size=32)
 _IDS = st.binary(min_size=16, max_size=16)
 _TIMES = st.integers(0, 2**40)
+_SIGNS = st.characters(min_codepoint=33, max_codepoint=126)
 _RECORDS = st.builds(
     TokenRecord,
     application_number=st.integers(1, 2**31),
@@ -22,7 +25,13 @@ _RECORDS = st.builds(
     issued_at=_TIMES,
     expires_at=_TIMES,
     family=_IDS,
-    scope=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60),
+    scope=st.text(_SIGNS, min_size=1, max_size=60),
+    audience=st.lists(st.text(_SIGNS, min_size=1, max_size=100), max_size=2).map(tuple),
+    key_thumbprint=st.text(_SIGNS, max_size=43),
+    certificate_thumbprint=st.text(_SIGNS, max_size=43),
+    details=st.sampled_from([0, 1, MAX_CARRIED_BYTES]).map(bytes),
+    actors=st.lists(st.text(_SIGNS, min_size=1, max_size=20), max_size=MAX_ACTORS).map(tuple),
+    made_of=st.lists(_IDS, max_size=MAX_EXCHANGES).map(tuple),
 )
 
 

@@ -8,6 +8,7 @@ from protocol.client_cases import CLIENT_CASES
 from protocol.form_cases import FORM_CASES
 from protocol.grant_cases import GRANT_CASES, ORIGIN_CASES, REFRESH_CASES
 from protocol.judge import judge, judge_error, judge_tokens, parse_challenge
+from protocol.narrow_cases import NARROW_CASES
 from protocol.transport_cases import METHOD_CASES, PRECEDENCE_CASES, RAW_CASES
 from protocol.wire import finish_request, talk
 from protocol.world import World
@@ -21,6 +22,7 @@ CASES: tuple[Case, ...] = (
     + REFRESH_CASES
     + ORIGIN_CASES
     + BEARER_CASES
+    + NARROW_CASES
 )
 
 

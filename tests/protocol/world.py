@@ -117,6 +117,7 @@ def _escape(text: str) -> str:
 
 def _get_tokens(world: World) -> None:
     values, url = world.values, world.server.url
+    values["url"] = url
 
     def get(prefix: str, *, whose: str = "", **more: str) -> None:
         tokens = fetch_token(url, values[f"{whose}id"], values[f"{whose}secret"], **more)
@@ -146,7 +147,11 @@ def revoke(settings: Settings, token: str) -> None:
 
 def list_issued(world: World) -> set[str]:
     """Give every secret and token that the world knows of."""
-    issued = {value for name, value in world.values.items() if value and not name.endswith("id") and name != "wrong"}
+    issued = {
+        value
+        for name, value in world.values.items()
+        if value and not name.endswith("id") and name not in ("wrong", "url")
+    }
     for answer in world.answers:
         if answer.request.url.path.endswith(TOKEN) and answer.status_code == 200:
             tokens = answer.json()

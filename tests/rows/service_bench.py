@@ -148,6 +148,7 @@ class Bench:
             scope=frozenset({scope}),
             token_id="00",
             expires_at=2000,
+            allowed=None,
             **_rest_of_access(),
         )
         return await self.service.open_rows(
@@ -172,7 +173,7 @@ class Bench:
 
 def _rest_of_access() -> dict[str, Any]:
     """Give members of Access that are of no matter here."""
-    known = {"application_number", "client_id", "application_name", "scope", "token_id", "expires_at"}
+    known = {"application_number", "client_id", "application_name", "scope", "token_id", "expires_at", "allowed"}
     return {name: b"" for name in Access.__struct_fields__ if name not in known}
 
 

@@ -46,6 +46,11 @@ class TokenIssued(Event, frozen=True, tag="token_issued"):
     token_id: str
     family: str
     expires_at: int
+    audience: tuple[str, ...] = ()  # the resources that it was asked for; none: every one
+    authorization_details: list[dict[str, Any]] = msgspec.field(default_factory=list)  # none: it is not narrowed
+    subject_client_id: str = ""  # of an exchange: whose token it is, as the one that it was made of
+    subject_token_id: str = ""  # that one
+    actors: tuple[str, ...] = ()  # client ids of who acts for the subject, the last first
 
 
 class TokenRefused(Event, frozen=True, tag="token_refused"):
@@ -147,6 +152,7 @@ class RowsOpened(Event, frozen=True, tag="rows_opened"):
     limit: int | None = None
     offset: int = 0
     format: str = "json"
+    actors: tuple[str, ...] = ()  # client ids of who acts for the application, the last first
 
 
 class RowsEnded(Event, frozen=True, tag="rows_ended"):

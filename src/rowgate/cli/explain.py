@@ -4,17 +4,20 @@ import click
 
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
 from rowgate.cli.terminal import print_json
+from rowgate.cli.tokens import open_sealer, read_token
 
 
 @click.command()
 @click.argument("app")
 @click.argument("object_name", metavar="OBJECT")
+@click.option("--token", "presented", help="And with this access token; - reads it from standard input.")
 @HOME_OPTION
 @JSON_OPTION
-def explain(app: str, object_name: str, home: str | None, as_json: bool) -> None:
+def explain(app: str, object_name: str, presented: str | None, home: str | None, as_json: bool) -> None:
     """Say whether APP may read OBJECT, and what stands in the way. Exit code 1 when it may not."""
     with administration(home) as desk:
-        found = desk.tokens.explain(app, object_name)
+        token = desk.tokens.inspect(read_token(presented), open_sealer(home)) if presented else None
+        found = desk.tokens.explain(app, object_name, token)
     if as_json:
         steps = [{"question": question, "holds": holds, "found": what} for question, holds, what in found.steps]
         print_json({"allowed": found.allowed, "steps": steps})

@@ -6,10 +6,10 @@ from typing import Any, BinaryIO, TypeVar
 import click
 
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
-from rowgate.cli.terminal import Length, print_json, render_length, render_moment, say
+from rowgate.cli.terminal import Length, print_json, read_length, render_length, render_moment, say
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.jws import SIGNING_ALGORITHMS
-from rowgate.oauth.model import DEFAULT_SCOPE, JWT, SEALED, Application
+from rowgate.oauth.model import DEFAULT_SCOPE, JWT, SEALED, Application, ClientPolicy
 from rowgate.service.admin.policies import (
     METHODS,
     MOST_TOKENS_PER_MINUTE,
@@ -44,6 +44,22 @@ _POLICY_OPTIONS = (
         metavar="N",
         help="How many it may get in a minute; 0: any number.",
     ),
+    click.option(
+        "--token-exchange/--no-token-exchange",
+        default=None,
+        help="It may exchange its access tokens for narrower ones (RFC 8693).",
+    ),
+    click.option(
+        "--exchange-for",
+        multiple=True,
+        metavar="APP",
+        help="And those of APP; repeat it, in place of those before. An empty text is none.",
+    ),
+    click.option(
+        "--exchanged-lifetime",
+        metavar="LENGTH",
+        help="Of what it gets in exchange, at most; or none: as of any access token.",
+    ),
 )
 
 
@@ -63,6 +79,9 @@ def read_policy_change(
     rotate_refresh: bool | None,
     dpop: bool | None,
     tokens_per_minute: int | None,
+    token_exchange: bool | None,
+    exchange_for: tuple[str, ...],
+    exchanged_lifetime: str | None,
     no_jwks: bool = False,
 ) -> PolicyChange:
     """Give what the options ask for; click has held them against their lists."""
@@ -79,6 +98,9 @@ def read_policy_change(
         rotate_refresh_tokens=rotate_refresh,
         dpop_bound_tokens=dpop,
         tokens_per_minute=tokens_per_minute,
+        token_exchange=token_exchange,
+        exchanges_tokens_of=tuple(filter(None, exchange_for)) if exchange_for else None,
+        exchanged_token_seconds=read_length(exchanged_lifetime, "none"),
     )
 
 
@@ -144,6 +166,9 @@ def describe_terms(application: Application) -> dict[str, object]:
         "rotate_refresh_tokens": policy.rotate_refresh_tokens,
         "dpop_bound_tokens": policy.dpop_bound_tokens,
         "tokens_per_minute": policy.tokens_per_minute,
+        "token_exchange": policy.token_exchange,
+        "exchanges_tokens_of": policy.exchanges_tokens_of,
+        "exchanged_token_seconds": policy.exchanged_token_seconds,
     }
 
 
@@ -161,6 +186,8 @@ def list_terms(application: Application) -> list[tuple[str, str]]:
         ("tokens per minute", str(policy.tokens_per_minute or "any number")),
         ("signs in with", ", ".join(policy.authentication_methods)),
     ]
+    if policy.token_exchange:
+        told.append(("exchanges", _tell_exchange(policy)))
     return told + [("public key", _tell_key(key)) for key in list_registered_keys(policy)]
 
 
@@ -172,6 +199,12 @@ def list_standing(application: Application) -> list[tuple[str, str]]:
         ("enabled", "yes" if application.enabled else "no"),
         ("created", render_moment(application.created_at)),
     ]
+
+
+def _tell_exchange(policy: ClientPolicy) -> str:
+    whose = ", ".join(["its own tokens", *(f"those of {client_id}" for client_id in policy.exchanges_tokens_of)])
+    seconds = policy.exchanged_token_seconds
+    return f"{whose}, for {render_length(seconds)} at most" if seconds else whose
 
 
 def _tell_key(key: RegisteredKey) -> str:

@@ -13,8 +13,8 @@ from rowgate.cli.applications import (
     show_credentials,
 )
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
-from rowgate.cli.terminal import Length, print_json, print_table, render_moment, say
-from rowgate.oauth.model import NEVER, ClientPolicy
+from rowgate.cli.terminal import print_json, print_table, read_length, render_moment, say
+from rowgate.oauth.model import ClientPolicy
 from rowgate.service.admin.enrolments import SecretPolicyChange
 
 
@@ -98,7 +98,7 @@ def policy(
 ) -> None:
     """Say whether an application renews its secrets, and for how long; without options, show what is set."""
     wanted = SecretPolicyChange(
-        renew, _read_length(overlap, "none"), _read_length(lifetime, "never"), _read_length(max_age, "none")
+        renew, read_length(overlap, "none"), read_length(lifetime, "never"), read_length(max_age, "none")
     )
     with administration(home) as desk:
         application = desk.secrets.set_policy(app, wanted)
@@ -108,12 +108,6 @@ def policy(
         return
     for name, value in shown.items():
         click.echo(f"{name:25} {value}")
-
-
-def _read_length(text: str | None, nothing: str) -> int | None:
-    if text is None:
-        return None
-    return NEVER if text == nothing else int(Length().convert(text, None, None))
 
 
 def _describe_policy(policy: ClientPolicy) -> dict[str, object]:

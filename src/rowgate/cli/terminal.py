@@ -32,6 +32,17 @@ class Length(click.ParamType[int]):
         return seconds
 
 
+def read_length(text: str | None, nothing: str) -> int | None:
+    """Give the seconds of a length, 0 for the word that stands for nothing, None when nothing was said.
+
+    Raises:
+        click.BadParameter: It is none of these.
+    """
+    if text is None:
+        return None
+    return 0 if text == nothing else int(Length().convert(text, None, None))
+
+
 class Moment(click.ParamType[int]):
     """A date or a moment in ISO 8601, UTC unless it says otherwise; gives seconds since 1970."""
 

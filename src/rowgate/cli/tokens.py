@@ -1,5 +1,6 @@
 """`rowgate token`: tokens as the administrator sees them."""
 
+import json
 import sys
 from typing import Any
 
@@ -8,7 +9,7 @@ import click
 from rowgate import wiring
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration, open_settings
 from rowgate.cli.terminal import print_json, render_moment, say
-from rowgate.oauth.tokens import TokenSealer
+from rowgate.oauth.tokens import TokenRecord, TokenSealer
 
 
 @click.group()
@@ -16,7 +17,8 @@ def token() -> None:
     """Tokens: revoke and inspect."""
 
 
-def _open_sealer(home: str | None) -> TokenSealer:
+def open_sealer(home: str | None) -> TokenSealer:
+    """Give what opens the home's sealed tokens."""
     store = wiring.open_store(open_settings(home))
     try:
         return TokenSealer(store.load_keys().sealing)
@@ -24,7 +26,7 @@ def _open_sealer(home: str | None) -> TokenSealer:
         store.close()
 
 
-def _read(presented: str) -> str:
+def read_token(presented: str) -> str:
     """Give the token; - reads it from standard input, where no other user's process list shows it."""
     return sys.stdin.readline().strip() if presented == "-" else presented
 
@@ -45,7 +47,7 @@ def revoke(presented: str | None, app: str | None, home: str | None) -> None:
             application = desk.applications.revoke_tokens(app)
             say(f"Every token of {application.name} is revoked.")
         else:
-            say(f"Token {desk.tokens.revoke(_read(presented or ''), _open_sealer(home))} is revoked.")
+            say(f"Token {desk.tokens.revoke(read_token(presented or ''), open_sealer(home))} is revoked.")
 
 
 @token.command()
@@ -55,7 +57,7 @@ def revoke(presented: str | None, app: str | None, home: str | None) -> None:
 def inspect(presented: str, home: str | None, as_json: bool) -> None:
     """Say what a token is good for; - reads it from standard input."""
     with administration(home) as desk:
-        found = desk.tokens.inspect(_read(presented), _open_sealer(home))
+        found = desk.tokens.inspect(read_token(presented), open_sealer(home))
     described: dict[str, Any] = {
         "kind": found.kind,
         "state": found.state,
@@ -65,9 +67,27 @@ def inspect(presented: str, home: str | None, as_json: bool) -> None:
         "scope": found.record.scope,
         "issued_at": found.record.issued_at,
         "expires_at": found.record.expires_at,
+        **_describe_narrowing(found.record),
     }
     if as_json:
         print_json(described)
         return
     for key, value in described.items():
-        click.echo(f"{key:12} {render_moment(value) if key.endswith('_at') else value}")
+        click.echo(f"{key:12} {_render(key, value)}")
+
+
+def _render(key: str, value: Any) -> str:
+    if key.endswith("_at"):
+        return render_moment(value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _describe_narrowing(record: TokenRecord) -> dict[str, Any]:
+    """Give what only some tokens have."""
+    told = {
+        "audience": record.audience,
+        "authorization_details": json.loads(record.details) if record.details else None,
+        "actors": record.actors,
+        "made_of": [token_id.hex() for token_id in record.made_of],
+    }
+    return {name: value for name, value in told.items() if value}

@@ -7,7 +7,7 @@ One type, `rowgate_object`:
 `objects` (a list) may stand for `object`. `columns` absent means every column that is granted, `actions` absent means
 `["read"]`, `locations` absent means every resource. Several details add up. Text is parsed to `RequestedDetail`
 (names as the client wrote them) and narrowed to `GrantedDetail` (names as the catalog spells them): only the latter
-is carried in a token, and from there on names are compared exactly.
+is carried in a token, as the same JSON text that responses echo, and from there on names are compared exactly.
 """
 
 import json
@@ -18,7 +18,7 @@ import msgspec
 
 from rowgate.oauth.errors import InvalidAuthorizationDetails
 
-DETAIL_TYPE = "rowgate_object"
+DETAIL_TYPE: Literal["rowgate_object"] = "rowgate_object"
 Action = Literal["read", "run"]
 READ: Action = "read"
 RUN: Action = "run"
@@ -28,7 +28,7 @@ MAX_TEXT_BYTES = 16_384  # 16 KiB
 MAX_DETAILS = 20
 MAX_NAMES = 200  # of objects, and of columns, in one detail
 MAX_NAME_LENGTH = 200
-MAX_CARRIED_BYTES = 2048  # 2 KiB: what of a token's length they may take
+MAX_CARRIED_BYTES = 2048  # 2 KiB of JSON: what of a token's length they may take
 
 _WIDER = "The authorization details ask for more than is granted."
 
@@ -48,11 +48,8 @@ class RequestedDetail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.objects if self.objects is not None else (self.object or "",)
 
 
-class GrantedDetail(msgspec.Struct, frozen=True, array_like=True):
-    """One detail as a token carries it. Every tuple is sorted and without repeats.
-
-    The format is frozen: members may not be reordered, because tokens outlive a release; append with defaults.
-    """
+class GrantedDetail(msgspec.Struct, frozen=True):
+    """One detail that is granted. Every tuple is sorted and without repeats."""
 
     objects: tuple[str, ...]  # canonical names, at least one
     columns: tuple[str, ...] | None  # canonical names; None: every column that is granted
@@ -63,8 +60,10 @@ class GrantedDetail(msgspec.Struct, frozen=True, array_like=True):
 GrantedDetails = tuple[GrantedDetail, ...]  # empty: the token is not narrowed
 
 
-class _EchoedDetail(msgspec.Struct, frozen=True, omit_defaults=True):
-    type: str
+class _CarriedDetail(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One detail in JSON, in tokens and in answers. Members may be added with defaults: tokens outlive a release."""
+
+    type: Literal["rowgate_object"]
     objects: tuple[str, ...]
     actions: tuple[Action, ...]
     columns: tuple[str, ...] | None = None
@@ -72,8 +71,8 @@ class _EchoedDetail(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _decode_details = msgspec.json.Decoder(tuple[RequestedDetail, ...]).decode
-_encode_carried = msgspec.msgpack.Encoder().encode
-_encode_json = msgspec.json.Encoder().encode
+_decode_carried = msgspec.json.Decoder(tuple[_CarriedDetail, ...]).decode
+_encode_carried = msgspec.json.Encoder().encode
 
 
 def parse_authorization_details(text: str) -> tuple[RequestedDetail, ...]:
@@ -93,13 +92,17 @@ def parse_authorization_details(text: str) -> tuple[RequestedDetail, ...]:
     try:
         raw = text.encode("utf-8")
         if len(raw) > MAX_TEXT_BYTES:
-            raise _refuse("The authorization details are too large.", "large_details")
+            raise InvalidAuthorizationDetails("The authorization details are too large.", reason="large_details")
         json.loads(raw, object_pairs_hook=_refuse_repeats)
         details = _decode_details(raw)
     except (ValueError, RecursionError):  # what msgspec raises is a ValueError
-        raise _refuse("The authorization details are malformed.", "malformed_details") from None
+        raise InvalidAuthorizationDetails(
+            "The authorization details are malformed.", reason="malformed_details"
+        ) from None
     if not 0 < len(details) <= MAX_DETAILS:
-        raise _refuse("There are no authorization details, or too many.", "number_of_details")
+        raise InvalidAuthorizationDetails(
+            "There are no authorization details, or too many.", reason="number_of_details"
+        )
     for detail in details:
         _check(detail)
     return details
@@ -112,15 +115,17 @@ def _refuse_repeats(members: list[tuple[str, Any]]) -> None:
 
 def _check(detail: RequestedDetail) -> None:
     if (detail.object is None) == (detail.objects is None):
-        raise _refuse("A detail must have either object or objects.", "object_or_objects")
+        raise InvalidAuthorizationDetails("A detail must have either object or objects.", reason="object_or_objects")
     if RUN in detail.actions and detail.columns is not None:
-        raise _refuse("Columns cannot be chosen of what is run.", "columns_of_run")
+        raise InvalidAuthorizationDetails("Columns cannot be chosen of what is run.", reason="columns_of_run")
     lists = (detail.list_objects(), detail.actions, *([] if detail.columns is None else [detail.columns]))
     for names in (*lists, detail.locations):
         if len(names) > MAX_NAMES or not all(0 < len(name) <= MAX_NAME_LENGTH for name in names):
-            raise _refuse("A list in the authorization details is too long, or a name in it.", "long_list")
+            raise InvalidAuthorizationDetails(
+                "A list in the authorization details is too long, or a name in it.", reason="long_list"
+            )
     if not all(lists):
-        raise _refuse("A list in the authorization details is empty.", "empty_list")
+        raise InvalidAuthorizationDetails("A list in the authorization details is empty.", reason="empty_list")
 
 
 def grant_details(
@@ -129,6 +134,7 @@ def grant_details(
     resolve_object: Callable[[str], str | None],
     resolve_column: Callable[[str, str], str | None] | None = None,
     locations: Collection[str] = (),
+    actions: Collection[Action] = (READ, RUN),
 ) -> GrantedDetails:
     """Give the details in canonical form, when all that they name is granted.
 
@@ -139,6 +145,7 @@ def grant_details(
         resolve_column: Gives the canonical name for a column (canonical object, name), None when there is none.
             Without it columns are carried as written.
         locations: The resources of this server, exactly as it publishes them.
+        actions: What can be done with an object at all.
 
     Raises:
         InvalidAuthorizationDetails: Something that is not granted, or more than a token can carry.
@@ -150,9 +157,11 @@ def grant_details(
         objects = [resolve_object(name) for name in detail.list_objects()]
         known = [name for name in objects if name is not None]
         if len(known) < len(objects):
-            raise _refuse(_WIDER, "object_not_granted")
+            raise InvalidAuthorizationDetails(_WIDER, reason="object_not_granted")
+        if not set(detail.actions) <= set(actions):
+            raise InvalidAuthorizationDetails(_WIDER, reason="action_not_granted")
         if not set(detail.locations) <= set(locations):
-            raise _refuse(_WIDER, "unknown_location")
+            raise InvalidAuthorizationDetails(_WIDER, reason="unknown_location")
         columns = None if detail.columns is None else _resolve_columns(detail.columns, known, resolve_column)
         granted.append(GrantedDetail(_sort(known), columns, _sort(detail.actions), _sort(detail.locations)))
     return _bound(tuple(dict.fromkeys(granted)))
@@ -165,9 +174,11 @@ def _resolve_columns(
         return _sort(names)
     found = [[resolve(one, name) for one in objects] for name in names]
     if any(column is None for columns in found for column in columns):
-        raise _refuse(_WIDER, "column_not_granted")
+        raise InvalidAuthorizationDetails(_WIDER, reason="column_not_granted")
     if any(len(set(columns)) != 1 for columns in found):
-        raise _refuse(_WIDER, "column_spelled_differently")  # two objects: ask for them one by one
+        raise InvalidAuthorizationDetails(
+            _WIDER, reason="column_spelled_differently"
+        )  # two objects: ask for them one by one
     return _sort(column for columns in found for column in columns if column is not None)
 
 
@@ -176,8 +187,10 @@ def _sort(names: Iterable[_Name]) -> tuple[_Name, ...]:
 
 
 def _bound(details: GrantedDetails) -> GrantedDetails:
-    if len(_encode_carried(details)) > MAX_CARRIED_BYTES:
-        raise _refuse("The authorization details are more than a token can carry.", "more_than_a_token_carries")
+    if len(render_details(details)) > MAX_CARRIED_BYTES:
+        raise InvalidAuthorizationDetails(
+            "The authorization details are more than a token can carry.", reason="more_than_a_token_carries"
+        )
     return details
 
 
@@ -196,7 +209,7 @@ def narrow_details(requested: GrantedDetails, original: GrantedDetails) -> Grant
     if not requested:
         return original
     if original and not all(_is_held(detail, original) for detail in requested):
-        raise _refuse(_WIDER, "wider_than_original")
+        raise InvalidAuthorizationDetails(_WIDER, reason="wider_than_original")
     return requested
 
 
@@ -263,17 +276,46 @@ def find_allowed_columns(
     return None if allowed is None else allowed.get(object_name, frozenset())
 
 
-def render_details(details: GrantedDetails) -> str:
-    """Give the details as the JSON array that a token response and an introspection echo.
+def keep_granted_details(details: GrantedDetails, is_granted: Callable[[str], bool]) -> GrantedDetails:
+    """Give what is left of details when some objects are granted no more.
 
-    Source: RFC 9396 §7, §9.2
+    Nothing left is an empty tuple, and there it does mean nothing: a token must not be made of it.
+
+    Args:
+        details: What a token carries, at least one.
+        is_granted: Tells of a canonical object name whether it is granted now.
     """
-    echoed = [
-        _EchoedDetail(DETAIL_TYPE, detail.objects, detail.actions, detail.columns, detail.locations)
-        for detail in details
-    ]
-    return _encode_json(echoed).decode("utf-8")
+    kept = []
+    for detail in details:
+        objects = tuple(name for name in detail.objects if is_granted(name))
+        if objects:
+            kept.append(msgspec.structs.replace(detail, objects=objects))
+    return tuple(kept)
 
 
-def _refuse(description: str, reason: str) -> InvalidAuthorizationDetails:
-    return InvalidAuthorizationDetails(description, reason=reason)
+def render_details(details: GrantedDetails) -> bytes:
+    """Give the details as the JSON array that a token carries and that answers echo.
+
+    Source: RFC 9396 §7, §9.1, §9.2
+    """
+    return _encode_carried(
+        [
+            _CarriedDetail(DETAIL_TYPE, detail.objects, detail.actions, detail.columns, detail.locations)
+            for detail in details
+        ]
+    )
+
+
+def read_details(carried: bytes) -> GrantedDetails:
+    """Give the details that `render_details` wrote into a token; at least one.
+
+    Raises:
+        ValueError: It did not write this.
+    """
+    details = tuple(
+        GrantedDetail(detail.objects, detail.columns, detail.actions, detail.locations)
+        for detail in _decode_carried(carried)
+    )
+    if not details:
+        raise ValueError("there are no details")  # which would mean: the token is not narrowed
+    return details

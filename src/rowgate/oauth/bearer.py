@@ -1,11 +1,12 @@
 """Reads the bearer token of a request for rows and decides whether it still holds."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from rowgate.access import Access
+from rowgate.oauth.authorization_details import READ, index_allowed, read_details
 from rowgate.oauth.errors import InvalidRequest, InvalidToken, MissingToken
 from rowgate.oauth.jwt_access_token import MAX_JWT_LENGTH
 from rowgate.oauth.model import Application
@@ -56,12 +57,20 @@ def parse_presented_token(authorization: Sequence[bytes]) -> PresentedToken:
 
 
 def decide_bearer(
-    token_id: bytes, record: TokenRecord, application: Application | None, *, revoked: bool, now: float
+    token_id: bytes, record: TokenRecord, application: Application | None, *, resource: str, revoked: bool, now: float
 ) -> Access:
     """Give the access that an opened token stands for now.
 
+    Args:
+        token_id: 16 bytes.
+        record: What the token stands for.
+        application: Whose it is; None when it is gone.
+        resource: Where it is used, as we publish it.
+        revoked: By itself, by its family, or by a token that it was made of.
+        now: Seconds since 1970.
+
     Raises:
-        InvalidToken: Expired, revoked by itself, by its family, its secret or its application.
+        InvalidToken: Expired, revoked by any of these, by its secret or its application.
 
     Source: RFC 6750 §3.1
     """
@@ -81,5 +90,14 @@ def decide_bearer(
         scope=frozenset(name for name in record.scope.split(" ") if name in application.scope),
         token_id=token_id.hex(),
         expires_at=record.expires_at,
+        allowed=_index_details(record.details, resource) if record.details else None,
+        actors=record.actors,
         proof=(token_id, record),
     )
+
+
+def _index_details(details: bytes, resource: str) -> Mapping[str, frozenset[str] | None] | None:
+    try:
+        return index_allowed(read_details(details), action=READ, location=resource)
+    except ValueError:
+        raise InvalidToken("The access token is malformed.", reason="token_details") from None

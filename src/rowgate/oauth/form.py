@@ -20,9 +20,27 @@ JSON = "application/json"
 MEDIA_TYPE_HINT = f"Send {FORM}."
 
 _READ_ONCE = frozenset(
-    {"grant_type", "scope", "client_id", "client_secret", "refresh_token", "client_assertion", "client_assertion_type"}
+    {
+        "grant_type",
+        "scope",
+        "client_id",
+        "client_secret",
+        "refresh_token",
+        "client_assertion",
+        "client_assertion_type",
+        "authorization_details",
+        "subject_token",
+        "subject_token_type",
+        "actor_token",
+        "actor_token_type",
+        "requested_token_type",
+    }
 )
-_IN_URL_FORBIDDEN = frozenset({"client_secret", "client_assertion", "refresh_token", "access_token"})
+_REPEATED = frozenset({"resource", "audience"})  # RFC 8707 §2, RFC 8693 §2.1
+_READ = _READ_ONCE | _REPEATED
+_IN_URL_FORBIDDEN = frozenset(
+    {"client_secret", "client_assertion", "refresh_token", "access_token", "subject_token", "actor_token"}
+)
 _FORM = FORM.encode()
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -38,6 +56,14 @@ class TokenParameters(msgspec.Struct, frozen=True):
     refresh_token: str | None = None
     client_assertion: str | None = None
     client_assertion_type: str | None = None
+    authorization_details: str | None = None  # RFC 9396 §5, JSON text
+    subject_token: str | None = None  # this and the next four: RFC 8693 §2.1
+    subject_token_type: str | None = None
+    actor_token: str | None = None
+    actor_token_type: str | None = None
+    requested_token_type: str | None = None
+    resource: tuple[str, ...] = ()  # RFC 8707 §2, in their order
+    audience: tuple[str, ...] = ()  # RFC 8693 §2.1, in their order
 
     def __repr__(self) -> str:
         return f"<token parameters of {self.client_id!r}>"  # never the credentials
@@ -87,7 +113,7 @@ def find_credential_in_query(query: bytes, *, further: frozenset[str] = frozense
 
 
 def _collect(pairs: Iterable[tuple[str, str]]) -> TokenParameters:
-    found: dict[str, str | None] = {}
+    found: dict[str, Any] = {}
     for name, value in pairs:
         key = name if name in _READ_ONCE else name.lower()
         if key in _READ_ONCE:
@@ -95,6 +121,8 @@ def _collect(pairs: Iterable[tuple[str, str]]) -> TokenParameters:
                 # RFC 6749 §3.2: parameters MUST NOT be included more than once.
                 raise InvalidRequest("A parameter is included more than once.", reason="duplicate_parameter")
             found[key] = value or None  # RFC 6749 §3.2: without a value as if omitted
+        elif key in _REPEATED and value:
+            found[key] = (*found.get(key, ()), value)
     return TokenParameters(**found)
 
 
@@ -135,7 +163,7 @@ def _json_pairs(body: bytes) -> list[tuple[str, str]]:
         raise InvalidRequest("The body is not a JSON object of parameters.", reason="unreadable_body")
     pairs = []
     for name, value in members:
-        if name.lower() not in _READ_ONCE or value is None:
+        if name.lower() not in _READ or value is None:
             continue
         if not isinstance(value, str):
             raise InvalidRequest("Every parameter in the JSON object must be a string.", reason="not_a_string")

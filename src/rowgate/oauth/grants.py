@@ -6,11 +6,15 @@ from rowgate.oauth.errors import InvalidGrant, InvalidRequest, InvalidScope, Una
 from rowgate.oauth.form import TokenParameters
 from rowgate.oauth.model import Application
 from rowgate.oauth.scope import narrow_scope
+from rowgate.oauth.token_exchange import TOKEN_EXCHANGE, TokenExchangeRequest, parse_token_exchange
 from rowgate.oauth.tokens import TokenRecord
 
 CLIENT_CREDENTIALS = "client_credentials"
 REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the grant type's registered name
-GRANT_TYPES = (CLIENT_CREDENTIALS, REFRESH_TOKEN)
+GRANT_TYPES = (
+    CLIENT_CREDENTIALS,
+    REFRESH_TOKEN,
+)  # always on; TOKEN_EXCHANGE is for the applications that are allowed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +32,28 @@ class RefreshRequest:
     scope: str | None
 
 
-def decide_grant(parameters: TokenParameters, application: Application) -> ClientCredentialsRequest | RefreshRequest:
+def decide_grant(
+    parameters: TokenParameters, application: Application
+) -> ClientCredentialsRequest | RefreshRequest | TokenExchangeRequest:
     """Give the request that the parameters make, for an application that may make it.
 
     A refresh token together with grant_type=client_credentials is a refresh (O-14).
 
     Raises:
-        InvalidRequest: No grant_type, or a refresh without its refresh_token.
+        InvalidRequest: No grant_type, a refresh without its refresh_token, or an exchange that is not well formed.
         UnsupportedGrantType: A grant type that the server does not have.
-        UnauthorizedClient: A refresh by an application that is issued no refresh tokens.
+        UnauthorizedClient: A refresh by an application that is issued no refresh tokens, or an exchange by one that
+            may not exchange.
 
-    Source: RFC 6749 §4.4.2, §5.2, §6
+    Source: RFC 6749 §4.4.2, §5.2, §6; RFC 8693 §2.1
     """
     grant_type = parameters.grant_type
     if grant_type is None:
         raise InvalidRequest("The grant_type parameter is missing.", reason="no_grant_type")
+    if grant_type == TOKEN_EXCHANGE:
+        if not application.policy.token_exchange:
+            raise UnauthorizedClient("The application may not exchange tokens.", reason="exchange_not_allowed")
+        return parse_token_exchange(parameters)
     if grant_type not in GRANT_TYPES:
         raise UnsupportedGrantType("The grant type is not supported.", reason="unsupported_grant_type")
     if grant_type == CLIENT_CREDENTIALS and parameters.refresh_token is None:

@@ -58,7 +58,7 @@ def describe_token(
     Args:
         token_id: 16 bytes; `jti` is its handle.
         record: What the token stands for.
-        client_id: Whose it is; also the subject.
+        client_id: Whose it is: the subject. Who asked for it is its actor, where there is one.
         scope: What it is worth today, which may be less than what it was issued for.
         issuer: Our identifier.
         audience: The resources it is for, where it names any.
@@ -73,7 +73,7 @@ def describe_token(
     return ActiveToken(
         active=True,
         scope=" ".join(sorted(scope)),
-        client_id=client_id,
+        client_id=client_id if actor is None else actor.sub,  # RFC 7662 §2.2: who requested it
         exp=record.expires_at,
         iat=record.issued_at,
         sub=client_id,
@@ -90,12 +90,13 @@ def describe_token(
 def decide_introspection(token: ActiveToken | None, *, asking_client_id: str, asks_for_any: bool) -> ActiveToken | None:
     """Give the token when it is the asker's business, None when the answer is "inactive".
 
-    An application may ask about its own tokens; a resource server that is registered as one, about any. A token
-    of somebody else is as inactive as one that never was (PROTOCOL 92).
+    An application may ask about its own tokens, and about those that it was given in exchange for another's; a
+    resource server that is registered as one, about any. A token of somebody else is as inactive as one that never
+    was (PROTOCOL 92).
 
     Source: RFC 7662 §2.2, §4
     """
-    if token is None or asks_for_any or token.client_id == asking_client_id:
+    if token is None or asks_for_any or asking_client_id in (token.client_id, token.sub):
         return token
     return None
 

@@ -52,13 +52,14 @@ def find_actor(record: TokenRecord) -> Actor | None:
     return actor
 
 
-class RevocationClaim(msgspec.Struct, frozen=True):
+class RevocationClaim(msgspec.Struct, frozen=True, omit_defaults=True):
     """Our private claim: what the revocation check asks. Members may be added with defaults, never changed."""
 
     application: int
     epoch: int
     secret: int
     family: str  # 32 hexadecimal digits
+    made_of: tuple[str, ...] = ()  # of 32 hexadecimal digits each: the tokens that it was exchanged for
 
 
 class AccessTokenClaims(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -115,7 +116,7 @@ def issue_jwt_access_token(
         record: What the token stands for.
         issuer: Our identifier, as the metadata spells it.
         audience: One resource or several.
-        client_id: Also the subject: an application acts for itself (RFC 9068 §2.2).
+        client_id: The subject's, which is also who asked unless there is an actor (RFC 9068 §2.2, RFC 8693 §4.3).
         confirmation: The key that the token is bound to.
         actor: Who acts, after an exchange.
         authorization_details: JSON text of what is granted, empty for none.
@@ -125,13 +126,19 @@ def issue_jwt_access_token(
     claims = AccessTokenClaims(
         iss=issuer,
         sub=client_id,
-        client_id=client_id,
+        client_id=client_id if actor is None else actor.sub,
         aud=audience[0] if len(audience) == 1 else tuple(audience),
         iat=record.issued_at,
         exp=record.expires_at,
         jti=token_id.hex(),
         scope=record.scope,
-        rowgate=RevocationClaim(record.application_number, record.epoch, record.secret_number, record.family.hex()),
+        rowgate=RevocationClaim(
+            record.application_number,
+            record.epoch,
+            record.secret_number,
+            record.family.hex(),
+            tuple(token_id.hex() for token_id in record.made_of),
+        ),
         cnf=confirmation,
         act=actor,
         authorization_details=msgspec.Raw(authorization_details) if authorization_details else msgspec.UNSET,
@@ -177,7 +184,7 @@ def verify_jwt_access_token(
         claims = _decode(payload)
     except UNREADABLE_JSON:
         raise InvalidToken("The access token is malformed.", reason="jwt_claims") from None
-    if not _HANDLE.fullmatch(claims.jti) or not _HANDLE.fullmatch(claims.rowgate.family):
+    if not all(map(_HANDLE.fullmatch, (claims.jti, claims.rowgate.family, *claims.rowgate.made_of))):
         raise InvalidToken("The access token is malformed.", reason="jwt_claims")
     audiences = (claims.aud,) if isinstance(claims.aud, str) else claims.aud
     if claims.iss != issuer:
@@ -195,6 +202,7 @@ def verify_jwt_access_token(
         expires_at=claims.exp,
         family=bytes.fromhex(ours.family),
         scope=claims.scope,
+        made_of=tuple(map(bytes.fromhex, ours.made_of)),
     )
     return JwtAccessToken(
         token_id=bytes.fromhex(claims.jti),

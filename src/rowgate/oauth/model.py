@@ -34,6 +34,9 @@ class ClientPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     renewed_secret_seconds: int = SECRET_LIFETIME_SECONDS
     secret_overlap_seconds: int = 3600  # how long the one before stays good after a renewal
     lineage_seconds: int = 0  # the oldest that a line of renewed secrets may grow; 0: no limit
+    token_exchange: bool = False  # it may exchange its own access tokens for narrower ones (RFC 8693)
+    exchanges_tokens_of: tuple[str, ...] = ()  # and those of these applications: client ids
+    exchanged_token_seconds: int = 0  # how long what it gets in exchange lives at most; 0: no further limit
 
 
 ORDINARY = ClientPolicy()

@@ -6,22 +6,19 @@ What this server chose:
   lives longer or reaches further than the subject token.
 - The client must have authenticated. Its own token it may always exchange; another application's only where a rule
   of the administrator allows it, which takes the place of the `may_act` claim (§4.4): by default none does.
-- The new token stays the subject's (its application, secret, family and epoch), so whatever kills the subject token
-  kills it. A client that is not the subject is named in `act`, newest first (§4.1): there is delegation and no
-  impersonation. An `actor_token` is refused: the authenticated client is the actor.
+- The new token stays the subject's (its application, secret, family and epoch) and knows the ids of the tokens that
+  it was made of, so whatever kills the subject token kills it. A client that is not the subject is named in `act`,
+  newest first (§4.1): there is delegation and no impersonation. An `actor_token` is refused: the authenticated client
+  is the actor.
 - A sender-constrained subject token is exchanged only by who proves the same key, and the new token is bound to the
   same key. A token that is not bound may become bound.
 """
 
-from __future__ import annotations
-
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
-import msgspec
-
-from rowgate.oauth.authorization_details import GrantedDetails, narrow_details
 from rowgate.oauth.errors import InvalidRequest, InvalidScope, InvalidTarget
+from rowgate.oauth.form import TokenParameters
 from rowgate.oauth.model import Application
 from rowgate.oauth.resource import narrow_audience, parse_resources
 from rowgate.oauth.scope import narrow_scope
@@ -29,19 +26,7 @@ from rowgate.oauth.scope import narrow_scope
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - RFC 8693 §2.1
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - RFC 8693 §3
 MAX_ACTORS = 4
-
-_ONCE = frozenset(
-    {
-        "subject_token",
-        "subject_token_type",
-        "actor_token",
-        "actor_token_type",
-        "requested_token_type",
-        "scope",
-        "authorization_details",
-    }
-)
-_REPEATED = frozenset({"resource", "audience"})
+MAX_EXCHANGES = 8  # one after the other, each of what the one before gave
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +35,7 @@ class TokenExchangeRequest:
 
     unverified_subject_token: str
     scope: str | None
-    authorization_details: str | None  # JSON text
-    resources: tuple[str, ...]  # every `resource` and `audience`, in their order
+    resources: tuple[str, ...]  # every `resource`, then every `audience`
 
     def __repr__(self) -> str:
         return f"<token exchange for {self.scope!r}>"
@@ -61,74 +45,52 @@ class TokenExchangeRequest:
 class SubjectToken:
     """What the opened subject token says, and whether it still holds."""
 
+    token_id: bytes
     application_number: int
-    client_id: str
     scope: tuple[str, ...]  # what it allows today
-    details: GrantedDetails
     audience: tuple[str, ...]  # empty: every resource
     expires_at: int  # seconds since 1970
     alive: bool  # neither revoked by anything nor of a disabled application
     actors: tuple[str, ...] = ()  # client ids, newest first
     confirmation: str = ""  # thumbprint of the key or certificate it is bound to
+    made_of: tuple[bytes, ...] = ()  # ids of the tokens that it was made of, the last first
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangedToken:
-    """What the new token is to say."""
+    """What the new token is to say; of authorization details as much as the subject token."""
 
     scope: tuple[str, ...]
-    details: GrantedDetails
     audience: tuple[str, ...]
     expires_at: int  # seconds since 1970, never after the subject's
     actors: tuple[str, ...]
     confirmation: str
+    made_of: tuple[bytes, ...]  # ids, the subject token's first: who revokes one of them means this one too
     issued_token_type: str = ACCESS_TOKEN_TYPE  # a member of the response, RFC 8693 §2.2.1
 
 
-class ActorClaim(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The `act` claim of a JWT or an introspection response (RFC 8693 §4.1)."""
-
-    sub: str
-    act: ActorClaim | None = None
-
-
-def parse_token_exchange(pairs: Iterable[tuple[str, str]]) -> TokenExchangeRequest:
-    """Give the request that decoded parameters make.
-
-    Args:
-        pairs: Names and values in their order; names match without regard to case, unknown ones are ignored.
+def parse_token_exchange(parameters: TokenParameters) -> TokenExchangeRequest:
+    """Give the request that the parameters of a form make.
 
     Raises:
-        InvalidRequest: A parameter missing or repeated, an actor token, or a token type that is not exchanged.
+        InvalidRequest: A parameter missing, an actor token, or a token type that is not exchanged.
 
-    Source: RFC 8693 §2.1; RFC 6749 §3.2; PROTOCOL 20-23, 27
+    Source: RFC 8693 §2.1
     """
-    once: dict[str, str] = {}
-    resources: list[str] = []
-    for written, value in pairs:
-        name = written.lower()
-        if name in _REPEATED and value:
-            resources.append(value)
-        elif name in _ONCE:
-            if name in once:
-                raise InvalidRequest("A parameter is included more than once.", reason="duplicate_parameter")
-            once[name] = value
-    if once.get("actor_token") or once.get("actor_token_type"):
+    if parameters.actor_token or parameters.actor_token_type:
         raise InvalidRequest("Actor tokens are not supported: the client is the actor.", reason="actor_token")
-    subject_token = once.get("subject_token")
-    if not subject_token:
+    if parameters.subject_token is None:
         raise InvalidRequest("The subject_token parameter is missing.", reason="no_subject_token")
-    if not once.get("subject_token_type"):
+    if parameters.subject_token_type is None:
         raise InvalidRequest("The subject_token_type parameter is missing.", reason="no_subject_token_type")
-    if once["subject_token_type"] != ACCESS_TOKEN_TYPE:
+    if parameters.subject_token_type != ACCESS_TOKEN_TYPE:
         raise InvalidRequest("Only access tokens are exchanged.", reason="subject_token_type")
-    if (once.get("requested_token_type") or ACCESS_TOKEN_TYPE) != ACCESS_TOKEN_TYPE:
+    if parameters.requested_token_type not in (None, ACCESS_TOKEN_TYPE):
         raise InvalidRequest("Only access tokens are issued in exchange.", reason="requested_token_type")
     return TokenExchangeRequest(
-        unverified_subject_token=subject_token,
-        scope=once.get("scope") or None,
-        authorization_details=once.get("authorization_details") or None,
-        resources=tuple(resources),
+        unverified_subject_token=parameters.subject_token,
+        scope=parameters.scope,
+        resources=(*parameters.resource, *parameters.audience),
     )
 
 
@@ -137,7 +99,6 @@ def decide_token_exchange(
     subject: SubjectToken | None,
     client: Application,
     *,
-    details: GrantedDetails,
     known_resources: Collection[str],
     may_exchange: Collection[int] = frozenset(),
     proved_confirmation: str = "",
@@ -150,7 +111,6 @@ def decide_token_exchange(
         request: What was asked.
         subject: The opened subject token; None when it is not one of ours.
         client: Who asks, and has proved it.
-        details: What `grant_details` made of the request's authorization details; empty when it has none.
         known_resources: The resources of this server, exactly as it publishes them.
         may_exchange: Numbers of the other applications whose tokens this client may exchange.
         proved_confirmation: Thumbprint of the key that the request proved; empty: none.
@@ -161,7 +121,6 @@ def decide_token_exchange(
         InvalidRequest: The subject token is not good, not this client's, or bound to another key.
         InvalidScope: A scope that the subject token or the client does not have, or none is left.
         InvalidTarget: A resource that is not ours or that the subject token is not for.
-        InvalidAuthorizationDetails: More than the subject token's.
 
     Source: RFC 8693 §2.1, §2.2.2 (an invalid subject token is invalid_request), §5
     """
@@ -175,14 +134,16 @@ def decide_token_exchange(
         raise InvalidRequest("The subject token is not valid.", reason="other_key")
     if not own and len(subject.actors) >= MAX_ACTORS:
         raise InvalidRequest("The subject token has been handed on too often.", reason="too_many_actors")
+    if len(subject.made_of) >= MAX_EXCHANGES:
+        raise InvalidRequest("The subject token has been exchanged too often.", reason="too_many_exchanges")
     expires_at = min(int(now) + lifetime_seconds, subject.expires_at)
     return ExchangedToken(
         scope=_narrow_to_both(request.scope, subject.scope, client.scope),
-        details=narrow_details(details, subject.details),
         audience=_narrow_audience(request.resources, subject.audience, known_resources),
         expires_at=expires_at,
         actors=subject.actors if own else (client.client_id, *subject.actors),
         confirmation=proved_confirmation,
+        made_of=(subject.token_id, *subject.made_of),
     )
 
 
@@ -198,14 +159,3 @@ def _narrow_audience(requested: tuple[str, ...], subject: tuple[str, ...], known
     if audience and not set(audience) <= set(known):
         raise InvalidTarget("The subject token is for a resource that is gone.", reason="resource_gone")
     return audience
-
-
-def render_actors(actors: tuple[str, ...]) -> ActorClaim | None:
-    """Give the `act` claim for client ids, newest first; None when the subject acts for itself.
-
-    Source: RFC 8693 §4.1
-    """
-    claim = None
-    for client_id in reversed(actors):
-        claim = ActorClaim(client_id, claim)
-    return claim

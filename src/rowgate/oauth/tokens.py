@@ -50,6 +50,7 @@ class TokenRecord(msgspec.Struct, array_like=True, frozen=True):
     certificate_thumbprint: str = ""  # cnf x5t#S256: the certificate that must come with it (RFC 8705 §3)
     details: bytes = b""  # granted authorization details, JSON text (RFC 9396)
     actors: tuple[str, ...] = ()  # who acts for the application after token exchanges, the last first (RFC 8693)
+    made_of: tuple[bytes, ...] = ()  # ids of the tokens that it was exchanged for, the last first
 
 
 class UnreadableToken(ValueError):

@@ -6,7 +6,7 @@ All permission checks on columns stand here, and only here.
 import base64
 import binascii
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from rowgate.rows.errors import InvalidParameter
@@ -34,17 +34,31 @@ _WITHOUT_VALUE = frozenset({Function.IS_NULL, Function.IS_NOT_NULL})
 _MOST_NAMES_TOLD = 60
 
 
-def plan_rows(request: RowsRequest, described: ObjectDescription, *, run_key: str) -> Plan:
+def plan_rows(
+    request: RowsRequest,
+    described: ObjectDescription,
+    *,
+    run_key: str,
+    allowed_columns: Collection[str] | None = None,
+) -> Plan:
     """Give what will be read.
 
     Args:
         request: What was asked.
         described: The object, as the database describes it.
         run_key: The run-key column that is set for the object; empty: the one named JobRuntimeKey, if any.
+        allowed_columns: Names, as the database spells them; None: every column. To the request the others do not
+            exist: it can neither read them nor learn of them by a filter, a group, an order or a run. Only the newest
+            run is chosen by a run key that is not allowed, since that is what everybody gets who says nothing.
 
     Raises:
         InvalidParameter: A column that the object does not have, or a value that it cannot be compared with.
     """
+    complete = described
+    if allowed_columns is not None:
+        described = replace(
+            complete, columns=tuple(column for column in complete.columns if column.name in allowed_columns)
+        )
     group_by = tuple(_column(described, name, f"groupby[{place}]") for place, name in enumerate(request.group_by))
     if request.columns is None:
         asked = described.columns
@@ -58,7 +72,11 @@ def plan_rows(request: RowsRequest, described: ObjectDescription, *, run_key: st
     if not columns and not group_by:
         raise InvalidParameter("No column is left to read.", field="columns", expected="at least one column")
     conditions = [_condition(described, item) for item in request.filters]
-    run_condition, latest_run = _plan_run(request.job_runtime_key, described, run_key, conditions)
+    run_key_column = find_run_key(complete, run_key)
+    may_choose_run = run_key_column in described.columns
+    run_condition, latest_run = _plan_run(
+        request.job_runtime_key, run_key_column, conditions, may_choose=may_choose_run
+    )
     return Plan(
         object=described,
         columns=columns,
@@ -85,9 +103,13 @@ def find_run_key(described: ObjectDescription, run_key: str) -> Column | None:
     return described.by_folded_name.get(fold(run_key) or RUN_KEY_NAME)
 
 
+def find_column(described: ObjectDescription, name: str) -> Column | None:
+    """Give the column: exactly so spelled, else the only one that is so but for case (O-45); None: there is none."""
+    return described.by_name.get(name) or described.by_folded_name.get(fold(name))
+
+
 def _column(described: ObjectDescription, name: str, field: str) -> Column:
-    """Give the column: exactly so spelled, else the only one that is so but for case (O-45)."""
-    found = described.by_name.get(name) or described.by_folded_name.get(fold(name))
+    found = find_column(described, name)
     if found is not None:
         return found
     names = [column.name for column in described.columns]
@@ -98,16 +120,15 @@ def _column(described: ObjectDescription, name: str, field: str) -> Column:
 
 
 def _plan_run(
-    asked: Scalar | None, described: ObjectDescription, run_key: str, conditions: Sequence[Condition]
+    asked: Scalar | None, column: Column | None, conditions: Sequence[Condition], *, may_choose: bool
 ) -> tuple[tuple[Condition, ...], LatestRun | None]:
-    column = find_run_key(described, run_key)
+    if asked is not None and not may_choose:
+        raise InvalidParameter(
+            "The object does not keep runs apart: it has no run-key column.",
+            field="jobRuntimeKey",
+            expected="no jobRuntimeKey",
+        )
     if column is None:
-        if asked is not None:
-            raise InvalidParameter(
-                "The object does not keep runs apart: it has no run-key column.",
-                field="jobRuntimeKey",
-                expected="no jobRuntimeKey",
-            )
         return (), None
     if asked is None:
         # A filter on the run key chooses the runs itself; to add "the latest" would empty its answer.

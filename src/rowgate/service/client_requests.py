@@ -5,6 +5,7 @@ import msgspec
 from rowgate.audit.events import TokenRefused, redact
 from rowgate.oauth.errors import OAuthError, TooManyRequests
 from rowgate.ports import AuditSink, StoreError
+from rowgate.rows.errors import RowsError
 from rowgate.service.mint import NoSigningKey
 from rowgate.service.origin import Origin
 
@@ -23,7 +24,7 @@ class ClientRequest(msgspec.Struct, frozen=True):
 
 
 def describe_refusal(
-    refusal: OAuthError | StoreError, origin: Origin, *, endpoint: str, client_id: str, now: float
+    refusal: OAuthError | StoreError | RowsError, origin: Origin, *, endpoint: str, client_id: str, now: float
 ) -> TokenRefused | None:
     """Give what goes on record of a refusal; None when that is there: of those that only say "wait", the first counts.
 
@@ -37,6 +38,8 @@ def describe_refusal(
     error, reason, key_id = "temporarily_unavailable", "state_not_written", ""
     if isinstance(refusal, NoSigningKey):
         reason = "no_signing_key"
+    elif isinstance(refusal, RowsError):
+        error, reason = refusal.code, "catalog_not_read"
     elif isinstance(refusal, OAuthError):
         if isinstance(refusal, TooManyRequests) and not refusal.is_first:
             return None

@@ -3,6 +3,7 @@
 import msgspec
 
 from rowgate.audit.events import TokenIntrospected, TokenRevoked
+from rowgate.oauth.authorization_details import render_details
 from rowgate.oauth.bearer import decide_bearer
 from rowgate.oauth.errors import InvalidGrant, OAuthError, UnsupportedTokenType
 from rowgate.oauth.grants import decide_refresh
@@ -17,10 +18,12 @@ from rowgate.oauth.introspection import (
 from rowgate.oauth.jwt_access_token import find_actor, find_confirmation
 from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, Application
 from rowgate.oauth.revocation import find_forget_at, refuse_other_type
+from rowgate.oauth.tokens import TokenRecord
 from rowgate.ports import AuditSink, StoreError
 from rowgate.records import Revocation
 from rowgate.service.client_requests import ClientRequest, record_refusal
 from rowgate.service.mint import NoSigningKey, Signers
+from rowgate.service.narrowing import Narrowing
 from rowgate.service.questions import OpenedToken, Questions
 from rowgate.service.state import LiveState
 from rowgate.service.writes import Writes
@@ -45,6 +48,7 @@ class InspectionService:
         state: LiveState,
         questions: Questions,
         signers: Signers,
+        narrowing: Narrowing,
         *,
         writes: Writes,
         issuer: str,
@@ -54,6 +58,7 @@ class InspectionService:
         self._state = state
         self._questions = questions
         self._signers = signers
+        self._narrowing = narrowing
         self._writes = writes
         self._issuer = issuer
         self._audit = audit
@@ -132,7 +137,7 @@ class InspectionService:
                     self._audit, refusal, request.origin, endpoint=REVOKE, client_id=client.client_id, now=now
                 )
                 raise
-        elif opened.record.application_number != client.number:
+        elif opened.record.application_number != client.number and opened.record.actors[:1] != (client.client_id,):
             reason = ANOTHERS
         else:
             revocation, reason = self._find_revocation(opened, client, now)
@@ -168,8 +173,8 @@ class InspectionService:
         """
         token_id, record = opened.token_id, opened.record
         application = self._state.find_application_by_number(record.application_number)
-        revoked = self._state.is_revoked(token_id, record.family)
-        access = decide_bearer(token_id, record, application, revoked=revoked, now=now)
+        revoked = self._state.is_revoked(token_id, record.family, record.made_of)
+        access = decide_bearer(token_id, record, application, resource=self._issuer, revoked=revoked, now=now)
         assert application is not None, "internal error: a token without its application was let pass"
         if opened.is_refresh_token:
             if not application.refresh_tokens:
@@ -185,8 +190,14 @@ class InspectionService:
             is_refresh_token=opened.is_refresh_token,
             confirmation=find_confirmation(record),
             actor=find_actor(record),
-            authorization_details=record.details,
+            authorization_details=self._find_details(record),
         )
+
+    def _find_details(self, record: TokenRecord) -> bytes:
+        """Give the details as they are worth today; an empty list where nothing of them is granted any more."""
+        if not record.details:
+            return b""
+        return render_details(self._narrowing.keep_today(record.application_number, record.details))
 
     def _render(
         self, told: ActiveToken | None, client: Application, now: float, *, is_signed: bool, takes_json: bool

@@ -57,7 +57,9 @@ class Granted(msgspec.Struct, frozen=True):
     certificate_thumbprint: str = ""
     details: bytes = b""
     actors: tuple[str, ...] = ()
+    made_of: tuple[bytes, ...] = ()
     issued_token_type: str | None = None
+    asking: Application | None = None  # who asked for an exchange, which may be another application
 
     def make_record(self, family: bytes, lifetime_seconds: int) -> TokenRecord:
         """Give what a token of this grant stands for."""
@@ -74,6 +76,7 @@ class Granted(msgspec.Struct, frozen=True):
             certificate_thumbprint=self.certificate_thumbprint,
             details=self.details,
             actors=self.actors,
+            made_of=self.made_of,
         )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from rowgate.access import Access
 from rowgate.audit.events import RowsEnded, RowsOpened
+from rowgate.oauth.authorization_details import find_allowed_columns
 from rowgate.oauth.errors import InsufficientScope, OAuthError
 from rowgate.oauth.model import DEFAULT_SCOPE
 from rowgate.ports import AuditSink, Clock, RowBlocks, RowSource
@@ -166,7 +167,8 @@ class RowsService:
             on_disconnect: Is given what to call, with a word why, when the connection is gone.
 
         Raises:
-            InsufficientScope: The token's scope or the application's grants do not allow it, or it is blocked.
+            InsufficientScope: The token's scope or details, or the application's grants, do not allow it, or it is
+                blocked.
             RowsError: No such object, a wrong parameter, or the database cannot answer now.
             AuditUnavailable: The read could not be put on record; nothing was sent.
         """
@@ -269,7 +271,12 @@ class RowsService:
         described = self._source.find_object(name)
         self._decide_object(reading.access, name, described)
         assert described is not None, "internal error: an object that does not exist was allowed"
-        plan = plan_rows(request, described, run_key=self._state.find_settings(name).run_key)
+        plan = plan_rows(
+            request,
+            described,
+            run_key=self._state.find_settings(name).run_key,
+            allowed_columns=find_allowed_columns(reading.access.allowed, name),
+        )
         statement = render_select(plan, self._source.dialect)
         blocks = self._source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
         reading.start(plan, blocks)
@@ -279,7 +286,7 @@ class RowsService:
 
         Raises:
             UnknownObject: It does not exist; with conceal_objects also when it is refused.
-            InsufficientScope: The token's scope, the grants or a block stand against it.
+            InsufficientScope: The token's scope or details, the grants or a block stand against it.
         """
         if DEFAULT_SCOPE not in access.scope:
             raise InsufficientScope("The token's scope does not allow reading.", reason="scope_lacks_read")
@@ -297,6 +304,9 @@ class RowsService:
             raise InsufficientScope("The application may not read this object.", reason="not_granted")
         if self._state.find_settings(name).blocked:
             raise InsufficientScope("The object is blocked from remote access.", reason="blocked_object")
+        columns = find_allowed_columns(access.allowed, name)
+        if columns is not None and not columns:
+            raise InsufficientScope("The access token is not for this object.", reason="outside_token")
 
     async def _abandon(self, reading: Reading, under_way: asyncio.Future[Any] | None) -> None:
         """Give back what the read holds, once no thread uses it any more."""
@@ -337,6 +347,7 @@ def _opened(reading: Reading, now: float) -> RowsOpened:
         limit=plan.limit,
         offset=plan.offset,
         format=reading.format.value,
+        actors=access.actors,
     )
 
 

@@ -99,9 +99,11 @@ class LiveState:
         """Give what is set for an object; the defaults when nothing is."""
         return self._objects.get(object_name) or ObjectSettings(object_name)
 
-    def is_revoked(self, token_id: bytes, family: bytes) -> bool:
-        """Tell whether a token or its family was killed."""
-        return token_id in self._revoked or family in self._revoked
+    def is_revoked(self, token_id: bytes, family: bytes, made_of: tuple[bytes, ...] = ()) -> bool:
+        """Tell whether a token, its family or a token that it was made of was killed."""
+        if token_id in self._revoked or family in self._revoked:
+            return True
+        return bool(made_of) and not self._revoked.keys().isdisjoint(made_of)
 
     def forget_expired(self, now: float) -> None:
         """Drop revocations of tokens that have expired by themselves."""

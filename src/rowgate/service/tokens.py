@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+import msgspec
+
 from rowgate.access import Access
 from rowgate.audit.events import Event, TokenIssued
 from rowgate.oauth.bearer import decide_bearer, parse_presented_token
@@ -18,16 +20,20 @@ from rowgate.oauth.form import TokenParameters, parse_token_parameters
 from rowgate.oauth.grants import CLIENT_CREDENTIALS, REFRESH_TOKEN, RefreshRequest, decide_grant, decide_refresh
 from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, NEVER, IssuedTokens
 from rowgate.oauth.scope import narrow_scope, render_scope
+from rowgate.oauth.token_exchange import TokenExchangeRequest
 from rowgate.oauth.tokens import TokenRecord, UnreadableToken
 from rowgate.ports import AuditSink, Clock, StoreError
+from rowgate.rows.errors import RowsError
 from rowgate.service.client_requests import describe_refusal
 from rowgate.service.clients import Authenticated, ClientAuthenticator
 from rowgate.service.mint import Granted, TokenMint
+from rowgate.service.narrowing import Narrowing, Outcome
 from rowgate.service.origin import Origin
 from rowgate.service.proofs import ProofChecker
 from rowgate.service.rotation import RefreshRotation, Successor
 from rowgate.service.state import LiveState
 from rowgate.service.throttle import TokenQuota
+from rowgate.service.token_exchange import TokenExchange
 
 ENDPOINT = "token"
 
@@ -45,6 +51,8 @@ class TokenService:
         proofs: ProofChecker,
         rotation: RefreshRotation,
         *,
+        narrowing: Narrowing,
+        exchange: TokenExchange,
         issuer: str,
         audit: AuditSink,
         clock: Clock,
@@ -55,6 +63,8 @@ class TokenService:
         self._mint = mint
         self._proofs = proofs
         self._rotation = rotation
+        self._narrowing = narrowing
+        self._exchange = exchange
         self._issuer = issuer
         self._audit = audit
         self._clock = clock
@@ -75,8 +85,8 @@ class TokenService:
         """Decide a token request; what was decided is handed to `reply` when it is on record, durably.
 
         A refusal is on record too. When nothing can be put on record the reply is AuditUnavailable: no token.
-        No step waits, but for the record and for using up what counts once; so this is no coroutine: a task would
-        cost as much as a step.
+        No step waits, but for the record, for using up what counts once and for the catalog where columns are named;
+        so this is no coroutine: a task would cost as much as a step.
 
         Args:
             url: Of this endpoint, as clients spell it.
@@ -91,7 +101,7 @@ class TokenService:
         Raises:
             AuditUnavailable: There is no record to write to; `reply` is not called.
 
-        Source: RFC 6749 §4.4, §5, §6; RFC 9449 §5; the order of the checks: PROTOCOL 5.0
+        Source: RFC 6749 §4.4, §5, §6; RFC 8693 §2; RFC 9449 §5; the order of the checks: PROTOCOL 5.0
         """
         asked = _Asked(origin, self._clock(), reply)
         try:
@@ -102,15 +112,17 @@ class TokenService:
             asked.client_id = client.application.client_id
             proof = self._proofs.verify_at_token_endpoint(dpop, url=url) if dpop else None
             granted = self._decide(parameters, client, proof, asked.at)
-            self._quota.take(client.application.number, client.application.policy.tokens_per_minute, asked.at)
-            if client.must_be_noted or proof is not None or granted.rotates is not None:
-                self._use_up_then_issue(client, proof, granted, asked)
+            if granted.details or parameters.authorization_details is not None or parameters.resource:
+                self._narrowing.narrow_then(
+                    granted, parameters, lambda outcome: self._issue_narrowed(client, proof, outcome, asked)
+                )
                 return
-            issued = self._mint.make(granted)
+            issued = self._issue(client, proof, granted, asked)
         except (OAuthError, StoreError) as refusal:
             self._refuse(refusal, asked)
             return
-        self._put_on_record(granted, issued, asked)
+        if issued is not None:
+            self._put_on_record(granted, issued, asked)
 
     def authorize(
         self, authorization: Sequence[bytes], *, dpop: Sequence[bytes] = (), method: str = "GET", url: str = ""
@@ -157,8 +169,35 @@ class TokenService:
 
     def _decide_access(self, token_id: bytes, record: TokenRecord, now: float) -> Access:
         application = self._state.find_application_by_number(record.application_number)
-        revoked = self._state.is_revoked(token_id, record.family)
-        return decide_bearer(token_id, record, application, revoked=revoked, now=now)
+        revoked = self._state.is_revoked(token_id, record.family, record.made_of)
+        return decide_bearer(token_id, record, application, resource=self._issuer, revoked=revoked, now=now)
+
+    def _issue(
+        self, client: Authenticated, proof: DpopProof | None, granted: Granted, asked: "_Asked"
+    ) -> IssuedTokens | None:
+        """Give the tokens; None when something must be used up first, after which the reply comes by itself."""
+        self._quota.take(client.application.number, client.application.policy.tokens_per_minute, asked.at)
+        if client.must_be_noted or proof is not None or granted.rotates is not None:
+            self._use_up_then_issue(client, proof, granted, asked)
+            return None
+        return self._mint.make(granted)
+
+    def _issue_narrowed(
+        self, client: Authenticated, proof: DpopProof | None, outcome: Outcome, asked: "_Asked"
+    ) -> None:
+        try:
+            if isinstance(outcome, (OAuthError, RowsError)):
+                self._refuse(outcome, asked)
+                return
+            try:
+                issued = self._issue(client, proof, outcome, asked)
+            except (OAuthError, StoreError) as refusal:
+                self._refuse(refusal, asked)
+                return
+            if issued is not None:
+                self._put_on_record(outcome, issued, asked)
+        except Exception as error:  # noqa: BLE001 - nobody above would answer the request
+            asked.reply(error)
 
     def _decide(
         self, parameters: TokenParameters, client: Authenticated, proof: DpopProof | None, now: float
@@ -173,7 +212,9 @@ class TokenService:
             token_id, record, scope = self._decide_refresh(client, request, thumbprint, now)
             # By default not rotated (docs/choices.md): the client keeps its refresh token (RFC 6749 §6).
             rotates = (token_id, record) if application.policy.rotate_refresh_tokens else None
-            return _grant(client, REFRESH_TOKEN, scope, thumbprint, now, family=record.family, rotates=rotates)
+            return _grant(client, REFRESH_TOKEN, scope, thumbprint, now, refreshed=record, rotates=rotates)
+        if isinstance(request, TokenExchangeRequest):
+            return self._exchange.decide(request, client, thumbprint, now)
         scope = narrow_scope(request.scope, application.scope)
         return _grant(client, CLIENT_CREDENTIALS, scope, thumbprint, now, has_refresh_token=application.refresh_tokens)
 
@@ -219,29 +260,37 @@ class TokenService:
             rotate(None)
 
     def _put_on_record(self, granted: Granted, issued: IssuedTokens, asked: "_Asked") -> None:
+        asking = granted.asking or granted.application
         event = TokenIssued(
             at=asked.at,
             request_id=asked.origin.request_id,
             source=asked.origin.source,
-            client_id=granted.application.client_id,
-            application=granted.application.name,
+            client_id=asking.client_id,
+            application=asking.name,
             key_id=granted.key_id,
             grant_type=granted.grant_type,
             scope=issued.scope,
             token_id=issued.access_token_id,
             family=issued.family,
             expires_at=granted.now + issued.expires_in,
+            audience=granted.audience,
+            authorization_details=msgspec.json.decode(granted.details) if granted.details else [],
+            subject_client_id=granted.application.client_id if granted.made_of else "",
+            subject_token_id=granted.made_of[0].hex() if granted.made_of else "",
+            actors=granted.actors,
         )
         self._reply_on_record(event, issued, asked.reply)
 
-    def _refuse(self, refusal: OAuthError | StoreError, asked: "_Asked") -> None:
+    def _refuse(self, refusal: OAuthError | StoreError | RowsError, asked: "_Asked") -> None:
         event = describe_refusal(refusal, asked.origin, endpoint=ENDPOINT, client_id=asked.client_id, now=asked.at)
         if event is None:
             asked.reply(refusal)
         else:
             self._reply_on_record(event, refusal, asked.reply)
 
-    def _reply_on_record(self, event: Event, outcome: IssuedTokens | OAuthError | StoreError, reply: Reply) -> None:
+    def _reply_on_record(
+        self, event: Event, outcome: IssuedTokens | OAuthError | StoreError | RowsError, reply: Reply
+    ) -> None:
         self._audit.record_then(event, lambda failure: reply(outcome if failure is None else failure))
 
 
@@ -264,7 +313,7 @@ def _grant(
     key_thumbprint: str,
     now: float,
     *,
-    family: bytes = b"",
+    refreshed: TokenRecord | None = None,
     has_refresh_token: bool = False,
     rotates: tuple[bytes, TokenRecord] | None = None,
 ) -> Granted:
@@ -277,8 +326,10 @@ def _grant(
         grant_type=grant_type,
         scope=render_scope(scope),
         now=int(now),
-        family=family,
+        family=b"" if refreshed is None else refreshed.family,
         has_refresh_token=has_refresh_token,
         rotates=rotates,
+        audience=() if refreshed is None else refreshed.audience,
         key_thumbprint=key_thumbprint,
+        details=b"" if refreshed is None else refreshed.details,
     )

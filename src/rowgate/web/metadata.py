@@ -1,11 +1,13 @@
 """The documents that tell a client how to use this server."""
 
+from collections.abc import Callable, Sequence
+
 import msgspec
 
+from rowgate.oauth.authorization_details import DETAIL_TYPE
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.client_auth import CLIENT_SECRET_BASIC, CLIENT_SECRET_POST
 from rowgate.oauth.dpop import DEFAULT_ALGORITHMS
-from rowgate.oauth.grants import GRANT_TYPES
 from rowgate.oauth.jwk_set import VERIFICATION_ALGORITHMS
 from rowgate.web.exchange import Exchange, Headers
 from rowgate.web.jwks_endpoint import JWKS_PATH
@@ -20,23 +22,28 @@ _HEADERS: Headers = [(b"content-type", b"application/json"), (b"cache-control", 
 
 
 class DocumentEndpoint:
-    """Serves one fixed JSON document."""
+    """Serves one JSON document."""
 
-    def __init__(self, document: dict[str, object]) -> None:
-        """Take the document; it is encoded once."""
-        self._body = msgspec.json.encode(document)
+    def __init__(self, describe: Callable[[], dict[str, object]]) -> None:
+        """Take what gives the document as it is now."""
+        self._describe = describe
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer."""
         if exchange.method not in ("GET", "HEAD"):
             raise HttpProblem(405, "invalid_request", "Ask with GET.", [(b"allow", b"GET, HEAD, OPTIONS")])
-        await exchange.respond(200, _HEADERS, self._body)
+        await exchange.respond(200, _HEADERS, msgspec.json.encode(self._describe()))
 
 
-def describe_authorization_server(issuer: str) -> dict[str, object]:
+def describe_authorization_server(issuer: str, grant_types: Sequence[str]) -> dict[str, object]:
     """Give the authorization server's metadata.
 
-    Source: RFC 8414 §2, RFC 9449 §5.1; response_types_supported is required there, so it is there, empty (PROTOCOL 113)
+    Args:
+        issuer: Our identifier.
+        grant_types: Those that are on.
+
+    Source: RFC 8414 §2, RFC 9396 §10, RFC 9449 §5.1; response_types_supported is required there, so it is there, empty
+    (PROTOCOL 113)
     """
     methods = [
         CLIENT_SECRET_BASIC,
@@ -49,7 +56,8 @@ def describe_authorization_server(issuer: str) -> dict[str, object]:
         "token_endpoint": issuer + TOKEN_PATH,
         "jwks_uri": issuer + JWKS_PATH,
         "response_types_supported": [],
-        "grant_types_supported": list(GRANT_TYPES),
+        "grant_types_supported": list(grant_types),
+        "authorization_details_types_supported": [DETAIL_TYPE],
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "introspection_endpoint": issuer + INTROSPECTION_PATH,
@@ -76,6 +84,7 @@ def describe_protected_resource(issuer: str) -> dict[str, object]:
         "authorization_servers": [issuer],
         "bearer_methods_supported": ["header"],
         "dpop_signing_alg_values_supported": list(DEFAULT_ALGORITHMS),
+        "authorization_details_types_supported": [DETAIL_TYPE],
         "scopes_supported": ["read"],
         "resource_name": "Rowgate",
     }

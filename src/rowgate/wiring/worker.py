@@ -27,16 +27,18 @@ from rowgate.service.inspection import InspectionService
 from rowgate.service.key_keeper import KeyKeeper
 from rowgate.service.keys import SigningKeys
 from rowgate.service.mint import TokenMint
+from rowgate.service.narrowing import Narrowing
 from rowgate.service.proofs import ProofChecker
 from rowgate.service.questions import Questions
 from rowgate.service.rotation import RefreshRotation
 from rowgate.service.rows import ReadLimits, RowsService
 from rowgate.service.state import LiveState
 from rowgate.service.throttle import FailureThrottle
+from rowgate.service.token_exchange import GrantTypes, TokenExchange
 from rowgate.service.tokens import TokenService
 from rowgate.service.writes import Writes
 from rowgate.web import metadata
-from rowgate.web.app import App
+from rowgate.web.app import App, Endpoint
 from rowgate.web.cors import Cors
 from rowgate.web.health import HealthEndpoint
 from rowgate.web.inspection_endpoints import list_inspection_endpoints
@@ -99,6 +101,19 @@ def _check_readiness(source: RowSource, follower: Follower, audit: SegmentSink) 
     return HealthEndpoint({"database": is_database_there, "state": is_state_current, "audit": is_audit_writable})
 
 
+def _list_documents(issuer: str, grant_types: GrantTypes) -> dict[str, tuple[Endpoint, bytes]]:
+    """Give the documents about this server by the paths at which they are found."""
+    described: tuple[tuple[str, Callable[[], dict[str, object]]], ...] = (
+        (AUTHORIZATION_SERVER, lambda: metadata.describe_authorization_server(issuer, grant_types())),
+        (PROTECTED_RESOURCE, lambda: metadata.describe_protected_resource(issuer)),
+    )
+    return {
+        path: (metadata.DocumentEndpoint(describe), _READ_ALLOW)
+        for document, describe in described
+        for path in list_paths(document, issuer)
+    }
+
+
 def build_worker(settings: Settings) -> App:
     """Give the application of a worker process, with its log lines set up."""
     set_up_logs(settings.log_format, settings.log_level)
@@ -138,16 +153,29 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
     watch = ExpiryWatch(state, writes, audit=audit, clock=clock)
     mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=entropy)
     proofs = ProofChecker(_read_dpop_policy(settings, state.keys.digest), clock=clock, entropy=entropy)
+    narrowing = Narrowing(state, source, issuer=issuer)
     inspection = InspectionService(
         state,
         Questions(clients, mint, audit=audit, clock=clock),
         signing_keys,
+        narrowing,
         writes=writes,
         issuer=issuer,
         audit=audit,
     )
     rotation = RefreshRotation(writes, digest_key=state.keys.digest, clock=clock)
-    tokens = TokenService(state, clients, mint, proofs, rotation, issuer=issuer, audit=audit, clock=clock)
+    tokens = TokenService(
+        state,
+        clients,
+        mint,
+        proofs,
+        rotation,
+        narrowing=narrowing,
+        exchange=TokenExchange(state, mint, issuer=issuer),
+        issuer=issuer,
+        audit=audit,
+        clock=clock,
+    )
     rows = RowsService(
         state,
         source,
@@ -190,8 +218,6 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             source.close()
 
     token_endpoint = TokenEndpoint(tokens, issuer=issuer, max_body_bytes=settings.max_token_body_bytes)
-    server_document = metadata.DocumentEndpoint(metadata.describe_authorization_server(issuer))
-    resource_document = metadata.DocumentEndpoint(metadata.describe_protected_resource(issuer))
     jwks_endpoint = JwksEndpoint(signing_keys, clock, max_age_seconds=settings.jwks_max_age_seconds)
     rows_endpoint = RowsEndpoint(
         tokens,
@@ -210,8 +236,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             ),
             "/healthz": (HealthEndpoint({}), _READ_ALLOW),
             "/readyz": (_check_readiness(source, follower, audit), _READ_ALLOW),
-            **dict.fromkeys(list_paths(AUTHORIZATION_SERVER, issuer), (server_document, _READ_ALLOW)),
-            **dict.fromkeys(list_paths(PROTECTED_RESOURCE, issuer), (resource_document, _READ_ALLOW)),
+            **_list_documents(issuer, GrantTypes(state)),
             JWKS_PATH: (jwks_endpoint, _READ_ALLOW),
         },
         (rows_endpoint, ROWS_ALLOW),

@@ -65,6 +65,18 @@ await converse({
       });
     return askForTokens(command, request, oauth.processRefreshTokenResponse);
   },
+  exchange: (command) => {
+    const request = (server, client, authentication, options) =>
+      oauth.genericTokenEndpointRequest(
+        server,
+        client,
+        authentication,
+        command.grant_type,
+        command.parameters,
+        options,
+      );
+    return askForTokens(command, request, oauth.processGenericTokenEndpointResponse);
+  },
   rows: async (command) => {
     const url = new URL(command.rows_url);
     const read = (client, options) =>

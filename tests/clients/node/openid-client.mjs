@@ -48,6 +48,11 @@ await converse({
     const options = await prepareProofs(configuration, command);
     return orRefusal(client.refreshTokenGrant(configuration, command.refresh_token, command.parameters, options));
   },
+  exchange: async (command) => {
+    const configuration = await discover(command);
+    const options = await prepareProofs(configuration, command);
+    return orRefusal(client.genericGrantRequest(configuration, command.grant_type, command.parameters, options));
+  },
   rows: async (command) => {
     const configuration = await discover(command);
     const options = await prepareProofs(configuration, command);

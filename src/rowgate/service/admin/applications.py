@@ -19,6 +19,7 @@ from rowgate.service.admin.policies import (
     decide_policy,
     describe_policy_change,
     ensure_signing_key,
+    name_by_client_id,
 )
 
 _CLIENT_ID_SIGNS = 20
@@ -142,6 +143,8 @@ class ApplicationDesk:
     ) -> tuple[Application, tuple[str, ...]]:
         if not draft.name.strip() or len(draft.name) > _MAX_NAME_LENGTH or not draft.name.isprintable():
             raise AdminError(f"a name has 1 to {_MAX_NAME_LENGTH} printable characters")
+        with self._desk.store.reading() as look:
+            policy = name_by_client_id(look, policy)
         draft = dataclasses.replace(draft, policy=decide_policy(ORDINARY, policy))
         granted = self._desk.resolve_objects(objects)
         ensure_signing_key(self._keys, draft.policy)  # before anybody can ask for what it signs

@@ -12,6 +12,7 @@ from rowgate.oauth.jwk_set import UnusableJwkSet, parse_jwk_set
 from rowgate.oauth.jws import SigningAlgorithm
 from rowgate.oauth.model import JWT, ORDINARY, Application, ClientPolicy
 from rowgate.oauth.scope import parse_scope
+from rowgate.ports import StoreWriter
 from rowgate.service.admin.desk import AdminError, Desk, load_application
 from rowgate.service.admin.keys import KeyDesk
 
@@ -31,6 +32,9 @@ class PolicyChange(msgspec.Struct, frozen=True):
     dpop_bound_tokens: bool | None = None
     rotate_refresh_tokens: bool | None = None
     tokens_per_minute: int | None = None  # 0: no quota
+    token_exchange: bool | None = None
+    exchanges_tokens_of: tuple[str, ...] | None = None  # names or client ids of other applications; empty: of none
+    exchanged_token_seconds: int | None = None  # 0: no further limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class PolicyDesk:
             InvalidScope: The scope is malformed.
         """
         with self._desk.store.reading() as look:
+            policy = name_by_client_id(look, policy)
             decided = decide_change(load_application(look, name)[0], policy, terms)
         # The key comes first: from the moment that the application asks for signed tokens there is one to sign with.
         ensure_signing_key(self._keys, decided.policy)
@@ -120,7 +125,7 @@ def decide_policy(policy: ClientPolicy, change: PolicyChange) -> ClientPolicy:
 
     Raises:
         AdminError: A key set that cannot serve, an unknown method, none at all, a key that the method
-            private_key_jwt lacks, or an absurd quota.
+            private_key_jwt lacks, an absurd quota, or a rule for exchanges where it may not exchange.
     """
     asked: dict[str, Any] = {
         name: value for name in change.__struct_fields__ if (value := getattr(change, name)) is not None
@@ -134,9 +139,23 @@ def decide_policy(policy: ClientPolicy, change: PolicyChange) -> ClientPolicy:
     if change.tokens_per_minute is not None and not 0 <= change.tokens_per_minute <= MOST_TOKENS_PER_MINUTE:
         raise AdminError(f"a quota is 1 to {MOST_TOKENS_PER_MINUTE} tokens a minute, or 0 for none")
     decided = msgspec.structs.replace(policy, **asked)
+    if change.exchanges_tokens_of and not decided.token_exchange:
+        raise AdminError("it may exchange no tokens, so none of others either: --token-exchange")
     if PRIVATE_KEY_JWT in decided.authentication_methods and not decided.jwks:
         raise AdminError(f"{PRIVATE_KEY_JWT} needs the application's public keys: --jwks FILE")
     return decided
+
+
+def name_by_client_id(look: StoreWriter, change: PolicyChange) -> PolicyChange:
+    """Give the change with client ids where it names applications: a name may come to mean another one.
+
+    Raises:
+        AdminError: There is no such application.
+    """
+    if not change.exchanges_tokens_of:
+        return change
+    found = (load_application(look, name)[0].client_id for name in change.exchanges_tokens_of)
+    return msgspec.structs.replace(change, exchanges_tokens_of=tuple(sorted(set(found))))
 
 
 def ensure_signing_key(keys: KeyDesk, policy: ClientPolicy) -> None:

@@ -1,13 +1,20 @@
 """Single tokens, and why an application may or may not read an object."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
+from rowgate.oauth.authorization_details import READ, find_allowed_columns, index_allowed, read_details
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, REFRESH_LIFETIME_SECONDS, Application
 from rowgate.oauth.tokens import ACCESS, REFRESH, TokenRecord, TokenSealer, UnreadableToken
 from rowgate.records import Revocation
 from rowgate.service.admin.desk import AdminError, Desk, list_aliases, load_application
 from rowgate.service.admin.policies import SECRET_METHODS, list_registered_keys
+
+ACCESS_KIND = "access token"
+GOOD = "good"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,19 @@ class InspectedToken:
     record: TokenRecord
     application: Application | None
     state: str  # good, expired, revoked
+
+    @property
+    def is_good_access(self) -> bool:
+        """Tell whether it reads rows by itself, whatever of."""
+        return self.kind == ACCESS_KIND and self.state == GOOD
+
+    def index_objects(self) -> Mapping[str, frozenset[str] | None] | None:
+        """Give the objects and columns that it is for, as `index_allowed` does; None: it is not narrowed."""
+        if not self.record.details:
+            return None
+        # The one place that a detail can be for is this server, whose address is of no matter here.
+        details = (msgspec.structs.replace(one, locations=()) for one in read_details(self.record.details))
+        return index_allowed(tuple(details), action=READ, location="")
 
 
 class TokenDesk:
@@ -79,18 +99,23 @@ class TokenDesk:
             raise AdminError("this home did not make that token") from None
         with self._desk.store.reading() as look:
             found = [a for a, _ in look.list_applications() if a.number == record.application_number]
-            revoked = look.is_revoked(token_id) or look.is_revoked(record.family)
+            revoked = any(map(look.is_revoked, (token_id, record.family, *record.made_of)))
         application = found[0] if found else None
         return InspectedToken(
-            "access token" if kind == ACCESS else "refresh token",
+            ACCESS_KIND if kind == ACCESS else "refresh token",
             token_id.hex(),
             record,
             application,
             _judge(record, application, revoked=revoked, now=self._desk.clock()),
         )
 
-    def explain(self, application_name: str, object_name: str) -> Explanation:
+    def explain(self, application_name: str, object_name: str, presented: InspectedToken | None = None) -> Explanation:
         """Answer every question on the way from an application to an object, in the order the server asks them.
+
+        Args:
+            application_name: Its name or client id.
+            object_name: A name or alias.
+            presented: The access token that it comes with, where the question is about one.
 
         Raises:
             AdminError: There is no such application.
@@ -102,7 +127,7 @@ class TokenDesk:
             settings = look.find_object_settings(name)
         described = self._desk.source.find_object(name)
         block = f"blocked: {settings.block_reason}" if settings.block_reason else "blocked"
-        steps = (
+        steps: tuple[tuple[str, bool, str], ...] = (
             ("the application is enabled", application.enabled, "enabled" if application.enabled else "disabled"),
             _explain_authentication(application, now),
             ("its scope allows reading", "read" in application.scope, "scope: " + " ".join(application.scope)),
@@ -110,7 +135,26 @@ class TokenDesk:
             ("the object is granted to it", name in held, f"{len(held)} objects are granted"),
             ("the object is not blocked", not settings.blocked, block if settings.blocked else "not blocked"),
         )
+        if presented is not None:
+            steps += tuple(_explain_token(presented, application, name))
         return Explanation(all(good for _, good, _ in steps), steps)
+
+
+def _explain_token(
+    presented: InspectedToken, application: Application, object_name: str
+) -> Iterator[tuple[str, bool, str]]:
+    record = presented.record
+    is_own = record.application_number == application.number
+    yield "the token is one of it", is_own, presented.application.name if presented.application else "nobody's any more"
+    yield "it is an access token that is good now", presented.is_good_access, f"{presented.kind}, {presented.state}"
+    yield "the token's scope allows reading", "read" in record.scope.split(" "), f"scope: {record.scope}"
+    columns = find_allowed_columns(presented.index_objects(), object_name)
+    found = "every column" if columns is None else "columns: " + ", ".join(sorted(columns))
+    yield (
+        "the token is for the object",
+        columns is None or bool(columns),
+        found if columns != frozenset() else "it is not",
+    )
 
 
 def _explain_authentication(application: Application, now: float) -> tuple[str, bool, str]:
@@ -130,4 +174,4 @@ def _judge(record: TokenRecord, application: Application | None, *, revoked: boo
     if application is None or not application.enabled or revoked or record.epoch != application.epoch:
         return "revoked"
     secret = application.find_secret(record.secret_number)
-    return "revoked" if secret is not None and secret.kills_tokens else "good"
+    return "revoked" if secret is not None and secret.kills_tokens else GOOD
