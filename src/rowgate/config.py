@@ -42,6 +42,19 @@ class Settings:
     )
     tls_cert: str = _setting("", "PEM file with the certificate chain; with tls_key the server speaks HTTPS")
     tls_key: str = _setting("", "PEM file with the certificate's private key")
+    tls_client_certificates: bool = _setting(
+        False, "ask clients for a certificate in the TLS handshake; they need not have one (RFC 8705)"
+    )
+    tls_client_ca: str = _setting("", "PEM file with the authorities whose client certificates are believed by name")
+    client_certificate_header: str = _setting(
+        "", "header in which trusted_proxies forward the client's certificate; from others it is not looked at"
+    )
+    client_certificate_format: str = _setting(
+        "url_encoded_pem", "of that header: url_encoded_pem (nginx), client_cert (RFC 9440) or base64_der"
+    )
+    client_certificate_validated: bool = _setting(
+        False, "the proxy forwards only certificates whose chain it has validated, so that names in them count"
+    )
     insecure_http: bool = _setting(False, "serve plain HTTP beyond this machine")
     trusted_proxies: tuple[str, ...] = _setting((), "addresses whose X-Forwarded-For and -Proto are believed")
     cors_origins: tuple[str, ...] = _setting((), "web origins whose pages may read answers")
@@ -92,6 +105,17 @@ class Settings:
         return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}"
 
     @property
+    def knows_client_certificates(self) -> bool:
+        """Whether clients may have certificates."""
+        return self.tls_client_certificates or bool(self.client_certificate_header)
+
+    @property
+    def knows_certificate_names(self) -> bool:
+        """Whether the names in clients' certificates count: an authority stands for them."""
+        is_validated_here = self.tls_client_certificates and bool(self.tls_client_ca)
+        return is_validated_here or bool(self.client_certificate_header and self.client_certificate_validated)
+
+    @property
     def is_on_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
         return self.host in _LOOPBACK
@@ -110,7 +134,16 @@ class Settings:
                 f"host {self.host} is reached from other machines, and secrets would cross the network in the clear: "
                 "give --tls-cert and --tls-key, name your proxy in trusted_proxies, or say --insecure-http"
             )
+        if (self.tls_client_certificates or self.tls_client_ca) and not self.tls_cert:
+            raise ConfigError(
+                "clients' certificates come with TLS: set tls_cert and tls_key, or have a proxy forward them"
+            )
+        if self.tls_client_ca and not self.tls_client_certificates:
+            raise ConfigError("tls_client_ca is of no use unless clients are asked: set tls_client_certificates")
+        if self.client_certificate_header and not self.trusted_proxies:
+            raise ConfigError("client_certificate_header is believed from a proxy only: name it in trusted_proxies")
         for name, allowed in (
+            ("client_certificate_format", ("url_encoded_pem", "client_cert", "base64_der")),
             ("log_format", ("console", "json")),
             ("log_level", ("debug", "info", "warning", "error")),
         ):

@@ -73,7 +73,7 @@ def _make(subject: x509.Name = _SUBJECT, names: Sequence[x509.GeneralName] = _AL
 
 _DER = _make()
 _OTHER = _make(serial=2)
-_CERTIFICATE = read_certificate(_DER)
+_CERTIFICATE = read_certificate(_DER, has_valid_chain=True)
 _THUMBPRINT = base64.urlsafe_b64encode(hashlib.sha256(_DER).digest()).rstrip(b"=").decode()
 _BASE64 = base64.b64encode(_DER)
 _PEM = x509.load_der_x509_certificate(_DER).public_bytes(serialization.Encoding.PEM)
@@ -86,7 +86,7 @@ _HEADERS: dict[CertificateHeaderFormat, bytes] = {
 
 @pytest.mark.parametrize("header_format", _HEADERS)
 def test_52_a_forwarded_certificate_is_the_certificate(header_format: CertificateHeaderFormat) -> None:
-    assert parse_certificate_header([_HEADERS[header_format]], header_format) == _CERTIFICATE
+    assert parse_certificate_header([_HEADERS[header_format]], header_format, has_valid_chain=True) == _CERTIFICATE
     assert _CERTIFICATE.thumbprint == _THUMBPRINT
 
 
@@ -106,7 +106,7 @@ def test_52_another_form_is_refused(header_format: CertificateHeaderFormat) -> N
         *[[o] for o in others],
     ):
         with pytest.raises(InvalidClient):
-            parse_certificate_header(headers, header_format)
+            parse_certificate_header(headers, header_format, has_valid_chain=True)
 
 
 def test_52_certificates_are_bounded_and_whole() -> None:
@@ -124,7 +124,7 @@ def test_52_garbage_is_an_invalid_client(
         st.sampled_from([raw, base64.b64encode(raw), b":" + base64.b64encode(raw) + b":", quote(raw).encode()])
     )
     with pytest.raises(InvalidClient):
-        parse_certificate_header([value], header_format)
+        parse_certificate_header([value], header_format, has_valid_chain=True)
 
 
 @law
@@ -180,7 +180,7 @@ def test_52_another_subject_is_refused(members: dict[str, str]) -> None:
         verify_tls_client(registered, _CERTIFICATE, now=_NOW)
     assert refused.value.reason == "other_subject"
     with pytest.raises(InvalidClient):
-        verify_tls_client(registered, read_certificate(_make(x509.Name([]), ())), now=_NOW)
+        verify_tls_client(registered, read_certificate(_make(x509.Name([]), ()), has_valid_chain=True), now=_NOW)
 
 
 def test_52_no_certificate_and_one_out_of_its_dates_are_refused() -> None:
@@ -229,7 +229,7 @@ def test_any_metadata_is_a_subject_or_a_refusal(member: str, text: str) -> None:
     except InvalidClientMetadata:
         return
     with pytest.raises(InvalidClient):
-        verify_tls_client(registered, read_certificate(_make(x509.Name([]), ())), now=_NOW)
+        verify_tls_client(registered, read_certificate(_make(x509.Name([]), ()), has_valid_chain=True), now=_NOW)
 
 
 def _jwks(*keys: dict[str, Any]) -> bytes:

@@ -10,6 +10,7 @@ from rowgate import wiring
 from rowgate.config import Settings, load_settings
 from rowgate.ports import Clock
 from rowgate.service.admin.applications import NewCredentials
+from rowgate.service.admin.policies import PolicyChange
 
 HOURS_72 = 72 * 3600
 
@@ -43,3 +44,18 @@ def add_application(
     }
     with administer(settings, clock) as desks:
         return desks.applications.add(name, objects, **chosen)
+
+
+def add_without_secret(settings: Settings, name: str, objects: tuple[str, ...] = ("*",), **policy: Any) -> str:
+    """Register an application that proves itself by a key or certificate; give its client id."""
+    with administer(settings) as desks:
+        application, _ = desks.applications.add_with_key(
+            name,
+            objects,
+            scope="read",
+            refresh_tokens=True,
+            access_lifetime_seconds=3600,
+            refresh_lifetime_seconds=604_800,
+            policy=PolicyChange(**policy),
+        )
+    return application.client_id

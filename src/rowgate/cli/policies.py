@@ -10,6 +10,7 @@ from rowgate.cli.terminal import Length, print_json, read_length, render_length,
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.jws import SIGNING_ALGORITHMS
 from rowgate.oauth.model import DEFAULT_SCOPE, JWT, SEALED, Application, ClientPolicy
+from rowgate.service.admin.certificates import list_certificate_thumbprints
 from rowgate.service.admin.policies import (
     METHODS,
     MOST_TOKENS_PER_MINUTE,
@@ -31,6 +32,29 @@ _POLICY_OPTIONS = (
     ),
     click.option(
         "--jwks", type=click.File("rb"), metavar="FILE", help="Its public keys, a JWK Set; in place of those before."
+    ),
+    *(
+        click.option(
+            f"--tls-{kind.replace('_', '-')}", kind, metavar=metavar, help=f"{what}; how its certificate is known."
+        )
+        for kind, metavar, what in (
+            ("subject_dn", "DN", "The subject, as CN=…,O=…"),
+            ("san_dns", "NAME", "A DNS name"),
+            ("san_uri", "URI", "A URI"),
+            ("san_ip", "ADDRESS", "An IP address"),
+            ("san_email", "ADDRESS", "A mail address"),
+        )
+    ),
+    click.option(
+        "--certificate",
+        type=click.File("rb"),
+        metavar="FILE",
+        help="Its own certificates, PEM or a JWK Set with x5c; in place of those before.",
+    ),
+    click.option(
+        "--certificate-bound/--no-certificate-bound",
+        default=None,
+        help="Only tokens that are bound to its certificate (RFC 8705).",
     ),
     click.option("--token-format", type=click.Choice((SEALED, JWT)), help="Of its access tokens.  [sealed]"),
     click.option("--token-algorithm", type=click.Choice(SIGNING_ALGORITHMS), help="What signs a JWT.  [EdDSA]"),
@@ -74,6 +98,8 @@ def read_policy_change(
     *,
     auth_methods: tuple[str, ...],
     jwks: BinaryIO | None,
+    certificate: BinaryIO | None,
+    certificate_bound: bool | None,
     token_format: Any,
     token_algorithm: Any,
     rotate_refresh: bool | None,
@@ -83,16 +109,31 @@ def read_policy_change(
     exchange_for: tuple[str, ...],
     exchanged_lifetime: str | None,
     no_jwks: bool = False,
+    no_certificate: bool = False,
+    **subjects: str | None,
 ) -> PolicyChange:
     """Give what the options ask for; click has held them against their lists."""
     if jwks is not None and no_jwks:
         raise click.UsageError("--jwks and --no-jwks exclude each other")
+    if certificate is not None and no_certificate:
+        raise click.UsageError("--certificate and --no-certificate exclude each other")
+    named = [(kind, subject) for kind, subject in subjects.items() if subject is not None]
+    if len(named) > 1:
+        raise click.UsageError("a certificate is known by one name: give one of the --tls- options")
+    kind, subject = named[0] if named else (None, None)
+    certificates = "" if no_certificate else None
+    if certificate is not None:
+        certificates = certificate.read().decode("utf-8", errors="replace") or "{}"
     text = "" if no_jwks else None
     if jwks is not None:
         text = jwks.read().decode("utf-8", errors="replace") or "{}"
     return PolicyChange(
         authentication_methods=auth_methods or None,
         jwks=text,
+        tls_subject_kind=kind if subject else subject,
+        tls_subject=subject,
+        tls_certificates=certificates,
+        certificate_bound_tokens=certificate_bound,
         access_token_format=token_format,
         access_token_algorithm=token_algorithm,
         rotate_refresh_tokens=rotate_refresh,
@@ -108,6 +149,7 @@ def read_policy_change(
 @click.argument("name")
 @policy_options
 @click.option("--no-jwks", is_flag=True, help="Forget its public keys.")
+@click.option("--no-certificate", is_flag=True, help="Forget its own certificates.")
 @click.option("--scope", help="What its tokens may do.")
 @click.option("--refresh/--no-refresh", default=None, help="Issue refresh tokens, or none.")
 @click.option("--access-lifetime", type=Length(), metavar="LENGTH", help="Of access tokens.")
@@ -166,6 +208,9 @@ def describe_terms(application: Application) -> dict[str, object]:
         "rotate_refresh_tokens": policy.rotate_refresh_tokens,
         "dpop_bound_tokens": policy.dpop_bound_tokens,
         "tokens_per_minute": policy.tokens_per_minute,
+        "tls_subject": {policy.tls_subject_kind: policy.tls_subject} if policy.tls_subject else None,
+        "tls_certificates": list_certificate_thumbprints(policy),
+        "certificate_bound_tokens": policy.certificate_bound_tokens,
         "token_exchange": policy.token_exchange,
         "exchanges_tokens_of": policy.exchanges_tokens_of,
         "exchanged_token_seconds": policy.exchanged_token_seconds,
@@ -186,6 +231,11 @@ def list_terms(application: Application) -> list[tuple[str, str]]:
         ("tokens per minute", str(policy.tokens_per_minute or "any number")),
         ("signs in with", ", ".join(policy.authentication_methods)),
     ]
+    if policy.tls_subject:
+        told.append(("certificate of", f"{policy.tls_subject_kind} {policy.tls_subject}"))
+    told += [("certificate", f"thumbprint {thumbprint}") for thumbprint in list_certificate_thumbprints(policy)]
+    if policy.certificate_bound_tokens:
+        told.append(("tokens are", "bound to its certificate"))
     if policy.token_exchange:
         told.append(("exchanges", _tell_exchange(policy)))
     return told + [("public key", _tell_key(key)) for key in list_registered_keys(policy)]

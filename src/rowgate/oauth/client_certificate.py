@@ -58,14 +58,18 @@ class ClientCertificate:
     emails: frozenset[str]  # the part after the @ in lower case
     not_before: float  # seconds since 1970
     not_after: float  # seconds since 1970, the last good second
+    has_valid_chain: bool = False  # whoever ended TLS has validated it up to a configured authority
 
 
-def parse_certificate_header(headers: Sequence[bytes], header_format: CertificateHeaderFormat) -> ClientCertificate:
+def parse_certificate_header(
+    headers: Sequence[bytes], header_format: CertificateHeaderFormat, *, has_valid_chain: bool
+) -> ClientCertificate:
     """Give the certificate in the one header of a trusted proxy.
 
     Args:
         headers: The values of every header of the configured name.
         header_format: How this proxy writes it.
+        has_valid_chain: Whether the proxy forwards only what it has validated.
 
     Raises:
         InvalidClient: No header, several, too long, or no certificate in it.
@@ -82,7 +86,7 @@ def parse_certificate_header(headers: Sequence[bytes], header_format: Certificat
     if len(value) > MAX_HEADER_LENGTH:
         raise InvalidClient(_REFUSED, reason="certificate_too_long")
     try:
-        return read_certificate(_decode(value, header_format))
+        return read_certificate(_decode(value, header_format), has_valid_chain=has_valid_chain)
     except ValueError:
         raise InvalidClient(_REFUSED, reason="unreadable_certificate") from None
 
@@ -103,8 +107,12 @@ def _decode(value: bytes, header_format: CertificateHeaderFormat) -> bytes:
     return binascii.a2b_base64(encoded, strict_mode=True)
 
 
-def read_certificate(der: bytes) -> ClientCertificate:
+def read_certificate(der: bytes, *, has_valid_chain: bool = False) -> ClientCertificate:
     """Give what a certificate in DER says.
+
+    Args:
+        der: The whole of it.
+        has_valid_chain: What the TLS layer said of it; nothing is validated here.
 
     Raises:
         InvalidClient: Too long, or not one whole readable certificate.
@@ -127,6 +135,7 @@ def read_certificate(der: bytes) -> ClientCertificate:
             emails=frozenset(normalize_email(name) for name in names.get_values_for_type(x509.RFC822Name)),
             not_before=certificate.not_valid_before_utc.timestamp(),
             not_after=certificate.not_valid_after_utc.timestamp(),
+            has_valid_chain=has_valid_chain,
         )
     except _UNREADABLE:
         raise InvalidClient(_REFUSED, reason="unreadable_certificate") from None

@@ -34,6 +34,10 @@ class ClientPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     renewed_secret_seconds: int = SECRET_LIFETIME_SECONDS
     secret_overlap_seconds: int = 3600  # how long the one before stays good after a renewal
     lineage_seconds: int = 0  # the oldest that a line of renewed secrets may grow; 0: no limit
+    tls_subject_kind: str = ""  # with the next: whose certificate it is (RFC 8705 §2.1.2); empty: none is registered
+    tls_subject: str = ""
+    tls_certificates: str = ""  # a JWK Set whose x5c members are its own certificates (RFC 8705 §2.2.2)
+    certificate_bound_tokens: bool = False  # RFC 8705 §3.4 tls_client_certificate_bound_access_tokens
     token_exchange: bool = False  # it may exchange its own access tokens for narrower ones (RFC 8693)
     exchanges_tokens_of: tuple[str, ...] = ()  # and those of these applications: client ids
     exchanged_token_seconds: int = 0  # how long what it gets in exchange lives at most; 0: no further limit

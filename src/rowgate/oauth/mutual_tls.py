@@ -179,6 +179,12 @@ def parse_registered_certificates(jwks: bytes) -> frozenset[str]:
     return thumbprints
 
 
+def list_registered_certificates(jwks: bytes) -> tuple[bytes, ...]:
+    """Give the certificates themselves, in DER, of a key set that `parse_registered_certificates` has read."""
+    chains = [key.x5c for key in _decode_keys(jwks).keys if key.x5c is not msgspec.UNSET]
+    return tuple(binascii.a2b_base64(chain[0].encode(), strict_mode=True) for chain in chains)
+
+
 def _find_thumbprint(key: _CertificateKey) -> str:
     """Give the thumbprint of a key's certificate, empty when it has none; ValueError when it cannot be read."""
     thumbprint = "" if key.thumbprint is msgspec.UNSET else key.thumbprint
@@ -200,13 +206,14 @@ def verify_tls_client(
     """Refuse a client whose certificate is not the registered one.
 
     Args:
-        registered: What `parse_registered_subject` gave (`tls_client_auth`; the TLS layer has validated the chain),
+        registered: What `parse_registered_subject` gave (`tls_client_auth`; the chain must have been validated),
             or what `parse_registered_certificates` gave (`self_signed_tls_client_auth`).
         certificate: What the TLS layer or a trusted proxy gave; None when there was none.
         now: Seconds since 1970. The dates count for both methods.
 
     Raises:
-        InvalidClient: No certificate, out of its dates, or another one.
+        InvalidClient: No certificate, out of its dates, another one, or one of which anybody could have written
+            the subject.
 
     Source: RFC 8705 §2.1, §2.2
     """
@@ -215,6 +222,8 @@ def verify_tls_client(
     if not certificate.not_before <= now < certificate.not_after + 1:
         raise InvalidClient(_FAILED, reason="expired_certificate")
     if isinstance(registered, RegisteredSubject):
+        if not certificate.has_valid_chain:
+            raise InvalidClient(_FAILED, reason="chain_not_validated")
         if not _bears(certificate, registered):
             raise InvalidClient(_FAILED, reason="other_subject")
     elif certificate.thumbprint not in registered:

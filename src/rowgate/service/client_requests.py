@@ -6,6 +6,7 @@ from rowgate.audit.events import TokenRefused, redact
 from rowgate.oauth.errors import OAuthError, TooManyRequests
 from rowgate.ports import AuditSink, StoreError
 from rowgate.rows.errors import RowsError
+from rowgate.service.certificates import FindCertificate
 from rowgate.service.mint import NoSigningKey
 from rowgate.service.origin import Origin
 
@@ -18,6 +19,7 @@ class ClientRequest(msgspec.Struct, frozen=True):
     body: bytes
     authorization: tuple[bytes, ...]
     origin: Origin
+    find_certificate: FindCertificate | None = None
 
     def __repr__(self) -> str:
         return f"<request of a client {self.origin.request_id}>"  # never the credentials

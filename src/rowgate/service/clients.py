@@ -4,8 +4,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-import msgspec
-
 from rowgate.oauth.client_assertion import (
     PRIVATE_KEY_JWT,
     PresentedAssertion,
@@ -18,8 +16,15 @@ from rowgate.oauth.errors import InvalidClient, InvalidDpopProof, OAuthError
 from rowgate.oauth.form import TokenParameters
 from rowgate.oauth.jwk_set import UnusableJwkSet, parse_jwk_set
 from rowgate.oauth.jws import VerificationKeys
-from rowgate.oauth.model import Application, Secret
+from rowgate.oauth.model import Application
 from rowgate.ports import Clock, StoreError, StoreWriter, UnknownName
+from rowgate.service.authenticated import Authenticated
+from rowgate.service.certificates import (
+    FindCertificate,
+    authenticate_by_certificate,
+    has_other_authentication,
+    signs_in_over_tls,
+)
 from rowgate.service.state import LiveState
 from rowgate.service.throttle import FailureThrottle
 from rowgate.service.writes import Writes
@@ -28,30 +33,6 @@ _FAILED = "Client authentication failed."
 _KEPT_KEY_SETS = 1000
 # refusals of who has proved itself all the same: nobody is guessing
 _PROVED = frozenset({"disabled_application", "expired_secret", "method_not_registered", "revoked_secret"})
-
-
-class Authenticated(msgspec.Struct, frozen=True):
-    """A client that proved who it is."""
-
-    application: Application
-    secret: Secret | None  # None: it proved a key
-    key_id: str  # of the secret or the key, for the record
-    once: tuple[tuple[bytes, int], ...] = ()  # what counts once only: 32 bytes each, and when they are too old anyway
-
-    @property
-    def secret_number(self) -> int:
-        """The secret's number, 0 without one; it stands in tokens."""
-        return 0 if self.secret is None else self.secret.number
-
-    @property
-    def is_first_use(self) -> bool:
-        """Tell whether a renewed secret proves its client for the first time: to be kept, see `oauth.lineage`."""
-        return self.secret is not None and bool(self.secret.parent) and not self.secret.used_at
-
-    @property
-    def must_be_noted(self) -> bool:
-        """Tell whether `use_up` must have succeeded before the client is answered."""
-        return bool(self.once) or self.is_first_use
 
 
 class ClientAuthenticator:
@@ -75,20 +56,32 @@ class ClientAuthenticator:
         self._throttle = throttle
         self._writes = writes
 
-    def authenticate(self, parameters: TokenParameters, authorization: Sequence[bytes], source: str) -> Authenticated:
+    def authenticate(
+        self,
+        parameters: TokenParameters,
+        authorization: Sequence[bytes],
+        source: str,
+        find_certificate: FindCertificate | None = None,
+    ) -> Authenticated:
         """Give the client of a request; an assertion it presents is not yet used up, see `use_up`.
 
         Args:
             parameters: Of the body.
             authorization: The values of every Authorization header.
             source: The client's address, which failures are counted by.
+            find_certificate: Gives the client's certificate; None where this server learns of none.
 
         Raises:
             OAuthError: InvalidRequest, InvalidClient or TooManyRequests.
 
-        Source: RFC 6749 §2.3, RFC 7521 §4.2; the order: PROTOCOL 5.0
+        Source: RFC 6749 §2.3, RFC 7521 §4.2, RFC 8705 §2; the order: PROTOCOL 5.0
         """
         now = self._clock()
+        if find_certificate is not None and (over_tls := self._find_tls_client(parameters, authorization)) is not None:
+            known = over_tls
+            return self._count(
+                known.client_id, source, now, lambda: authenticate_by_certificate(known, find_certificate(), now)
+            )
         if parameters.client_assertion is None and parameters.client_assertion_type is None:
             presented = parse_client_authentication(authorization, parameters)
             return self._count(presented.client_id, source, now, lambda: self._authenticate_secret(presented, now))
@@ -152,6 +145,13 @@ class ClientAuthenticator:
         assert application is not None, "internal error: an unknown client proved its secret"
         _require_method(application, presented.method, secret.key_id)
         return Authenticated(application, secret, secret.key_id)
+
+    def _find_tls_client(self, parameters: TokenParameters, authorization: Sequence[bytes]) -> Application | None:
+        """Give the application that proves itself by its certificate; None when the request does so in another way."""
+        if parameters.client_id is None or has_other_authentication(parameters, authorization):
+            return None
+        application = self._state.find_application(parameters.client_id)
+        return application if application is not None and signs_in_over_tls(application.policy) else None
 
     def _authenticate_assertion(self, presented: PresentedAssertion, now: float) -> Authenticated:
         client_id = presented.unverified_subject

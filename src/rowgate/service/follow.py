@@ -24,10 +24,14 @@ class Follower:
         self._executor = executor
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
-        self.on_change: Callable[[], None] = lambda: None  # called on the event loop when the state is another
+        self._hear_of_changes: list[Callable[[], None]] = []
         self.is_current = True
         self._must_reload = False
         self._looking = asyncio.Lock()
+
+    def tell_of_changes(self, hear: Callable[[], None]) -> None:
+        """Have this called from now on, on the event loop, when the state is another."""
+        self._hear_of_changes.append(hear)
 
     def start(self) -> None:
         """Begin to follow, in the running event loop."""
@@ -89,4 +93,5 @@ class Follower:
         else:
             self._state.apply(changes)
         self._must_reload = False
-        self.on_change()
+        for hear in self._hear_of_changes:
+            hear()

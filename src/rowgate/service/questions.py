@@ -17,8 +17,9 @@ from rowgate.oauth.revocation import (
 )
 from rowgate.oauth.tokens import REFRESH, TokenRecord, UnreadableToken
 from rowgate.ports import AuditSink, Clock, StoreError
+from rowgate.service.authenticated import Authenticated
 from rowgate.service.client_requests import ClientRequest, record_refusal
-from rowgate.service.clients import Authenticated, ClientAuthenticator
+from rowgate.service.clients import ClientAuthenticator
 
 
 class TokenOpener(Protocol):
@@ -88,7 +89,9 @@ class Questions:
             parameters, question = parse_token_question(request.content_type, request.body)
             client_id = parameters.client_id or ""
             refuse_credential_in_query(request.query, further=TOKEN_PARAMETER)
-            client = self._clients.authenticate(parameters, request.authorization, request.origin.source)
+            client = self._clients.authenticate(
+                parameters, request.authorization, request.origin.source, request.find_certificate
+            )
             client_id = client.application.client_id
             if client.must_be_noted:
                 await self._use_up(client)

@@ -24,8 +24,9 @@ from rowgate.oauth.lineage import (
 )
 from rowgate.oauth.model import Secret
 from rowgate.ports import AuditSink, AuditUnavailable, Clock, Entropy, StoreError, StoreWriter
+from rowgate.service.authenticated import Authenticated
 from rowgate.service.client_requests import ClientRequest, record_refusal
-from rowgate.service.clients import Authenticated, ClientAuthenticator
+from rowgate.service.clients import ClientAuthenticator
 from rowgate.service.writes import Writes
 
 ENDPOINT = "secret"
@@ -94,7 +95,9 @@ class SecretService:
         try:
             parameters = parse_token_parameters(request.content_type, request.body)
             refuse_credential_in_query(request.query)
-            client = self._clients.authenticate(parameters, request.authorization, request.origin.source)
+            client = self._clients.authenticate(
+                parameters, request.authorization, request.origin.source, request.find_certificate
+            )
             if client.secret is None:
                 # nothing is used up: the assertion stays good for the token endpoint
                 raise InvalidClient(

@@ -1,13 +1,13 @@
 """Exchanges access tokens for narrower ones: what the subject token stands for now, and who may have it (RFC 8693)."""
 
 from rowgate.oauth.bearer import decide_bearer
-from rowgate.oauth.errors import InvalidDpopProof, InvalidToken
+from rowgate.oauth.errors import InvalidDpopProof, InvalidRequest, InvalidToken
 from rowgate.oauth.grants import GRANT_TYPES
 from rowgate.oauth.model import NEVER, Application
 from rowgate.oauth.scope import render_scope
 from rowgate.oauth.token_exchange import TOKEN_EXCHANGE, SubjectToken, TokenExchangeRequest, decide_token_exchange
 from rowgate.oauth.tokens import TokenRecord
-from rowgate.service.clients import Authenticated
+from rowgate.service.authenticated import Authenticated
 from rowgate.service.mint import Granted, TokenMint
 from rowgate.service.state import LiveState
 
@@ -49,6 +49,8 @@ class TokenExchange:
         )
         assert opened is not None, "internal error: a token that could not be opened was exchanged"
         application, record, _ = opened
+        if record.certificate_thumbprint not in ("", client.certificate_thumbprint):
+            raise InvalidRequest("The subject token is not valid.", reason="other_certificate")
         if application.policy.dpop_bound_tokens and not key_thumbprint:
             # RFC 9449 §5.2, for an older token of an application whose tokens are all bound by now
             raise InvalidDpopProof("The application's token requests need a DPoP proof.", reason="proof_required")
@@ -66,7 +68,7 @@ class TokenExchange:
             lifetime_seconds=exchanged.expires_at - int(now),
             audience=exchanged.audience,
             key_thumbprint=exchanged.confirmation,
-            certificate_thumbprint=record.certificate_thumbprint,
+            certificate_thumbprint=client.certificate_thumbprint,
             details=record.details,
             actors=exchanged.actors,
             made_of=exchanged.made_of,
@@ -92,8 +94,7 @@ class TokenExchange:
             expires_at=record.expires_at,
             alive=True,
             actors=record.actors,
-            # A certificate alone is no key that a DPoP proof could be made with, so such a token is refused.
-            confirmation=record.key_thumbprint or record.certificate_thumbprint,
+            confirmation=record.key_thumbprint,
             made_of=record.made_of,
         )
         return application, record, subject

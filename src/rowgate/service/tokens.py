@@ -24,8 +24,10 @@ from rowgate.oauth.token_exchange import TokenExchangeRequest
 from rowgate.oauth.tokens import TokenRecord, UnreadableToken
 from rowgate.ports import AuditSink, Clock, StoreError
 from rowgate.rows.errors import RowsError
+from rowgate.service.authenticated import Authenticated
+from rowgate.service.certificates import FindCertificate, bind_to_certificate, check_certificate
 from rowgate.service.client_requests import describe_refusal
-from rowgate.service.clients import Authenticated, ClientAuthenticator
+from rowgate.service.clients import ClientAuthenticator
 from rowgate.service.mint import Granted, TokenMint
 from rowgate.service.narrowing import Narrowing, Outcome
 from rowgate.service.origin import Origin
@@ -81,6 +83,7 @@ class TokenService:
         dpop: Sequence[bytes],
         origin: Origin,
         reply: Reply,
+        find_certificate: FindCertificate | None = None,
     ) -> None:
         """Decide a token request; what was decided is handed to `reply` when it is on record, durably.
 
@@ -97,6 +100,7 @@ class TokenService:
             dpop: The values of every DPoP header.
             origin: Where it came from.
             reply: Called once, on the event loop.
+            find_certificate: Gives the client's certificate; None where this server learns of none.
 
         Raises:
             AuditUnavailable: There is no record to write to; `reply` is not called.
@@ -108,8 +112,10 @@ class TokenService:
             parameters = parse_token_parameters(content_type, body)
             asked.client_id = parameters.client_id or ""
             refuse_credential_in_query(query)
-            client = self._clients.authenticate(parameters, authorization, origin.source)
+            client = self._clients.authenticate(parameters, authorization, origin.source, find_certificate)
             asked.client_id = client.application.client_id
+            if client.application.policy.certificate_bound_tokens:
+                client = bind_to_certificate(client, find_certificate)
             proof = self._proofs.verify_at_token_endpoint(dpop, url=url) if dpop else None
             granted = self._decide(parameters, client, proof, asked.at)
             if granted.details or parameters.authorization_details is not None or parameters.resource:
@@ -125,7 +131,13 @@ class TokenService:
             self._put_on_record(granted, issued, asked)
 
     def authorize(
-        self, authorization: Sequence[bytes], *, dpop: Sequence[bytes] = (), method: str = "GET", url: str = ""
+        self,
+        authorization: Sequence[bytes],
+        *,
+        dpop: Sequence[bytes] = (),
+        method: str = "GET",
+        url: str = "",
+        find_certificate: FindCertificate | None = None,
     ) -> Access:
         """Give the access that the token of a request stands for now. Nothing is looked up outside memory.
 
@@ -134,11 +146,12 @@ class TokenService:
             dpop: The values of every DPoP header.
             method: The request's.
             url: As clients spell it, without its query.
+            find_certificate: Gives the client's certificate; None where this server learns of none.
 
         Raises:
             OAuthError: MissingToken, InvalidToken, InvalidRequest or, for a token bound to a key, DpopRefusal.
 
-        Source: RFC 6750 §2.1, §3.1; RFC 9449 §7
+        Source: RFC 6750 §2.1, §3.1; RFC 8705 §3; RFC 9449 §7
         """
         presented = parse_presented_token(authorization)
         now = self._clock()
@@ -146,6 +159,8 @@ class TokenService:
         if record.audience and self._issuer not in record.audience:
             raise InvalidToken("The access token is for another audience.", reason="other_audience")
         access = self._decide_access(token_id, record, now)
+        if record.certificate_thumbprint:
+            check_certificate(record.certificate_thumbprint, find_certificate)
         bound = record.key_thumbprint
         if presented.is_dpop:
             self._proofs.require_at_resource(dpop, bound, method=method, url=url, access_token=presented.token)
@@ -229,6 +244,8 @@ class TokenService:
         scope = decide_refresh(record, client.application, request.scope, revoked=revoked, now=now)
         if record.key_thumbprint != thumbprint:
             raise InvalidGrant("The refresh token is bound to another key.", reason="other_key")  # PROTOCOL 84
+        if record.certificate_thumbprint != client.certificate_thumbprint:
+            raise InvalidGrant("The refresh token is bound to another certificate.", reason="other_certificate")
         return token_id, record, scope
 
     def _use_up_then_issue(
@@ -331,5 +348,6 @@ def _grant(
         rotates=rotates,
         audience=() if refreshed is None else refreshed.audience,
         key_thumbprint=key_thumbprint,
+        certificate_thumbprint=client.certificate_thumbprint,
         details=b"" if refreshed is None else refreshed.details,
     )

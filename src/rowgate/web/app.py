@@ -10,6 +10,7 @@ from functools import partial
 from rowgate.oauth.errors import OAuthError
 from rowgate.ports import AuditUnavailable
 from rowgate.rows.errors import RowsError
+from rowgate.web.client_certificates import ClientCertificates
 from rowgate.web.cors import Cors
 from rowgate.web.exchange import BodyTooLarge, ClientGone, Exchange, PreparedHeaders, Receive, Request, Scope, Send
 from rowgate.web.problems import Edge, HttpProblem, respond_problem
@@ -34,10 +35,12 @@ class App:
         edge: Edge,
         cors: Cors,
         lifespan: Callable[[], AbstractAsyncContextManager[None]],
+        take_client_certificates: Callable[[ClientCertificates], None],
     ) -> None:
         """Take the endpoints by path, each with the methods it allows; rows match by prefix and suffix.
 
-        A path among `whole` has its POST answered there, and the rest of it by its endpoint.
+        A path among `whole` has its POST answered there, and the rest of it by its endpoint. The server calls
+        `take_client_certificates` where clients may have certificates.
         """
         self._endpoints = endpoints
         self._rows = rows
@@ -45,6 +48,7 @@ class App:
         self._edge = edge
         self._cors = cors
         self._lifespan = lifespan
+        self.take_client_certificates = take_client_certificates
         self._id_prefix = os.urandom(5).hex() + "-"
         self._count = 0
 

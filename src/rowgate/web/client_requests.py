@@ -17,4 +17,11 @@ async def read_client_request(exchange: Exchange, *, max_body_bytes: int, allow:
     body = await exchange.read_body(max_body_bytes)
     if exchange.content_encoding not in (b"", b"identity"):
         raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
-    return ClientRequest(exchange.query, exchange.content_type, body, tuple(exchange.authorization), exchange.origin)
+    return ClientRequest(
+        exchange.query,
+        exchange.content_type,
+        body,
+        tuple(exchange.authorization),
+        exchange.origin,
+        exchange.find_certificate,
+    )

@@ -1,8 +1,10 @@
 """One HTTP request at the edge: what the handlers read of it, and how they answer."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any
 
+from rowgate.oauth.client_certificate import ClientCertificate
 from rowgate.service.origin import Origin
 
 Scope = MutableMapping[str, Any]
@@ -14,8 +16,10 @@ Headers = list[tuple[bytes, bytes]]
 ABORT = "rowgate.abort"
 RESET = "rowgate.reset"
 ON_DISCONNECT = "rowgate.on_disconnect"
+FIND_CERTIFICATE = "rowgate.find_certificate"
 WRITE_WHOLE = "rowgate.write_whole"
 
+_NONE: dict[str, Any] = {}
 DRAINED_BYTES = 1_048_576  # 1 MiB: read past a refused body, so that the refusal is not lost to a reset
 
 
@@ -74,6 +78,12 @@ class Request:
                 self.content_encoding = value
         client = scope["client"]
         self.origin = Origin(request_id, client[0] if client else "")
+
+    @property
+    def find_certificate(self) -> Callable[[], ClientCertificate | None] | None:
+        """What gives the client's certificate; None where this server learns of none."""
+        find = self.scope.get("extensions", _NONE).get(FIND_CERTIFICATE)
+        return None if find is None else partial(find, self.headers)
 
     def find_header(self, wanted: bytes) -> bytes | None:
         """Give the first value of a header, or None."""

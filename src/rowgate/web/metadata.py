@@ -35,12 +35,15 @@ class DocumentEndpoint:
         await exchange.respond(200, _HEADERS, msgspec.json.encode(self._describe()))
 
 
-def describe_authorization_server(issuer: str, grant_types: Sequence[str]) -> dict[str, object]:
+def describe_authorization_server(
+    issuer: str, grant_types: Sequence[str], tls_methods: Sequence[str] = ()
+) -> dict[str, object]:
     """Give the authorization server's metadata.
 
     Args:
         issuer: Our identifier.
         grant_types: Those that are on.
+        tls_methods: The methods by which clients prove who they are with a certificate, where they may have one.
 
     Source: RFC 8414 §2, RFC 9396 §10, RFC 9449 §5.1; response_types_supported is required there, so it is there, empty
     (PROTOCOL 113)
@@ -49,6 +52,7 @@ def describe_authorization_server(issuer: str, grant_types: Sequence[str]) -> di
         CLIENT_SECRET_BASIC,
         CLIENT_SECRET_POST,
         PRIVATE_KEY_JWT,
+        *tls_methods,
     ]  # clients prove who they are in one way at all three
     algorithms = sorted(VERIFICATION_ALGORITHMS)  # of assertions; RFC 8414 §2: never none
     return {
@@ -67,6 +71,7 @@ def describe_authorization_server(issuer: str, grant_types: Sequence[str]) -> di
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "dpop_signing_alg_values_supported": list(DEFAULT_ALGORITHMS),
+        "tls_client_certificate_bound_access_tokens": bool(tls_methods),  # RFC 8705 §3.3
         "scopes_supported": ["read"],
         # ours; RFC 8414 §2 lets additional members be there, and clients MUST ignore those that they do not know
         "rowgate_secret_endpoint": issuer + SECRET_PATH,

@@ -21,7 +21,9 @@ import msgspec
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from rowgate.web.exchange import ABORT, ON_DISCONNECT, RESET, WRITE_WHOLE
+from rowgate.web.client_certificates import ClientCertificates
+from rowgate.web.exchange import ABORT, FIND_CERTIFICATE, ON_DISCONNECT, RESET, WRITE_WHOLE
+from rowgate.web.forwarded import ForwardedHeaders
 from rowgate.web.whole import WHOLE_HANDLERS, Handle, WholeHandlers
 from rowgate.web.whole_cycle import WholeCycle
 
@@ -45,7 +47,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._request_seconds: int = self.config.request_seconds  # type: ignore[attr-defined]
         self._send_stall_seconds: int = self.config.send_stall_seconds  # type: ignore[attr-defined]
         self._most_connections: int = self.config.most_connections  # type: ignore[attr-defined]
-        self._look_at_forwarded: Callable[[dict[str, Any]], None] | None = self.config.look_at_forwarded  # type: ignore[attr-defined]
+        self._look_at_forwarded: ForwardedHeaders | None = self.config.look_at_forwarded  # type: ignore[attr-defined]
+        self._client_certificates: ClientCertificates | None = self.config.client_certificates  # type: ignore[attr-defined]
         self._sweeper: asyncio.TimerHandle | None = None
         self._data = b""  # what is being parsed
         self._began_inside = False  # a request began in the middle of it
@@ -72,6 +75,12 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._waiting_since = self.loop.time()
         self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
         self._extensions = {ABORT: transport.abort, RESET: self._reset, ON_DISCONNECT: self._call_when_gone}
+        if self._client_certificates is not None:
+            self._extensions[FIND_CERTIFICATE] = self._client_certificates.look_at(
+                transport.get_extra_info("ssl_object"),
+                is_from_proxy=self._look_at_forwarded is not None
+                and self._look_at_forwarded.trusts(self.client[0] if self.client else ""),
+            )
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End: tell whoever works for this client."""

@@ -77,6 +77,7 @@ class RowsEndpoint:
                 dpop=exchange.dpop,
                 method=exchange.method,
                 url=self._issuer + exchange.scope["raw_path"].decode("ascii"),
+                find_certificate=exchange.find_certificate,
             )
             request = await self._parse(exchange)
             form = choose_format(request.format, exchange.join_header(b"accept"))

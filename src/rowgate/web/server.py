@@ -8,13 +8,16 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvicorn
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.supervisors import Multiprocess
 
 from rowgate.config import ConfigError, Settings
+from rowgate.web.app import App
+from rowgate.web.client_certificates import ClientCertificates, make_client_certificates, read_authorities
+from rowgate.web.forwarded import ForwardedHeaders
 from rowgate.web.protocol import StrictHttpProtocol
 
 BACKLOG = 2048
@@ -66,32 +69,31 @@ class ServerConfig(uvicorn.Config):
     request_seconds: int
     send_stall_seconds: int
     most_connections: int
-    look_at_forwarded: "ForwardedHeaders | None"
+    look_at_forwarded: ForwardedHeaders | None
+    client_certificates: ClientCertificates | None
+
+    def load(self) -> None:
+        """Load, as uvicorn does; then let the application say whose certificates may come."""
+        super().load()
+        if self.client_certificates is not None:
+            app: Any = self.loaded_app
+            while not isinstance(app, App):
+                app = app.app  # uvicorn has wrapped it
+            app.take_client_certificates(self.client_certificates)
 
 
-class ForwardedHeaders:
-    """Takes the client's address into an ASGI scope from the headers of a trusted proxy.
-
-    uvicorn's middleware does that, made for a coroutine; this runs it where there is none.
-    """
-
-    def __init__(self, trusted: list[str]) -> None:
-        """Take the proxies' addresses."""
-        self._middleware: Any = ProxyHeadersMiddleware(_look_no_further, trusted_hosts=trusted)
-
-    def __call__(self, scope: dict[str, Any]) -> None:
-        """Change the scope."""
-        with contextlib.suppress(StopIteration):  # how a coroutine ends
-            self._middleware(scope, None, None).send(None)
-            raise AssertionError("internal error: a middleware that only looks at the scope waited")
-
-
-async def _look_no_further(_scope: object, _receive: object, _send: object) -> None:
-    """In the place of an application."""
+def _make_tls_context(
+    certificates: ClientCertificates, _config: Any, make: Callable[[], ssl.SSLContext]
+) -> ssl.SSLContext:
+    context = make()
+    certificates.prepare(context)
+    return context
 
 
 def make_server_config(settings: Settings, app: Callable[..., Any]) -> ServerConfig:
     """Give uvicorn's configuration; `app` is called in each worker and gives the application."""
+    certificates = make_client_certificates(settings)
+    asking = certificates if certificates is not None and certificates.from_handshake else None
     config = ServerConfig(
         app,
         factory=True,
@@ -113,7 +115,9 @@ def make_server_config(settings: Settings, app: Callable[..., Any]) -> ServerCon
         timeout_worker_healthcheck=WORKER_SECONDS,
         ssl_certfile=settings.tls_cert or None,
         ssl_keyfile=settings.tls_key or None,
+        ssl_context_factory=None if asking is None else partial(_make_tls_context, asking),
     )
+    config.client_certificates = certificates
     config.max_header_bytes = settings.max_header_bytes
     config.request_seconds = settings.request_seconds
     config.send_stall_seconds = settings.send_stall_seconds
@@ -134,6 +138,8 @@ def check_tls(settings: Settings) -> None:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_cert, settings.tls_key)
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(f"tls_cert and tls_key cannot be used: {error}") from None
+    if settings.tls_client_ca:
+        read_authorities(settings.tls_client_ca)
 
 
 def run_server(settings: Settings, app: Callable[..., Any], bound: socket.socket) -> None:

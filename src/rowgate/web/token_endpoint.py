@@ -63,6 +63,7 @@ class TokenEndpoint:
             dpop=request.dpop,
             origin=request.origin,
             reply=answer,
+            find_certificate=request.find_certificate,
         )
 
 

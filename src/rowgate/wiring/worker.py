@@ -7,7 +7,7 @@ import hmac
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from rowgate import __version__
@@ -15,11 +15,13 @@ from rowgate.audit.events import Event, ServerEvent
 from rowgate.audit.segments import SegmentSink
 from rowgate.config import Settings
 from rowgate.oauth.dpop import DpopPolicy
+from rowgate.oauth.mutual_tls import SELF_SIGNED_TLS_CLIENT_AUTH, TLS_CLIENT_AUTH
 from rowgate.oauth.tokens import TokenSealer
 from rowgate.ports import Clock, Entropy, RowSource
 from rowgate.rows.errors import RowsError
 from rowgate.service.admin.desk import Desk
 from rowgate.service.admin.keys import KeyDesk
+from rowgate.service.certificates import list_own_certificates
 from rowgate.service.clients import ClientAuthenticator
 from rowgate.service.expiry_watch import ExpiryWatch
 from rowgate.service.follow import Follower
@@ -39,6 +41,7 @@ from rowgate.service.tokens import TokenService
 from rowgate.service.writes import Writes
 from rowgate.web import metadata
 from rowgate.web.app import App, Endpoint
+from rowgate.web.client_certificates import ClientCertificates
 from rowgate.web.cors import Cors
 from rowgate.web.health import HealthEndpoint
 from rowgate.web.inspection_endpoints import list_inspection_endpoints
@@ -101,10 +104,24 @@ def _check_readiness(source: RowSource, follower: Follower, audit: SegmentSink) 
     return HealthEndpoint({"database": is_database_there, "state": is_state_current, "audit": is_audit_writable})
 
 
-def _list_documents(issuer: str, grant_types: GrantTypes) -> dict[str, tuple[Endpoint, bytes]]:
+def _trust_registered(state: LiveState, follower: Follower, certificates: ClientCertificates) -> None:
+    """Let the certificates that applications have registered through the handshake, now and whenever some are new."""
+
+    def trust() -> None:
+        policies = (application.policy for application in state.list_applications())
+        certificates.trust(der for policy in policies for der in list_own_certificates(policy))
+
+    if certificates.from_handshake:
+        trust()
+        follower.tell_of_changes(trust)
+
+
+def _list_documents(
+    issuer: str, grant_types: GrantTypes, tls_methods: Sequence[str]
+) -> dict[str, tuple[Endpoint, bytes]]:
     """Give the documents about this server by the paths at which they are found."""
     described: tuple[tuple[str, Callable[[], dict[str, object]]], ...] = (
-        (AUTHORIZATION_SERVER, lambda: metadata.describe_authorization_server(issuer, grant_types())),
+        (AUTHORIZATION_SERVER, lambda: metadata.describe_authorization_server(issuer, grant_types(), tls_methods)),
         (PROTECTED_RESOURCE, lambda: metadata.describe_protected_resource(issuer)),
     )
     return {
@@ -112,6 +129,16 @@ def _list_documents(issuer: str, grant_types: GrantTypes) -> dict[str, tuple[End
         for document, describe in described
         for path in list_paths(document, issuer)
     }
+
+
+def _list_tls_methods(settings: Settings) -> tuple[str, ...]:
+    if not settings.knows_client_certificates:
+        return ()
+    return (
+        (TLS_CLIENT_AUTH, SELF_SIGNED_TLS_CLIENT_AUTH)
+        if settings.knows_certificate_names
+        else (SELF_SIGNED_TLS_CLIENT_AUTH,)
+    )
 
 
 def build_worker(settings: Settings) -> App:
@@ -190,7 +217,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         ),
         conceal_objects=settings.conceal_objects,
     )
-    follower.on_change = rows.look_again
+    follower.tell_of_changes(rows.look_again)
 
     @contextlib.asynccontextmanager
     async def live() -> AsyncIterator[None]:
@@ -236,7 +263,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             ),
             "/healthz": (HealthEndpoint({}), _READ_ALLOW),
             "/readyz": (_check_readiness(source, follower, audit), _READ_ALLOW),
-            **_list_documents(issuer, GrantTypes(state)),
+            **_list_documents(issuer, GrantTypes(state), _list_tls_methods(settings)),
             JWKS_PATH: (jwks_endpoint, _READ_ALLOW),
         },
         (rows_endpoint, ROWS_ALLOW),
@@ -244,4 +271,5 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         edge=Edge(issuer, settings.forbidden_as_403),
         cors=Cors(settings.cors_origins),
         lifespan=live,
+        take_client_certificates=lambda certificates: _trust_registered(state, follower, certificates),
     )

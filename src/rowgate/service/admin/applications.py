@@ -9,6 +9,7 @@ from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.client_auth import digest_client_secret
 from rowgate.oauth.lineage import KEY_ID_RANDOM_BYTES, SECRET_RANDOM_BYTES, render_client_secret, render_handle
 from rowgate.oauth.model import NEVER, ORDINARY, Application, Secret
+from rowgate.oauth.mutual_tls import SELF_SIGNED_TLS_CLIENT_AUTH
 from rowgate.oauth.scope import parse_scope
 from rowgate.service.admin.desk import AdminError, Desk, list_aliases, load_application
 from rowgate.service.admin.keys import KeyDesk
@@ -110,16 +111,19 @@ class ApplicationDesk:
         refresh_lifetime_seconds: int,
         policy: PolicyChange,
     ) -> tuple[Application, tuple[str, ...]]:
-        """Register an application that has no secret: it signs in with a key of its own (RFC 7523 §2.2).
+        """Register an application without a secret: it signs in with a key or a certificate (RFC 7523, RFC 8705).
 
         Give it with the names of what it may read. The arguments are those of `add`.
 
         Raises:
-            AdminError: As `add`; or the policy has no key to sign in with.
+            AdminError: As `add`; or the policy has neither to sign in with.
             NameTaken: There is an application of this name.
         """
-        if PRIVATE_KEY_JWT not in decide_policy(ORDINARY, policy).authentication_methods:
-            raise AdminError(f"without a secret it needs a key: --jwks FILE --auth-method {PRIVATE_KEY_JWT}")
+        if set(decide_policy(ORDINARY, policy).authentication_methods) <= SECRET_METHODS:
+            raise AdminError(
+                f"without a secret it needs a key: --jwks FILE --auth-method {PRIVATE_KEY_JWT}; or a certificate: "
+                f"--certificate FILE --auth-method {SELF_SIGNED_TLS_CLIENT_AUTH}"
+            )
         return self._register(
             Application(
                 number=0,

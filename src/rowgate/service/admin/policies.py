@@ -11,12 +11,14 @@ from rowgate.oauth.client_auth import CLIENT_SECRET_BASIC, CLIENT_SECRET_POST
 from rowgate.oauth.jwk_set import UnusableJwkSet, parse_jwk_set
 from rowgate.oauth.jws import SigningAlgorithm
 from rowgate.oauth.model import JWT, ORDINARY, Application, ClientPolicy
+from rowgate.oauth.mutual_tls import SELF_SIGNED_TLS_CLIENT_AUTH, TLS_CLIENT_AUTH
 from rowgate.oauth.scope import parse_scope
 from rowgate.ports import StoreWriter
+from rowgate.service.admin.certificates import check_subject, list_certificate_thumbprints, read_own_certificates
 from rowgate.service.admin.desk import AdminError, Desk, load_application
 from rowgate.service.admin.keys import KeyDesk
 
-METHODS = (CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, PRIVATE_KEY_JWT)
+METHODS = (CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, PRIVATE_KEY_JWT, TLS_CLIENT_AUTH, SELF_SIGNED_TLS_CLIENT_AUTH)
 SECRET_METHODS = frozenset({CLIENT_SECRET_BASIC, CLIENT_SECRET_POST})
 MOST_TOKENS_PER_MINUTE = 1_000_000
 _A_SET = 'a JWK Set is {"keys": [ … ]} with a public RSA key from 2048 bits, P-256, P-384 or Ed25519'
@@ -32,6 +34,10 @@ class PolicyChange(msgspec.Struct, frozen=True):
     dpop_bound_tokens: bool | None = None
     rotate_refresh_tokens: bool | None = None
     tokens_per_minute: int | None = None  # 0: no quota
+    tls_subject_kind: str | None = None  # one of SUBJECT_KINDS, with the next; empty: none
+    tls_subject: str | None = None
+    tls_certificates: str | None = None  # PEM, or a JWK Set with x5c; empty: forgotten
+    certificate_bound_tokens: bool | None = None
     token_exchange: bool | None = None
     exchanges_tokens_of: tuple[str, ...] | None = None  # names or client ids of other applications; empty: of none
     exchanged_token_seconds: int | None = None  # 0: no further limit
@@ -124,14 +130,18 @@ def decide_policy(policy: ClientPolicy, change: PolicyChange) -> ClientPolicy:
     """Give the policy as it would be; what the change does not speak of is left alone, whoever set it.
 
     Raises:
-        AdminError: A key set that cannot serve, an unknown method, none at all, a key that the method
-            private_key_jwt lacks, an absurd quota, or a rule for exchanges where it may not exchange.
+        AdminError: A key set that cannot serve, an unknown method, none at all, a key, a certificate or its name that
+            a method lacks or that cannot be read, an absurd quota, or a rule for exchanges where it may not exchange.
     """
     asked: dict[str, Any] = {
         name: value for name in change.__struct_fields__ if (value := getattr(change, name)) is not None
     }
     if change.jwks:
         asked["jwks"] = _read_jwks(change.jwks)
+    if change.tls_certificates:
+        asked["tls_certificates"] = read_own_certificates(change.tls_certificates)
+    if change.tls_subject:
+        check_subject(change.tls_subject_kind or "", change.tls_subject)
     if change.authentication_methods is not None:
         asked["authentication_methods"] = tuple(name for name in METHODS if name in change.authentication_methods)
         if not asked["authentication_methods"] or not set(change.authentication_methods) <= set(METHODS):
@@ -141,9 +151,17 @@ def decide_policy(policy: ClientPolicy, change: PolicyChange) -> ClientPolicy:
     decided = msgspec.structs.replace(policy, **asked)
     if change.exchanges_tokens_of and not decided.token_exchange:
         raise AdminError("it may exchange no tokens, so none of others either: --token-exchange")
+    _require_credentials(decided)
+    return decided
+
+
+def _require_credentials(decided: ClientPolicy) -> None:
     if PRIVATE_KEY_JWT in decided.authentication_methods and not decided.jwks:
         raise AdminError(f"{PRIVATE_KEY_JWT} needs the application's public keys: --jwks FILE")
-    return decided
+    if TLS_CLIENT_AUTH in decided.authentication_methods and not decided.tls_subject:
+        raise AdminError(f"{TLS_CLIENT_AUTH} needs the name in the application's certificate: --tls-subject-dn DN")
+    if SELF_SIGNED_TLS_CLIENT_AUTH in decided.authentication_methods and not decided.tls_certificates:
+        raise AdminError(f"{SELF_SIGNED_TLS_CLIENT_AUTH} needs the application's certificates: --certificate FILE")
 
 
 def name_by_client_id(look: StoreWriter, change: PolicyChange) -> PolicyChange:
@@ -185,6 +203,8 @@ def describe_policy_change(before: ClientPolicy, after: ClientPolicy) -> dict[st
     }
     if "jwks" in changed:
         changed["jwks"] = [key.thumbprint for key in list_registered_keys(after)]
+    if "tls_certificates" in changed:
+        changed["tls_certificates"] = list_certificate_thumbprints(after)
     return changed
 
 

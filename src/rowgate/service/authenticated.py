@@ -1,0 +1,30 @@
+"""A client that proved who it is. Data only."""
+
+import msgspec
+
+from rowgate.oauth.model import Application, Secret
+
+
+class Authenticated(msgspec.Struct, frozen=True):
+    """A client that proved who it is."""
+
+    application: Application
+    secret: Secret | None  # None: it proved a key
+    key_id: str  # of the secret, the key or the certificate, for the record
+    once: tuple[tuple[bytes, int], ...] = ()  # what counts once only: 32 bytes each, and when they are too old anyway
+    certificate_thumbprint: str = ""  # what its tokens are bound to (RFC 8705 §3); empty: to no certificate
+
+    @property
+    def secret_number(self) -> int:
+        """The secret's number, 0 without one; it stands in tokens."""
+        return 0 if self.secret is None else self.secret.number
+
+    @property
+    def is_first_use(self) -> bool:
+        """Tell whether a renewed secret proves its client for the first time: to be kept, see `oauth.lineage`."""
+        return self.secret is not None and bool(self.secret.parent) and not self.secret.used_at
+
+    @property
+    def must_be_noted(self) -> bool:
+        """Tell whether `use_up` must have succeeded before the client is answered."""
+        return bool(self.once) or self.is_first_use
