@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from narrow.conftest import ACCOUNTS, DISKS, SIGNED, USERS, Client, Members, Register, detail, echoed, success
+from rowgate.rows.model import Format
 from rowgate.service.admin.policies import PolicyChange
 from support.homes import add_application, administer, make_home
 from support.servers import RunningServer, run_server, wait_until
@@ -21,6 +22,7 @@ def _claims(token: str) -> Members:
     return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
 
 
+@pytest.mark.number("P63", "RFC 9396 §5, §7")
 def test_63_object_outside_the_token_is_refused_as_one_not_granted(client: Client) -> None:
     token = client.get(detail(ACCOUNTS))["access_token"]
     assert len(client.read(token).json()) == 24
@@ -29,6 +31,7 @@ def test_63_object_outside_the_token_is_refused_as_one_not_granted(client: Clien
     assert 'error="insufficient_scope"' in refused.headers["www-authenticate"]
 
 
+@pytest.mark.number("P63", "RFC 9396 §5, §7")
 def test_63_several_details_add_up(client: Client) -> None:
     token = client.get(detail(ACCOUNTS, "Owner"), detail(ACCOUNTS, "AccountId"), detail(USERS))["access_token"]
     assert set(client.read(token).json()[0]) == {"AccountId", "Owner"}
@@ -36,6 +39,7 @@ def test_63_several_details_add_up(client: Client) -> None:
     assert client.read(token, DISKS).status_code == 401
 
 
+@pytest.mark.number("P63", "RFC 9396 §5, §7")
 def test_63_columns_outside_the_token_do_not_exist(client: Client) -> None:
     token = client.get(detail(ACCOUNTS, *_COLUMNS))["access_token"]
     plain = client.get()["access_token"]
@@ -44,6 +48,17 @@ def test_63_columns_outside_the_token_do_not_exist(client: Client) -> None:
     assert rows == [{name: row[name] for name in _COLUMNS} for row in client.read(plain).json()]
 
 
+@pytest.mark.number("P63", "RFC 9396 §5, §7")
+@pytest.mark.parametrize("form", Format)
+def test_63_no_format_shows_another_column(client: Client, form: Format) -> None:
+    narrow, plain = (client.get(*details)["access_token"] for details in ((detail(ACCOUNTS, *_COLUMNS),), ()))
+    shown, everything = (client.read(token, ACCOUNTS, {"format": form.value}) for token in (narrow, plain))
+    assert b"AccountId" in shown.content
+    assert b"LastPasswordChange" not in shown.content
+    assert b"LastPasswordChange" in everything.content
+
+
+@pytest.mark.number("P63", "RFC 9396 §5, §7")
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -70,6 +85,7 @@ def test_63_column_outside_the_token_is_refused_by_name(client: Client, body: An
     assert client.read(client.get()["access_token"], ACCOUNTS, body).status_code == 200
 
 
+@pytest.mark.number("P63", "RFC 9396 §5, §7")
 def test_63_run_key_outside_the_token_cannot_choose_runs(client: Client) -> None:
     token = client.get(detail(DISKS, "HostName", "TotalBytes"))["access_token"]
     plain = client.get()["access_token"]
@@ -83,6 +99,7 @@ def test_63_run_key_outside_the_token_cannot_choose_runs(client: Client) -> None
     assert len(client.read(with_key, DISKS, {"jobRuntimeKey": "all"}).json()) == len(everything)
 
 
+@pytest.mark.number("P63", "RFC 9396 §5, §7")
 def test_63_details_are_echoed_carried_and_on_record(client: Client) -> None:
     answer = client.ask(detail(ACCOUNTS, "owner", "ACCOUNTID"), resource=client.server.url)
     tokens, expected = success(answer), [echoed(ACCOUNTS, *_COLUMNS)]
@@ -102,6 +119,7 @@ def test_70_signed_token_says_what_it_is_for(register: Register) -> None:
     assert "authorization_details" not in _claims(client.get()["access_token"])
 
 
+@pytest.mark.number("P77", "RFC 6749 §6")
 def test_77_refresh_keeps_or_narrows_and_the_refresh_token_keeps_it_all(client: Client) -> None:
     tokens = client.get(detail(ACCOUNTS), detail(USERS))
     held = [echoed(ACCOUNTS), echoed(USERS)]
@@ -116,6 +134,7 @@ def test_77_refresh_keeps_or_narrows_and_the_refresh_token_keeps_it_all(client: 
     client.judge_refused(refused, "invalid_authorization_details", "wider_than_original")
 
 
+@pytest.mark.number("P77", "RFC 6749 §6")
 def test_77_columns_are_not_widened_by_a_refresh(client: Client) -> None:
     refresh_token = client.get(detail(ACCOUNTS, "Owner"))["refresh_token"]
     for wider in (detail(ACCOUNTS), detail(ACCOUNTS, "Owner", "AccountId"), detail(ACCOUNTS, "AccountId")):
@@ -123,6 +142,7 @@ def test_77_columns_are_not_widened_by_a_refresh(client: Client) -> None:
         client.judge_refused(refused, "invalid_authorization_details", "wider_than_original")
 
 
+@pytest.mark.number("P77", "RFC 6749 §6")
 def test_77_refresh_token_that_is_not_narrowed_gives_narrower_tokens(client: Client) -> None:
     refresh_token = client.get()["refresh_token"]
     assert success(client.refresh(refresh_token, detail(USERS)))["authorization_details"] == [echoed(USERS)]
@@ -138,6 +158,7 @@ def test_79_successor_of_a_rotated_refresh_token_keeps_its_details(register: Reg
     assert client.introspect(again["access_token"])["aud"] == client.server.url
 
 
+@pytest.mark.number("P78", "ours")
 def test_78_what_is_withdrawn_is_gone_from_the_refreshed_token(register: Register) -> None:
     client = register((ACCOUNTS, USERS))
     both, one = client.get(detail(ACCOUNTS), detail(USERS)), client.get(detail(USERS))
@@ -166,6 +187,7 @@ def test_119_refused_details_take_nothing_from_the_quota(register: Register) -> 
     assert [client.ask(detail(ACCOUNTS, "Owner")).status_code for _ in range(3)] == [200, 200, 429]
 
 
+@pytest.mark.number("P67", "RFC 6749 §5.2")
 def test_67_nothing_that_was_sent_comes_back(client: Client) -> None:
     mark = 'xqzzy"\\\n\u00e9'
     asked: tuple[Members, ...] = (

@@ -200,6 +200,7 @@ def test_other_requests_are_refused(client: Client, changed: dict[str, Any], cod
     client.judge_refused(client.exchange(**form), code, reason)
 
 
+@pytest.mark.number("P23", "RFC 8707 §2")
 def test_23_resource_and_audience_may_be_repeated(client: Client) -> None:
     url = client.server.url
     made = success(client.exchange(client.get()["access_token"], resource=[url, url], audience=[url, url]))

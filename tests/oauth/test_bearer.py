@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from oauth.laws import law
 from oauth.makers import make_application, make_record
+from rowgate.oauth.authorization_details import GrantedDetail, render_details
 from rowgate.oauth.bearer import decide_bearer, parse_presented_token
 from rowgate.oauth.errors import InvalidRequest, InvalidToken, MissingToken
 
@@ -17,6 +18,9 @@ _HEADERS = st.one_of(
     st.binary(max_size=40),
     st.tuples(_SCHEMES, st.binary(max_size=30)).map(lambda pair: pair[0].encode() + b" " + pair[1]),
 )
+
+
+_RESOURCE = "https://a.example"
 
 
 @law
@@ -53,9 +57,26 @@ def test_access_is_given_only_while_everything_holds(
     record = make_record(epoch=record_epoch, scope="read run")
     application = make_application(epoch=epoch, enabled=enabled)
     if now < 1000 and record_epoch == epoch and enabled and not revoked:
-        access = decide_bearer(b"i" * 16, record, application, resource="https://a.example", revoked=revoked, now=now)
+        access = decide_bearer(b"i" * 16, record, application, resource=_RESOURCE, revoked=revoked, now=now)
         assert access.scope == {"read"}  # what the application may have today
         assert access.client_id == application.client_id
     else:
         with pytest.raises(InvalidToken):
-            decide_bearer(b"i" * 16, record, application, resource="https://a.example", revoked=revoked, now=now)
+            decide_bearer(b"i" * 16, record, application, resource=_RESOURCE, revoked=revoked, now=now)
+
+
+@pytest.mark.parametrize("details", [b"[]", b"null", b"{}", b"[{}]", b"x", b'[{"type":"other","objects":["T"]}]'])
+def test_details_that_cannot_be_read_are_no_broad_token(details: bytes) -> None:
+    """Empty would mean: not narrowed."""
+    with pytest.raises(InvalidToken) as refused:
+        decide_bearer(
+            b"i" * 16, make_record(details=details), make_application(), resource=_RESOURCE, revoked=False, now=0
+        )
+    assert refused.value.reason == "token_details"
+
+
+def test_details_for_another_resource_allow_nothing_here() -> None:
+    details = render_details((GrantedDetail(("T",), None, ("read",), ("https://elsewhere.example",)),))
+    record = make_record(details=details)
+    access = decide_bearer(b"i" * 16, record, make_application(), resource=_RESOURCE, revoked=False, now=0)
+    assert access.allowed == {}

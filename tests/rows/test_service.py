@@ -139,6 +139,30 @@ def test_token_revoked_in_the_middle_cuts_the_read() -> None:
     run(test)
 
 
+def test_why_a_read_is_cut_outlives_the_end_of_its_connection() -> None:
+    """The cut ends the connection, which then tells that its client is gone; on record is what came first."""
+
+    async def test(bench: Bench) -> None:
+        bench.source.script = [ROW, "wait"]
+        reading = await bench.open()
+
+        async def send(_block: bytes, _is_last: bool) -> None:  # noqa: FBT001 - the port's shape
+            pass
+
+        delivering = asyncio.create_task(
+            bench.service.deliver(reading, send, lambda: bench.when_gone("client_went_away"))
+        )
+        await asyncio.sleep(0)  # it has sent the first block and waits for the second
+        bench.is_revoked = True
+        bench.service.look_again()
+        assert not await delivering
+        ((outcome, reason, _),) = bench.ended()
+        assert (outcome, reason) == ("cut", "revoked")
+        await bench.check_nothing_is_held()
+
+    run(test)
+
+
 def test_more_reads_than_turns_are_refused_after_the_wait() -> None:
     async def test(bench: Bench) -> None:
         readings = [await bench.open() for _ in range(2)]

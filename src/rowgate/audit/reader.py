@@ -17,7 +17,7 @@ class Search:
     """What to look for; an empty member does not narrow."""
 
     kind: str = ""
-    application: str = ""  # name or client id
+    application: str = ""  # name or client id; by client id also as the subject or an actor of an exchange
     object: str = ""
     handle: str = ""  # a token id, family, key id or request id; finds a revocation too
     since: float = 0.0
@@ -72,11 +72,13 @@ def _decode_event(line: bytes) -> dict[str, Any] | None:
 
 def _matches(event: dict[str, Any], search: Search) -> bool:
     details = event.get("details", {})
-    handles = ("", event.get("token_id"), event.get("family"), event.get("key_id"), event.get("request_id"))
+    members = ("token_id", "subject_token_id", "family", "key_id", "request_id")
+    handles = ("", *(event.get(name) for name in members))
+    applications = (event.get("application"), event.get("client_id"), event.get("subject_client_id"))
     return (
         search.since <= event["at"] < search.until
         and search.kind in ("", event["kind"])
-        and search.application in ("", event.get("application"), event.get("client_id"), event.get("target"))
+        and search.application in ("", *applications, event.get("target"), *event.get("actors", ()))
         and search.object in ("", event.get("object"), event.get("target"))
         and search.handle in (*handles, event.get("target"), details.get("key_id"))
     )

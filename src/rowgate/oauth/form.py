@@ -28,6 +28,10 @@ _READ_ONCE = frozenset(
         "refresh_token",
         "client_assertion",
         "client_assertion_type",
+    }
+)
+_EXTENSION_ONCE = frozenset(
+    {
         "authorization_details",
         "subject_token",
         "subject_token_type",
@@ -37,13 +41,36 @@ _READ_ONCE = frozenset(
     }
 )
 _REPEATED = frozenset({"resource", "audience"})  # RFC 8707 §2, RFC 8693 §2.1
-_READ = _READ_ONCE | _REPEATED
+_EXTENSION = _EXTENSION_ONCE | _REPEATED
+_READ = _READ_ONCE | _EXTENSION
 _IN_URL_FORBIDDEN = frozenset(
     {"client_secret", "client_assertion", "refresh_token", "access_token", "subject_token", "actor_token"}
 )
 _FORM = FORM.encode()
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class ExtensionParameters(msgspec.Struct, frozen=True):
+    """The parameters of standards beyond RFC 6749 and RFC 7521; None and () mean absent or empty.
+
+    Apart from the others because most requests have none of them: a struct of so many members costs its microsecond.
+    """
+
+    authorization_details: str | None = None  # RFC 9396 §5, JSON text
+    subject_token: str | None = None  # this and the next four: RFC 8693 §2.1
+    subject_token_type: str | None = None
+    actor_token: str | None = None
+    actor_token_type: str | None = None
+    requested_token_type: str | None = None
+    resource: tuple[str, ...] = ()  # RFC 8707 §2, in their order
+    audience: tuple[str, ...] = ()  # RFC 8693 §2.1, in their order
+
+    def __repr__(self) -> str:
+        return "<extension parameters>"  # never a token
+
+
+NO_EXTENSION = ExtensionParameters()
 
 
 class TokenParameters(msgspec.Struct, frozen=True):
@@ -56,14 +83,7 @@ class TokenParameters(msgspec.Struct, frozen=True):
     refresh_token: str | None = None
     client_assertion: str | None = None
     client_assertion_type: str | None = None
-    authorization_details: str | None = None  # RFC 9396 §5, JSON text
-    subject_token: str | None = None  # this and the next four: RFC 8693 §2.1
-    subject_token_type: str | None = None
-    actor_token: str | None = None
-    actor_token_type: str | None = None
-    requested_token_type: str | None = None
-    resource: tuple[str, ...] = ()  # RFC 8707 §2, in their order
-    audience: tuple[str, ...] = ()  # RFC 8693 §2.1, in their order
+    extension: ExtensionParameters = NO_EXTENSION
 
     def __repr__(self) -> str:
         return f"<token parameters of {self.client_id!r}>"  # never the credentials
@@ -114,6 +134,7 @@ def find_credential_in_query(query: bytes, *, further: frozenset[str] = frozense
 
 def _collect(pairs: Iterable[tuple[str, str]]) -> TokenParameters:
     found: dict[str, Any] = {}
+    extension: dict[str, Any] = {}
     for name, value in pairs:
         key = name if name in _READ_ONCE else name.lower()
         if key in _READ_ONCE:
@@ -121,9 +142,20 @@ def _collect(pairs: Iterable[tuple[str, str]]) -> TokenParameters:
                 # RFC 6749 §3.2: parameters MUST NOT be included more than once.
                 raise InvalidRequest("A parameter is included more than once.", reason="duplicate_parameter")
             found[key] = value or None  # RFC 6749 §3.2: without a value as if omitted
-        elif key in _REPEATED and value:
-            found[key] = (*found.get(key, ()), value)
-    return TokenParameters(**found)
+        elif key in _EXTENSION:
+            _collect_extension(extension, key, value)
+    return (
+        TokenParameters(**found, extension=ExtensionParameters(**extension)) if extension else TokenParameters(**found)
+    )
+
+
+def _collect_extension(found: dict[str, Any], key: str, value: str) -> None:
+    if key in _EXTENSION_ONCE:
+        if key in found:
+            raise InvalidRequest("A parameter is included more than once.", reason="duplicate_parameter")
+        found[key] = value or None
+    elif value:
+        found[key] = (*found.get(key, ()), value)
 
 
 def _form_pairs(body: bytes) -> list[tuple[str, str]]:

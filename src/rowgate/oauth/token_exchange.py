@@ -77,20 +77,21 @@ def parse_token_exchange(parameters: TokenParameters) -> TokenExchangeRequest:
 
     Source: RFC 8693 §2.1
     """
-    if parameters.actor_token or parameters.actor_token_type:
+    extension = parameters.extension
+    if extension.actor_token or extension.actor_token_type:
         raise InvalidRequest("Actor tokens are not supported: the client is the actor.", reason="actor_token")
-    if parameters.subject_token is None:
+    if extension.subject_token is None:
         raise InvalidRequest("The subject_token parameter is missing.", reason="no_subject_token")
-    if parameters.subject_token_type is None:
+    if extension.subject_token_type is None:
         raise InvalidRequest("The subject_token_type parameter is missing.", reason="no_subject_token_type")
-    if parameters.subject_token_type != ACCESS_TOKEN_TYPE:
+    if extension.subject_token_type != ACCESS_TOKEN_TYPE:
         raise InvalidRequest("Only access tokens are exchanged.", reason="subject_token_type")
-    if parameters.requested_token_type not in (None, ACCESS_TOKEN_TYPE):
+    if extension.requested_token_type not in (None, ACCESS_TOKEN_TYPE):
         raise InvalidRequest("Only access tokens are issued in exchange.", reason="requested_token_type")
     return TokenExchangeRequest(
-        unverified_subject_token=parameters.subject_token,
+        unverified_subject_token=extension.subject_token,
         scope=parameters.scope,
-        resources=(*parameters.resource, *parameters.audience),
+        resources=(*extension.resource, *extension.audience),
     )
 
 

@@ -22,7 +22,7 @@ from rowgate.oauth.authorization_details import (
     render_details,
 )
 from rowgate.oauth.errors import InvalidAuthorizationDetails, OAuthError
-from rowgate.oauth.form import TokenParameters
+from rowgate.oauth.form import ExtensionParameters
 from rowgate.oauth.resource import narrow_audience, parse_resources
 from rowgate.ports import RowSource
 from rowgate.rows.errors import RowsError
@@ -44,14 +44,14 @@ class Narrowing:
         self._source = source
         self._resources = (issuer,)
 
-    def narrow_then(self, granted: Granted, parameters: TokenParameters, then: Callable[[Outcome], None]) -> None:
+    def narrow_then(self, granted: Granted, parameters: ExtensionParameters, then: Callable[[Outcome], None]) -> None:
         """Narrow what was decided so far; call back, at once or later, with what comes of it.
 
         Without a wish of the request the details of a refresh or subject token stay, less what was withdrawn since.
 
         Args:
             granted: With the audience and the details of the refresh or subject token, if there is one.
-            parameters: Of the request.
+            parameters: What the request asks for.
             then: Given what is granted, the refusal, or why the catalog cannot be read. Called once, unless this
                 raises.
 

@@ -75,9 +75,9 @@ class Reading:
         self.cut_connection: Callable[[], None] | None = None  # while rows are being sent
 
     def cancel(self, reason: str = "server_stopped") -> None:
-        """Stop the statement: nobody is reading any more."""
+        """Stop the statement: nobody is reading any more. The first reason counts: a cut ends the connection too."""
         self._cancelled = True
-        self.cut_reason = reason
+        self.cut_reason = self.cut_reason or reason
         if self._blocks is not None:
             self._blocks.cancel()
 

@@ -16,7 +16,7 @@ from rowgate.oauth.errors import (
     InvalidToken,
     OAuthError,
 )
-from rowgate.oauth.form import TokenParameters, parse_token_parameters
+from rowgate.oauth.form import NO_EXTENSION, TokenParameters, parse_token_parameters
 from rowgate.oauth.grants import CLIENT_CREDENTIALS, REFRESH_TOKEN, RefreshRequest, decide_grant, decide_refresh
 from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, NEVER, IssuedTokens
 from rowgate.oauth.scope import narrow_scope, render_scope
@@ -118,9 +118,9 @@ class TokenService:
                 client = bind_to_certificate(client, find_certificate)
             proof = self._proofs.verify_at_token_endpoint(dpop, url=url) if dpop else None
             granted = self._decide(parameters, client, proof, asked.at)
-            if granted.details or parameters.authorization_details is not None or parameters.resource:
+            if granted.details or parameters.extension is not NO_EXTENSION:
                 self._narrowing.narrow_then(
-                    granted, parameters, lambda outcome: self._issue_narrowed(client, proof, outcome, asked)
+                    granted, parameters.extension, lambda outcome: self._issue_narrowed(client, proof, outcome, asked)
                 )
                 return
             issued = self._issue(client, proof, granted, asked)
