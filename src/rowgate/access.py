@@ -19,3 +19,4 @@ class Access(msgspec.Struct, frozen=True):
     allowed: Mapping[str, frozenset[str] | None] | None
     actors: tuple[str, ...]  # client ids of who acts for the application, the last first (RFC 8693)
     proof: object  # what it was decided from; only who made it looks inside, to decide again
+    dpop_nonce: str = ""  # what the answer is to bring (RFC 9449 §8.2)

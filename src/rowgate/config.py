@@ -60,6 +60,9 @@ class Settings:
     cors_origins: tuple[str, ...] = _setting((), "web origins whose pages may read answers")
     forbidden_as_403: bool = _setting(False, "answer insufficient_scope with 403 (RFC 6750) instead of 401")
     conceal_objects: bool = _setting(False, "answer alike for objects that are unknown, blocked or not granted")
+    token_endpoint_as_audience: bool = _setting(
+        False, "take client assertions that are made out to the token endpoint, as old clients make them"
+    )
     dpop_nonce_required: bool = _setting(False, "DPoP proofs must carry a nonce of this server (RFC 9449 §8)")
     max_token_body_bytes: int = _setting(65_536, "largest body of a token request", least=1024)  # 64 KiB
     max_rows_body_bytes: int = _setting(1_048_576, "largest body of a rows request", least=1024)  # 1 MiB

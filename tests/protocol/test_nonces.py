@@ -42,6 +42,24 @@ def test_answer_brings_the_nonce_that_is_wanted(keyed: Keyed) -> None:
 
 
 @numbered("P71", "RFC 9449 §5, §8")
+def test_good_answer_brings_the_next_nonce_when_half_of_its_life_is_over(keyed: Keyed) -> None:
+    """RFC 9449 §8.2: so a client that takes it is never refused for an old one."""
+    nonce = _get_nonce(keyed)
+    young = keyed.ask(keyed.prove(nonce=nonce))
+    assert young.status_code == 200
+    assert "dpop-nonce" not in young.headers
+    token = young.json()["access_token"]
+    keyed.world.server.clock.advance(NONCE_LIFETIME_SECONDS * 0.6)
+    older = keyed.ask(keyed.prove(nonce=nonce))
+    read = keyed.read(token, keyed.prove(access_token=token, nonce=nonce))
+    assert (older.status_code, read.status_code) == (200, 200)
+    keyed.world.server.clock.advance(NONCE_LIFETIME_SECONDS * 0.6)
+    assert _get_nonce(keyed, nonce=nonce)
+    for fresh in (older.headers["dpop-nonce"], read.headers["dpop-nonce"]):
+        assert keyed.ask(keyed.prove(nonce=fresh)).status_code == 200
+
+
+@numbered("P71", "RFC 9449 §5, §8")
 def test_nonce_that_is_none_of_ours_or_old(keyed: Keyed) -> None:
     for made_up in ("abc", "A" * 43, ""):
         assert _get_nonce(keyed, nonce=made_up)

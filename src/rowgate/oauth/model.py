@@ -121,6 +121,7 @@ class IssuedTokens(msgspec.Struct, frozen=True):
     token_type: str = BEARER  # as O-8 spells it; DPoP for a token bound to a key (RFC 9449 §5)
     authorization_details: bytes = b""  # JSON text; empty: none were asked for (RFC 9396 §7)
     issued_token_type: str | None = None  # RFC 8693 §2.2.1
+    dpop_nonce: str = ""  # the next that the client's proofs should carry (RFC 9449 §8.2); empty: go on as before
     secret_ends_soon: bool = False  # the client should get its next secret
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
 """Finds out who a client is: by a secret or by an assertion that its key has signed."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 
 from rowgate.oauth.client_assertion import (
@@ -47,6 +47,7 @@ class ClientAuthenticator:
         clock: Clock,
         throttle: FailureThrottle,
         writes: Writes,
+        compatible_audiences: Collection[str] = (),
     ) -> None:
         """Take what the steps need."""
         self._state = state
@@ -55,6 +56,7 @@ class ClientAuthenticator:
         self._clock = clock
         self._throttle = throttle
         self._writes = writes
+        self._compatible_audiences = compatible_audiences  # of assertions, beside the issuer
 
     def authenticate(
         self,
@@ -157,7 +159,14 @@ class ClientAuthenticator:
         client_id = presented.unverified_subject
         application = self._state.find_application(client_id)
         keys = _find_keys(application)
-        verified = verify_client_assertion(presented, keys, client_id=client_id, issuer=self._issuer, now=now)
+        verified = verify_client_assertion(
+            presented,
+            keys,
+            client_id=client_id,
+            issuer=self._issuer,
+            now=now,
+            compatible_audiences=self._compatible_audiences,
+        )
         assert application is not None, "internal error: an unknown client proved its key"
         _require_method(application, PRIVATE_KEY_JWT, verified.key_id)
         if not application.enabled:

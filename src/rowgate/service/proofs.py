@@ -40,10 +40,17 @@ class ProofChecker:
         """
         return self._verify(headers, method="POST", url=url, access_token=None)
 
+    def renew_nonce(self, proof: DpopProof) -> str:
+        """Give the nonce that the answer is to bring, or an empty text while the one that came is young enough.
+
+        Source: RFC 9449 §8.2
+        """
+        return self._make_nonce(self._clock()) if proof.renew_nonce else ""
+
     def require_at_resource(
         self, headers: Sequence[bytes], bound_jkt: str, *, method: str, url: str, access_token: str
-    ) -> None:
-        """Let a request pass that came by the scheme DPoP, the first time that its proof comes.
+    ) -> DpopProof:
+        """Let a request pass that came by the scheme DPoP, the first time that its proof comes; give that proof.
 
         Args:
             headers: The values of every DPoP header.
@@ -69,6 +76,7 @@ class ProofChecker:
         if len(seen) >= self._max_kept_of_key:
             raise InvalidDpopProofAtResource("Too many proofs of this key at once.", reason="too_many_proofs")
         seen[proof.replay_handle] = proof.forget_at
+        return proof
 
     def _verify(self, headers: Sequence[bytes], *, method: str, url: str, access_token: str | None) -> DpopProof:
         now = self._clock()
@@ -77,8 +85,11 @@ class ProofChecker:
                 headers, method=method, url=url, now=now, policy=self._policy, access_token=access_token
             )
         except UseDpopNonce as refusal:
-            refusal.fresh_nonce = make_nonce(self._policy.nonce_keys[0], now, self._entropy(_NONCE_RANDOM_BYTES))
+            refusal.fresh_nonce = self._make_nonce(now)
             raise
+
+    def _make_nonce(self, now: float) -> str:
+        return make_nonce(self._policy.nonce_keys[0], now, self._entropy(_NONCE_RANDOM_BYTES))
 
     def _forget_old(self, now: float) -> None:
         if self._sweep_at <= now < self._sweep_at + 1:

@@ -163,7 +163,9 @@ class TokenService:
             check_certificate(record.certificate_thumbprint, find_certificate)
         bound = record.key_thumbprint
         if presented.is_dpop:
-            self._proofs.require_at_resource(dpop, bound, method=method, url=url, access_token=presented.token)
+            proof = self._proofs.require_at_resource(dpop, bound, method=method, url=url, access_token=presented.token)
+            if proof.renew_nonce:
+                access = msgspec.structs.replace(access, dpop_nonce=self._proofs.renew_nonce(proof))
         elif bound:
             check_bound_key(bound, None)
         return access
@@ -265,7 +267,10 @@ class TokenService:
                 if isinstance(outcome, (OAuthError, StoreError)):
                     self._refuse(outcome, asked)
                 else:
-                    self._put_on_record(granted, self._mint.make(granted, outcome), asked)
+                    issued = self._mint.make(granted, outcome)
+                    if proof is not None and proof.renew_nonce:
+                        issued = msgspec.structs.replace(issued, dpop_nonce=self._proofs.renew_nonce(proof))
+                    self._put_on_record(granted, issued, asked)
             except StoreError as error:
                 self._refuse(error, asked)
             except Exception as error:  # noqa: BLE001 - nobody above would answer the request

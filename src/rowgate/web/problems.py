@@ -27,6 +27,7 @@ NO_STORE: Headers = [
     (b"pragma", b"no-cache"),
     (b"x-content-type-options", b"nosniff"),
 ]
+NONCE_HEADER = b"dpop-nonce"  # RFC 9449 §8
 RETRY_SECONDS = 5
 _REALM = 'realm="rowgate"'
 
@@ -94,7 +95,7 @@ def _describe_oauth(error: OAuthError, edge: Edge) -> tuple[int, Headers]:
     if isinstance(error, TooManyRequests):
         headers = [(b"retry-after", b"%d" % error.retry_after_seconds)]  # RFC 6585 §4
     elif isinstance(error, UseDpopNonce):
-        headers = [(b"dpop-nonce", error.fresh_nonce.encode())]  # RFC 9449 §8
+        headers = [(NONCE_HEADER, error.fresh_nonce.encode())]
     if status in (401, 403):
         headers.append((b"www-authenticate", _challenge(error, edge).encode()))
     return status, headers

@@ -14,7 +14,7 @@ from rowgate.rows.request import parse_rows_body, parse_rows_query
 from rowgate.service.rows import Reading, RowsService
 from rowgate.service.tokens import TokenService
 from rowgate.web.exchange import Exchange, Headers, PreparedHeaders
-from rowgate.web.problems import HttpProblem
+from rowgate.web.problems import NONCE_HEADER, HttpProblem
 
 ALLOW = b"GET, HEAD, POST, OPTIONS"
 PREFIX = b"/api/v1/data/"
@@ -79,6 +79,8 @@ class RowsEndpoint:
                 url=self._issuer + exchange.scope["raw_path"].decode("ascii"),
                 find_certificate=exchange.find_certificate,
             )
+            if access.dpop_nonce:
+                exchange.extra_headers = [*exchange.extra_headers, (NONCE_HEADER, access.dpop_nonce.encode())]
             request = await self._parse(exchange)
             form = choose_format(request.format, exchange.join_header(b"accept"))
             reading = await self._rows.open_rows(

@@ -7,7 +7,7 @@ import msgspec
 from rowgate.oauth.model import IssuedTokens
 from rowgate.service.tokens import TokenService
 from rowgate.web.exchange import BodyTooLarge, Exchange, PreparedHeaders, Request
-from rowgate.web.problems import NO_STORE, HttpProblem
+from rowgate.web.problems import NO_STORE, NONCE_HEADER, HttpProblem
 from rowgate.web.whole import Reply
 
 ALLOW = b"POST, OPTIONS"
@@ -49,7 +49,9 @@ class TokenEndpoint:
 
         def answer(outcome: IssuedTokens | Exception) -> None:
             if isinstance(outcome, IssuedTokens):
-                headers = _render_headers_on_expiry(outcome) if outcome.secret_ends_soon else _HEADERS
+                headers = _HEADERS
+                if outcome.secret_ends_soon or outcome.dpop_nonce:
+                    headers = _render_further_headers(outcome)
                 reply.send(headers, render_token_response(outcome))
             else:
                 reply.fail(outcome)
@@ -67,9 +69,13 @@ class TokenEndpoint:
         )
 
 
-def _render_headers_on_expiry(issued: IssuedTokens) -> PreparedHeaders:
-    ends_at = formatdate(issued.client_secret_expires_at, usegmt=True)
-    return PreparedHeaders([*NO_STORE, (EXPIRY_HEADER, ends_at.encode())])
+def _render_further_headers(issued: IssuedTokens) -> PreparedHeaders:
+    headers = [*NO_STORE]
+    if issued.secret_ends_soon:
+        headers.append((EXPIRY_HEADER, formatdate(issued.client_secret_expires_at, usegmt=True).encode()))
+    if issued.dpop_nonce:
+        headers.append((NONCE_HEADER, issued.dpop_nonce.encode()))
+    return PreparedHeaders(headers)
 
 
 async def refuse_method(_exchange: Exchange) -> None:

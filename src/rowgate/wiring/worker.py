@@ -175,7 +175,13 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
     issuer = settings.issuer
     writes = Writes(lambda: open_store(settings), follower, store_thread, clock=clock)
     clients = ClientAuthenticator(
-        state, digest_key=state.keys.digest, issuer=issuer, clock=clock, throttle=FailureThrottle(), writes=writes
+        state,
+        digest_key=state.keys.digest,
+        issuer=issuer,
+        clock=clock,
+        throttle=FailureThrottle(),
+        writes=writes,
+        compatible_audiences=[issuer + path for path in TOKEN_PATHS] if settings.token_endpoint_as_audience else (),
     )
     watch = ExpiryWatch(state, writes, audit=audit, clock=clock)
     mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=entropy)
