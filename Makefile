@@ -1,5 +1,5 @@
 # The commands of this checkout; `make help` lists them.
-.PHONY: help setup demo serve test test-clients protocol lint bench lock clean
+.PHONY: help setup demo serve test test-clients protocol fuzz lint bench lock clean
 PYTHON ?= python3
 TEST_PROCESSES ?= 2
 STAMP := .venv/.stamp-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
@@ -32,6 +32,9 @@ test-clients: setup ## OAuth clients in JavaScript and Go against a real server 
 protocol: setup ## the protocol's cases alone, listed by number with result and section
 	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m number --numbers
 	.venv/bin/python -m pytest tests/protocol/test_numbers.py
+
+fuzz: setup ## made-up input to everything that a client reaches, for about two minutes
+	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal --hypothesis-profile=fuzz --timeout=600 tests/fuzz
 
 lint: setup ## ruff and mypy
 	.venv/bin/ruff check .

@@ -36,6 +36,14 @@ def make_home(folder: Path, database: Path) -> Home:
     return Home(folder, client_id=shown["client_id"], client_secret=shown["client_secret"])
 
 
+def add_signing_application(home: Home, algorithm: str) -> Home:
+    """A further application in the same home, whose access tokens are JWTs signed by this algorithm."""
+    policy = ("--token-format", "jwt", "--token-algorithm", algorithm)
+    where = ("--object", TABLE, "--home", str(home.folder), "--json")
+    shown = json.loads(_rowgate("app", "add", f"signed-{algorithm}", *policy, *where))
+    return Home(home.folder, client_id=shown["client_id"], client_secret=shown["client_secret"])
+
+
 def register_many(home: Home, count: int) -> None:
     """Adds so many further applications, each with a secret and a grant, while no server runs.
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import machine
-from measures import bearer, full, memory, page, startup, stream, tokens
+from measures import bearer, full, memory, page, rest, startup, stream, tokens
 from peers.install import WORK, install_peers
 from report import Result, Section, load, render_document, render_section, save
 from serving import LOAD_CORE
@@ -21,6 +21,7 @@ MEASURES: dict[str, Callable[[float], Section]] = {
     "full": full.measure_full,
     "stream": stream.measure_stream,
     "memory": memory.measure_memory,
+    "rest": rest.measure_rest,
     "startup": startup.measure_startup,
 }
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"

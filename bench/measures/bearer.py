@@ -75,7 +75,16 @@ def _prepare() -> tuple[TokenService, list[list[bytes]]]:
     mint = TokenMint(sealer, SigningKeys(state), issuer=issuer, entropy=entropy)
     proofs = ProofChecker(DpopPolicy(), clock=clock, entropy=entropy)
     service = TokenService(
-        state, _NoClients(), mint, proofs, _NoClients(), issuer=issuer, audit=_NoRecord(), clock=clock
+        state,
+        _NoClients(),
+        mint,
+        proofs,
+        _NoClients(),
+        narrowing=_NoClients(),
+        exchange=_NoClients(),
+        issuer=issuer,
+        audit=_NoRecord(),
+        clock=clock,
     )
     record = TokenRecord(1, 0, 1, now, now + LIFETIME_SECONDS, os.urandom(TOKEN_ID_BYTES), "read")
     tokens = [sealer.seal(ACCESS, os.urandom(TOKEN_ID_BYTES), record) for _ in range(TOKENS)]

@@ -16,6 +16,11 @@ class ObjectSettings:
     run_key: str = ""  # the run-key column; empty: found by its name (O-25)
 
 
+# A revocation is kept for so long after the last token of it has ended: while a machine's clock is hours ahead nothing
+# may be forgotten that lives again once the clock is set right.
+CLOCK_ERROR_SECONDS = 172_800  # 48 h
+
+
 @dataclass(frozen=True, slots=True)
 class Revocation:
     """One dead token, or one dead family."""

@@ -15,8 +15,8 @@ _SECONDS = 60
 GRANTS = frozenset({"client_credentials", "refresh", "rows"})
 SIGNING = frozenset({"private_key_jwt", "dpop"})  # which a command of GRANTS asks for by its keys
 CLIENTS = {
-    "openid-client": GRANTS | SIGNING | {"metadata", "exchange"},
-    "oauth4webapi": GRANTS | SIGNING | {"metadata", "exchange", "check_token"},
+    "openid-client": GRANTS | SIGNING | {"metadata", "exchange", "introspect", "revoke"},
+    "oauth4webapi": GRANTS | SIGNING | {"metadata", "exchange", "introspect", "revoke", "check_token", "signed"},
     "simple-oauth2": GRANTS,
     "golang.org/x/oauth2": GRANTS,
 }

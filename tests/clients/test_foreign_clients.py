@@ -126,6 +126,26 @@ def test_token_is_exchanged_for_a_narrower_one(world: World, name: str) -> None:
     assert refused.value.told == {"status": 400, "error": "invalid_request"}
 
 
+@every_method
+@pytest.mark.parametrize("name", list_clients("introspect"))
+def test_token_is_told_and_revoked(world: World, name: str, method: str) -> None:
+    """RFC 7662 §2.2, RFC 7009 §2.2: by the client's own reading; what is revoked reads nothing."""
+    tokens = world.ask(name, "client_credentials", method=method)
+    for kind in ("access_token", "refresh_token"):
+        told = world.ask(name, "introspect", method=method, token=tokens[kind])
+        assert told["active"] is True
+        assert told["client_id"] == world.credentials["client_id"]
+    assert world.ask(name, "revoke", method=method, token=tokens["refresh_token"])
+    for kind in ("access_token", "refresh_token"):
+        assert world.ask(name, "introspect", method=method, token=tokens[kind]) == {"active": False}
+    with pytest.raises(Refused) as refused:
+        world.ask(name, "rows", access_token=tokens["access_token"])
+    assert refused.value.told["status"] == 401
+    with pytest.raises(Refused) as refused:
+        world.ask(name, "introspect", method=method, token="a", client_secret="wrong")
+    assert refused.value.told["status"] == 401
+
+
 @every_client
 def test_access_token_that_is_none_is_understood(world: World, name: str) -> None:
     with pytest.raises(Refused) as refused:

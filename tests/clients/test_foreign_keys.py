@@ -118,6 +118,26 @@ def test_proofs_bind_tokens_and_refresh_tokens(world: World, name: str, algorith
     assert refused.value.told["status"] == 401
 
 
+@every_algorithm
+@pytest.mark.parametrize("name", list_clients("introspect"))
+def test_key_asks_about_tokens_and_revokes_them(world: World, name: str, algorithm: str) -> None:
+    """RFC 7523 §2.2 at both endpoints (private_key_jwt)."""
+    token = world.ask(name, "client_credentials", algorithm)["access_token"]
+    assert world.ask(name, "introspect", algorithm, token=token)["client_id"] == world.client_ids[algorithm]
+    assert world.ask(name, "revoke", algorithm, token=token)
+    assert world.ask(name, "introspect", algorithm, token=token) == {"active": False}
+
+
+@every_algorithm
+@pytest.mark.parametrize("name", list_clients("signed"))
+def test_signed_introspection_is_checked(world: World, name: str, algorithm: str) -> None:
+    """RFC 9701 §5: the client checks type, issuer, audience and, by the published keys, the signature."""
+    token = world.ask(name, "client_credentials", algorithm)["access_token"]
+    told = world.ask(name, "introspect", algorithm, token=token, signed=True)
+    assert told["active"] is True
+    assert told["client_id"] == world.client_ids[algorithm]
+
+
 @signing_client
 def test_key_of_another_is_understood(world: World, name: str) -> None:
     with pytest.raises(Refused) as refused:

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rowgate.ports import StoreError, StoreWriter
@@ -84,6 +84,13 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(
+    commits=[
+        (lambda change: change.add_revocation(Revocation(bytes(16), NOW + 1)), True),
+        (lambda change: change.add_revocation(Revocation(bytes(16), NOW - 1)), False),
+        (lambda change: change.forget_revocations(NOW), False),
+    ]
+)
 @given(commits=st.lists(st.tuples(STEPS, st.booleans()), max_size=14))
 def test_applying_changes_equals_loading_everything(new_state: Path, commits: list[tuple[Step, bool]]) -> None:
     """Whatever is changed, and however many commits a follower takes over at once."""

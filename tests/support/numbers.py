@@ -9,6 +9,7 @@ import pytest
 TABLE = Path(__file__).parents[2] / "docs" / "reference" / "protocol.md"
 ROW = re.compile(r"\| (P[0-9.]+|O-[0-9]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|")
 _NAME = "number"
+LAST = 121  # of the P numbers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,13 +27,29 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     results = _collect(terminalreporter)
     terminalreporter.section("the protocol by its numbers")
-    shown = 0
+    shown, listed = 0, set()
     for number, case, _, section in ROW.findall(TABLE.read_text("utf-8")):
         passed, failed = results.get(number, (0, 0))
         said = f"FAILED {failed}" if failed else "ok" if passed else "NOT SHOWN"
         shown += said == "ok"
+        listed.add(number)
         terminalreporter.line(f"{number:<6} {said:<10} {passed + failed:>4} tests  {case}  [{section}]")
+    for number in (f"P{place}" for place in range(1, LAST + 1)):
+        if number not in listed:
+            terminalreporter.line(f"{number:<6} NOT SHOWN     0 tests  why: tests/protocol/test_numbers.py")
     terminalreporter.line(f"{shown} numbers are shown by tests that passed")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the list when a number that it promises has no test that passed, or one that did not."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not session.config.getoption("numbers") or not isinstance(reporter, pytest.TerminalReporter):
+        return
+    results = _collect(reporter)
+    promised = [number for number, *_ in ROW.findall(TABLE.read_text("utf-8"))]
+    if session.exitstatus == 0 and any(results.get(number, (0, 1))[1] for number in promised):
+        session.exitstatus = 1
 
 
 def _collect(reporter: pytest.TerminalReporter) -> dict[str, tuple[int, int]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from rowgate.ports import Clock, StoreError, StoreReader
+from rowgate.records import CLOCK_ERROR_SECONDS
 from rowgate.service.state import LiveState
 
 POLL_SECONDS = 0.2
@@ -77,7 +78,7 @@ class Follower:
                 # To stop following would let revoked tokens live on.
                 _log.exception("the state cannot be followed")
             if self._clock() >= forget_at:
-                self._state.forget_expired(self._clock())
+                self._state.forget_expired(self._clock() - CLOCK_ERROR_SECONDS)
                 forget_at = self._clock() + FORGET_SECONDS
             await asyncio.sleep(POLL_SECONDS)
 

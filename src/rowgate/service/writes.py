@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from rowgate.ports import Clock, Store, StoreError, StoreWriter
+from rowgate.records import CLOCK_ERROR_SECONDS
 from rowgate.service.follow import Follower
 
 CLEAR_SECONDS = 60.0  # between clearings of what is too old to matter
@@ -145,8 +146,8 @@ class Writes:
                 with store.changing() as change:
                     if clears_until is not None:
                         change.forget_used(clears_until)
-                        change.forget_refresh_families(clears_until)
-                        change.forget_revocations(clears_until)
+                        change.forget_refresh_families(clears_until - CLOCK_ERROR_SECONDS)
+                        change.forget_revocations(clears_until - CLOCK_ERROR_SECONDS)
                     for current in remaining:
                         results.append(current.work(change))  # noqa: PERF401 - `current` must be known when it raises
                     current = None

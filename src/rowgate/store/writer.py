@@ -250,10 +250,11 @@ class SqlWriter:
 
     def add_revocation(self, revocation: Revocation) -> None:
         """See `ports.StoreWriter`."""
-        self._connection.execute(sa.delete(revocations).where(revocations.c.handle == revocation.handle))
-        self._connection.execute(
-            sa.insert(revocations).values(handle=revocation.handle, forget_at=revocation.forget_at)
-        )
+        is_same = revocations.c.handle == revocation.handle
+        kept = self._connection.execute(sa.select(revocations.c.forget_at).where(is_same)).scalar() or 0
+        self._connection.execute(sa.delete(revocations).where(is_same))
+        forget_at = max(revocation.forget_at, kept)  # revoked once more, nothing is forgotten sooner
+        self._connection.execute(sa.insert(revocations).values(handle=revocation.handle, forget_at=forget_at))
         self._changed("revocation", revocation.handle.hex())
 
     def is_revoked(self, handle: bytes) -> bool:

@@ -77,6 +77,32 @@ await converse({
       );
     return askForTokens(command, request, oauth.processGenericTokenEndpointResponse);
   },
+  // RFC 7662, and RFC 9701 when the answer is wanted signed: its signature is checked by the published keys.
+  introspect: async (command) => {
+    const server = await discover(command);
+    const client = {
+      client_id: command.client_id,
+      ...(command.signed ? { introspection_signed_response_alg: command.token_algorithm } : {}),
+    };
+    const answer = await oauth.introspectionRequest(
+      server,
+      client,
+      await METHODS[command.method](command),
+      command.token,
+      { requestJwtResponse: command.signed === true },
+    );
+    const told = await orRefusal(oauth.processIntrospectionResponse(server, client, answer));
+    if (command.signed) await oauth.validateApplicationLevelSignature(server, answer);
+    return told;
+  },
+  revoke: async (command) => {
+    const server = await discover(command);
+    const client = { client_id: command.client_id };
+    const authentication = await METHODS[command.method](command);
+    const answer = await oauth.revocationRequest(server, client, authentication, command.token);
+    await orRefusal(oauth.processRevocationResponse(answer));
+    return true;
+  },
   rows: async (command) => {
     const url = new URL(command.rows_url);
     const read = (client, options) =>

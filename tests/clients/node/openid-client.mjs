@@ -53,6 +53,14 @@ await converse({
     const options = await prepareProofs(configuration, command);
     return orRefusal(client.genericGrantRequest(configuration, command.grant_type, command.parameters, options));
   },
+  introspect: async (command) => {
+    const configuration = await discover(command);
+    return orRefusal(client.tokenIntrospection(configuration, command.token));
+  },
+  revoke: async (command) => {
+    await orRefusal(client.tokenRevocation(await discover(command), command.token));
+    return true;
+  },
   rows: async (command) => {
     const configuration = await discover(command);
     const options = await prepareProofs(configuration, command);

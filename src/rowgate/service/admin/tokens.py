@@ -9,7 +9,7 @@ from rowgate.oauth.authorization_details import READ, find_allowed_columns, inde
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, REFRESH_LIFETIME_SECONDS, Application
 from rowgate.oauth.tokens import ACCESS, REFRESH, TokenRecord, TokenSealer, UnreadableToken
-from rowgate.records import Revocation
+from rowgate.records import CLOCK_ERROR_SECONDS, Revocation
 from rowgate.service.admin.desk import AdminError, Desk, list_aliases, load_application
 from rowgate.service.admin.policies import SECRET_METHODS, list_registered_keys
 
@@ -81,7 +81,7 @@ class TokenDesk:
         if len(raw) != 16:  # noqa: PLR2004 - TOKEN_ID_BYTES in hex
             raise AdminError("a token id has 32 hexadecimal digits")
         with self._desk.store.changing() as change:
-            change.forget_revocations(self._desk.clock())
+            change.forget_revocations(self._desk.clock() - CLOCK_ERROR_SECONDS)
             change.add_revocation(Revocation(raw, forget_at))
             self._desk.tell("token.revoke", handle)
         return handle
