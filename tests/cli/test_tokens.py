@@ -1,16 +1,18 @@
 """`rowgate token`: revoke and inspect, with tokens of a running server."""
 
 import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 import httpx
 import pytest
 
 from cli.transcript import Outcome, run
+from rowgate.cli.tokens import make_opener
 from rowgate.oauth.token_exchange import ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE
 from rowgate.service.admin.applications import NewCredentials
 from rowgate.service.admin.policies import PolicyChange
-from support.homes import add_application
+from support.homes import add_application, administer
 from support.servers import RunningServer, fetch_token, wait_until
 
 
@@ -130,6 +132,52 @@ def test_explain_knows_what_a_token_is_for(server: RunningServer, narrow: tuple[
     allowed, steps = explain(name, "SA_Activity_Events", first)
     assert not allowed
     assert steps["it is an access token that is good now"]["found"] == "access token, revoked"
+
+
+@pytest.fixture
+def signed(server: RunningServer, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Tokens of an application whose access tokens are JWTs."""
+    with administer(server.settings) as desks:
+        desks.keys.rotate_signing("EdDSA", at_once=True)
+    made = add_application(server.settings, request.node.name, policy=PolicyChange(access_token_format="jwt"))
+    wait_until(lambda: _is_known(server, made.application.client_id, made.client_secret))
+    tokens = fetch_token(server.url, made.application.client_id, made.client_secret)
+    assert tokens["access_token"].count(".") == 2
+    return tokens
+
+
+def test_signed_token_is_inspected_and_revoked_like_a_sealed_one(server: RunningServer, signed: dict[str, str]) -> None:
+    token = signed["access_token"]
+    found = inspect(server, token)
+    assert (found["kind"], found["state"], found["scope"]) == ("access token", "good", "read")
+    assert found["family"] == inspect(server, signed["refresh_token"])["token_id"]
+    assert not is_refused(server, token)
+    done = rowgate(server, "token", "revoke", "-", stdin=token + "\n")
+    assert (done.exit_code, done.stderr) == (0, f"Token {found['token_id']} is revoked.\n")
+    wait_until(lambda: is_refused(server, token), seconds=1)
+    assert inspect(server, token)["state"] == "revoked"
+    assert inspect(server, signed["refresh_token"])["state"] == "good"
+
+
+def test_signed_token_that_is_changed_is_none_of_ours(server: RunningServer, signed: dict[str, str]) -> None:
+    """Neither another signature nor another payload opens, nor is anything revoked by it."""
+    token = signed["access_token"]
+    head, payload, signature = token.split(".")
+    claims = json.loads(urlsafe_b64decode(payload + "=="))
+    other = urlsafe_b64encode(json.dumps({**claims, "scope": "read run"}).encode()).rstrip(b"=").decode()
+    turned = signature[:10] + ("A" if signature[10] != "A" else "B") + signature[11:]
+    for changed in (f"{head}.{other}.{signature}", f"{head}.{payload}.{turned}", f"{head}.{payload}.", "a.b.c"):
+        for command in ("inspect", "revoke"):
+            done = rowgate(server, "token", command, "-", stdin=changed + "\n")
+            assert (done.exit_code, done.stderr) == (1, "rowgate: this home did not make that token\n")
+    assert not is_refused(server, token)
+
+
+def test_signed_token_that_has_expired_is_said_to_be(server: RunningServer, signed: dict[str, str]) -> None:
+    later = int(inspect(server, signed["access_token"])["expires_at"])  # type: ignore[call-overload]
+    with administer(server.settings, lambda: later) as desks:
+        opener = make_opener(str(server.settings.home))
+        assert desks.tokens.inspect(signed["access_token"], opener).state == "expired"
 
 
 @pytest.mark.parametrize("how", ["argument", "standard input", "token id", "upper case id"])

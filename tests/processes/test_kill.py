@@ -10,6 +10,7 @@ import httpx
 from processes.conftest import Home, Load, put_load
 from rowgate import wiring
 from rowgate.oauth.tokens import ACCESS, TokenSealer
+from rowgate.service.admin.token_opener import HomeTokenOpener
 from support.homes import administer
 from support.servers import ServerProcess, fetch_token, serve_process, wait_until
 
@@ -55,7 +56,7 @@ def test_what_is_revoked_stays_revoked_after_a_power_cut(home: Home) -> None:
             for _ in range(3)
         )
         with administer(home.settings) as desks, closing(wiring.open_store(home.settings)) as store:
-            desks.tokens.revoke(killed, TokenSealer(store.load_keys().sealing))
+            desks.tokens.revoke(killed, HomeTokenOpener(store.load_keys()))
         wait_until(lambda: is_refused(server, killed))
         server.kill()
     with serve_process(home.path) as server:

@@ -10,7 +10,7 @@ import psutil
 
 from processes.conftest import Home
 from rowgate import wiring
-from rowgate.oauth.tokens import TokenSealer
+from rowgate.service.admin.token_opener import HomeTokenOpener
 from support.homes import administer
 from support.servers import ServerProcess, fetch_token, serve_process, wait_until
 
@@ -60,9 +60,9 @@ def test_a_change_reaches_every_worker_within_a_second(home: Home) -> None:
         reaches_all_workers(server, token, lambda: desks.applications.set_enabled("app", enabled=False), 401)
         reaches_all_workers(server, token, lambda: desks.applications.set_enabled("app", enabled=True), 200)
         store = wiring.open_store(home.settings)
-        sealer = TokenSealer(store.load_keys().sealing)
+        opener = HomeTokenOpener(store.load_keys())
         store.close()
-        reaches_all_workers(server, token, lambda: desks.tokens.revoke(token, sealer), 401)
+        reaches_all_workers(server, token, lambda: desks.tokens.revoke(token, opener), 401)
         assert set().union(*ask_workers(server, other).values()) == {200}
         reaches_all_workers(server, other, lambda: desks.applications.remove("app"), 401)
         assert server.stop() == 0

@@ -14,7 +14,7 @@ import httpx
 from protocol.case import BASIC, CC, FORM, ROWS, TOKEN, Case
 from rowgate import wiring
 from rowgate.config import Settings
-from rowgate.oauth.tokens import TokenSealer
+from rowgate.service.admin.token_opener import HomeTokenOpener
 from support.homes import add_application, administer, make_home
 from support.servers import RunningServer, fetch_token, run_server, wait_until
 
@@ -139,10 +139,10 @@ def _get_tokens(world: World) -> None:
 def revoke(settings: Settings, token: str) -> None:
     """Kill a token, as the command does."""
     store = wiring.open_store(settings)
-    sealer = TokenSealer(store.load_keys().sealing)
+    opener = HomeTokenOpener(store.load_keys())
     store.close()
     with administer(settings) as desks:
-        desks.tokens.revoke(token, sealer)
+        desks.tokens.revoke(token, opener)
 
 
 def list_issued(world: World) -> set[str]:

@@ -6,6 +6,7 @@ import pytest
 
 from rowgate import wiring
 from rowgate.oauth.tokens import ACCESS, REFRESH, TokenRecord, TokenSealer
+from rowgate.service.admin.token_opener import HomeTokenOpener
 from support.clock import MovableClock
 from support.homes import add_application, administer, make_home
 
@@ -44,9 +45,9 @@ def test_a_revoked_token_never_comes_back_to_life(sample_database: Path, tmp_pat
         "access token id": ACCESS_ID.hex(),
     }[presented]
     with administer(settings, clock) as desks:
-        desks.tokens.revoke(given, sealer)
+        desks.tokens.revoke(given, HomeTokenOpener(store.load_keys()))
         for _ in range(8):
-            assert desks.tokens.inspect(access, sealer).state in ("revoked", "expired")
+            assert desks.tokens.inspect(access, HomeTokenOpener(store.load_keys())).state in ("revoked", "expired")
             clock.advance(ACCESS_SECONDS / 8)
             with store.changing() as change:
                 change.forget_revocations(clock())
@@ -62,7 +63,7 @@ def test_a_token_id_is_remembered_for_the_longest_life_there_is(sample_database:
     add_application(settings, "app", clock=clock, access_lifetime_seconds=month)
     store = wiring.open_store(settings)
     with administer(settings, clock) as desks:
-        desks.tokens.revoke(ACCESS_ID.hex(), TokenSealer(store.load_keys().sealing))
+        desks.tokens.revoke(ACCESS_ID.hex(), HomeTokenOpener(store.load_keys()))
     with store.changing() as change:
         change.forget_revocations(start + month - 1)
         assert change.is_revoked(ACCESS_ID)

@@ -4,7 +4,7 @@ import click
 
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
 from rowgate.cli.terminal import print_json
-from rowgate.cli.tokens import open_sealer, read_token
+from rowgate.cli.tokens import make_opener, read_token
 
 
 @click.command()
@@ -16,7 +16,7 @@ from rowgate.cli.tokens import open_sealer, read_token
 def explain(app: str, object_name: str, presented: str | None, home: str | None, as_json: bool) -> None:
     """Say whether APP may read OBJECT, and what stands in the way. Exit code 1 when it may not."""
     with administration(home) as desk:
-        token = desk.tokens.inspect(read_token(presented), open_sealer(home)) if presented else None
+        token = desk.tokens.inspect(read_token(presented), make_opener(home)) if presented else None
         found = desk.tokens.explain(app, object_name, token)
     if as_json:
         steps = [{"question": question, "holds": holds, "found": what} for question, holds, what in found.steps]

@@ -9,7 +9,8 @@ import click
 from rowgate import wiring
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration, open_settings
 from rowgate.cli.terminal import print_json, render_moment, say
-from rowgate.oauth.tokens import TokenRecord, TokenSealer
+from rowgate.oauth.tokens import TokenRecord
+from rowgate.service.admin.token_opener import HomeTokenOpener
 
 
 @click.group()
@@ -17,11 +18,11 @@ def token() -> None:
     """Tokens: revoke and inspect."""
 
 
-def open_sealer(home: str | None) -> TokenSealer:
-    """Give what opens the home's sealed tokens."""
+def make_opener(home: str | None) -> HomeTokenOpener:
+    """Give what opens the home's tokens."""
     store = wiring.open_store(open_settings(home))
     try:
-        return TokenSealer(store.load_keys().sealing)
+        return HomeTokenOpener(store.load_keys())
     finally:
         store.close()
 
@@ -47,7 +48,7 @@ def revoke(presented: str | None, app: str | None, home: str | None) -> None:
             application = desk.applications.revoke_tokens(app)
             say(f"Every token of {application.name} is revoked.")
         else:
-            say(f"Token {desk.tokens.revoke(read_token(presented or ''), open_sealer(home))} is revoked.")
+            say(f"Token {desk.tokens.revoke(read_token(presented or ''), make_opener(home))} is revoked.")
 
 
 @token.command()
@@ -57,7 +58,7 @@ def revoke(presented: str | None, app: str | None, home: str | None) -> None:
 def inspect(presented: str, home: str | None, as_json: bool) -> None:
     """Say what a token is good for; - reads it from standard input."""
     with administration(home) as desk:
-        found = desk.tokens.inspect(read_token(presented), open_sealer(home))
+        found = desk.tokens.inspect(read_token(presented), make_opener(home))
     described: dict[str, Any] = {
         "kind": found.kind,
         "state": found.state,

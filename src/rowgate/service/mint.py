@@ -9,6 +9,7 @@ from rowgate.oauth.jws import JwsSigner, SigningAlgorithm, VerificationKeys
 from rowgate.oauth.jwt_access_token import (
     ACCESS_TOKEN_TYPE,
     Confirmation,
+    JwtAccessToken,
     find_actor,
     find_confirmation,
     issue_jwt_access_token,
@@ -167,17 +168,22 @@ class TokenMint:
     def _verify(self, unverified_token: str, now: float) -> tuple[bytes, TokenRecord]:
         keys = self._signers.verification_keys(now)
         token = verify_jwt_access_token(unverified_token, keys, issuer=self._issuer, audience=self._issuer, now=now)
-        actors = []
-        actor = token.actor
-        while actor is not None:
-            actors.append(actor.sub)
-            actor = actor.act
-        bound = token.confirmation or Confirmation()
-        return token.token_id, msgspec.structs.replace(
-            token.record,
-            audience=token.audience,
-            key_thumbprint=bound.jkt or "",
-            certificate_thumbprint=bound.x5t_s256 or "",
-            details=token.authorization_details,
-            actors=tuple(actors),
-        )
+        return read_signed_record(token)
+
+
+def read_signed_record(token: JwtAccessToken) -> tuple[bytes, TokenRecord]:
+    """Give the id and the record of a verified JWT, as a sealed token has them."""
+    actors = []
+    actor = token.actor
+    while actor is not None:
+        actors.append(actor.sub)
+        actor = actor.act
+    bound = token.confirmation or Confirmation()
+    return token.token_id, msgspec.structs.replace(
+        token.record,
+        audience=token.audience,
+        key_thumbprint=bound.jkt or "",
+        certificate_thumbprint=bound.x5t_s256 or "",
+        details=token.authorization_details,
+        actors=tuple(actors),
+    )

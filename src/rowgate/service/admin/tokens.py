@@ -8,10 +8,11 @@ import msgspec
 from rowgate.oauth.authorization_details import READ, find_allowed_columns, index_allowed, read_details
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, REFRESH_LIFETIME_SECONDS, Application
-from rowgate.oauth.tokens import ACCESS, REFRESH, TokenRecord, TokenSealer, UnreadableToken
+from rowgate.oauth.tokens import ACCESS, TokenRecord, UnreadableToken
 from rowgate.records import CLOCK_ERROR_SECONDS, Revocation
 from rowgate.service.admin.desk import AdminError, Desk, list_aliases, load_application
 from rowgate.service.admin.policies import SECRET_METHODS, list_registered_keys
+from rowgate.service.admin.token_opener import HomeTokenOpener, looks_like_token
 
 ACCESS_KIND = "access token"
 GOOD = "good"
@@ -56,7 +57,7 @@ class TokenDesk:
         """Take the administrator's tools."""
         self._desk = desk
 
-    def revoke(self, presented: str, sealer: TokenSealer) -> str:
+    def revoke(self, presented: str, opener: HomeTokenOpener) -> str:
         """Kill one token: an access token, a refresh token with all that came from it, or a handle from the record.
 
         Raises:
@@ -66,8 +67,8 @@ class TokenDesk:
             applications = [application for application, _ in look.list_applications()]
         # What was refreshed at a refresh token's last moment outlives it by an access token's life.
         longest_access = max([ACCESS_LIFETIME_SECONDS, *(a.access_lifetime_seconds for a in applications)])
-        if presented.startswith((ACCESS, REFRESH)):
-            inspected = self.inspect(presented, sealer)
+        if looks_like_token(presented):
+            inspected = self.inspect(presented, opener)
             handle, forget_at = inspected.token_id, inspected.record.expires_at + longest_access + 1
         else:
             handle = presented.strip().lower()
@@ -86,15 +87,14 @@ class TokenDesk:
             self._desk.tell("token.revoke", handle)
         return handle
 
-    def inspect(self, presented: str, sealer: TokenSealer) -> InspectedToken:
+    def inspect(self, presented: str, opener: HomeTokenOpener) -> InspectedToken:
         """Say what a token is good for.
 
         Raises:
             AdminError: This home did not make it.
         """
-        kind = ACCESS if presented.startswith(ACCESS) else REFRESH
         try:
-            token_id, record = sealer.open(kind, presented.strip())
+            kind, token_id, record = opener.open(presented.strip(), self._desk.clock())
         except UnreadableToken:
             raise AdminError("this home did not make that token") from None
         with self._desk.store.reading() as look:
