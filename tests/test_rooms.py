@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"ports", "oauth", "records"},
     "engines": {"ports", "rows"},
     "audit": {"ports", ""},
+    "outgoing": {"ports"},
     "web": {"access", "config", "service", "ports", "oauth", "rows", "audit.events"},
     "console": {"access", "config", "service", "ports", "oauth", "rows", "audit.events"},
     # a command may read the record: nothing else does
@@ -91,6 +92,8 @@ IMPURE = frozenset(
         "uvloop",
     ]
 )
+CALLS_OUT = ("aiohttp", "http.client", "httpcore", "httpx", "requests", "urllib.request", "urllib3")
+MAY_CALL_OUT = ("outgoing", "client")
 DATABASES = ("sqlalchemy", "sqlite3", "apsw", "alembic")
 MAY_SPEAK_SQL = ("store", "engines", "rows.sql", "sample")
 SQL = re.compile(
@@ -213,6 +216,17 @@ def test_sql_text_stands_only_where_it_may(path: Path) -> None:
         f"{render(path)}:{line} imports {found}"
         for line, found in list_imports(path)
         if found.split(".")[0] in DATABASES
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", FILES, ids=render)
+def test_one_room_calls_out(path: Path) -> None:
+    """Nothing but `outgoing` asks other hosts for anything: there its bounds are."""
+    if name_module(path).startswith(MAY_CALL_OUT):
+        return
+    wrong = [
+        f"{render(path)}:{line} imports {module}" for line, module in list_imports(path) if module.startswith(CALLS_OUT)
     ]
     assert not wrong
 

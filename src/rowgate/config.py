@@ -81,6 +81,13 @@ class Settings:
     jwks_max_age_seconds: int = _setting(
         3600, "time that others may keep a copy of the public keys; a new key signs after it", least=60, most=43_200
     )
+    outgoing_hosts: tuple[str, ...] = _setting(
+        (), "hosts that the server may call, at public addresses: keys.example.com or keys.example.com:8443"
+    )
+    outgoing_private_hosts: tuple[str, ...] = _setting((), "hosts that it may call in the house's own network too")
+    outgoing_ca_file: str = _setting("", "PEM file of certificate authorities for these hosts, besides the system's")
+    outgoing_seconds: int = _setting(5, "time that one such call may take, all in all", least=1, most=60)
+    outgoing_http_on_loopback: bool = _setting(False, "call plain HTTP on this very machine; for tests")
     log_format: str = _setting("console", "console or json")
     log_level: str = _setting("info", "debug, info, warning or error")
 

@@ -1,7 +1,8 @@
 """What the service asks of the world: Protocols, each with its contract in the docstring, and their refusals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from rowgate.audit.events import Event
@@ -29,6 +30,27 @@ class NameTaken(StoreError):
 
 class AuditUnavailable(Exception):
     """The event could not be made durable, so what it tells of must not happen."""
+
+
+class CallError(Exception):
+    """Another host could not be asked; `reason` is a stable word for the log.
+
+    CallError
+    ├── CallForbidden   the settings do not allow it: asking again changes nothing
+    └── CallFailed      the host cannot be reached, is too slow, or answers what nobody can use
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class CallForbidden(CallError):
+    """The address is not one that may be called."""
+
+
+class CallFailed(CallError):
+    """There is no answer; there may be one later."""
 
 
 WhenDurable: TypeAlias = Callable[[AuditUnavailable | None], None]  # told None, or why it is not durable
@@ -270,6 +292,28 @@ class AuditSink(Protocol):
 
     def record_soon(self, event: Event) -> None:
         """Make the event durable with the next batch; the caller does not wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingAnswer:
+    """What another host answered, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+
+
+class OutgoingHttp(Protocol):
+    """Calls to other hosts: those that an administrator listed, over TLS, each within bounds; no redirect is followed.
+
+    Both methods raise CallForbidden or CallFailed.
+    """
+
+    async def get(self, url: str, *, max_bytes: int) -> OutgoingAnswer:
+        """Ask for a JSON document of at most so many bytes."""
+
+    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes, max_bytes: int) -> OutgoingAnswer:
+        """Send a document; the answer has at most so many bytes."""
 
 
 class RowBlocks(Protocol):

@@ -101,3 +101,10 @@ def read_certificate_alone(path: Path) -> str:
 def trust(cert: Path) -> ssl.SSLContext:
     """Give what a client needs to trust that certificate and no other."""
     return ssl.create_default_context(cafile=str(cert))
+
+
+def serve_tls(cert: Path, key: Path) -> ssl.SSLContext:
+    """Give what a server needs to show that certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    return context

@@ -8,6 +8,8 @@ from rowgate.audit.events import Event
 from rowgate.audit.segments import SegmentWriter
 from rowgate.config import ConfigError, Settings
 from rowgate.engines.sqlite import SqliteSource
+from rowgate.outgoing.client import OutgoingClient, OutgoingLimits
+from rowgate.outgoing.destinations import Destinations, parse_hosts
 from rowgate.ports import AuditUnavailable, RowSource
 from rowgate.service.key_plan import KeyPolicy
 from rowgate.store.master_key import load_master_key
@@ -54,6 +56,22 @@ def open_source(database: str) -> RowSource:
     if scheme == "sqlite" and rest.startswith("/"):
         return SqliteSource(Path(rest[1:]).absolute())
     raise ConfigError(f"this release serves sqlite:///PATH, not {scheme}://")
+
+
+def open_outgoing(settings: Settings) -> OutgoingClient:
+    """Give the way to other hosts; nothing is called or loaded yet.
+
+    Raises:
+        ConfigError: A host of the settings is none.
+    """
+    try:
+        hosts, private = parse_hosts(settings.outgoing_hosts), parse_hosts(settings.outgoing_private_hosts)
+    except ValueError as error:
+        raise ConfigError(f"outgoing_hosts or outgoing_private_hosts: {error}") from error
+    return OutgoingClient(
+        Destinations(hosts, private, settings.outgoing_http_on_loopback),
+        OutgoingLimits(settings.outgoing_seconds, settings.outgoing_ca_file),
+    )
 
 
 def make_audit_writer(settings: Settings) -> SegmentWriter:

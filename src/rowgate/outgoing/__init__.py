@@ -1,0 +1,1 @@
+"""Calls to other hosts: the only room from which anything is asked of the world beyond the served database."""
