@@ -18,7 +18,8 @@ MAX_LINES = 400
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "access": set(),
-    "config": set(),
+    "config": {"trusted_issuers"},
+    "trusted_issuers": set(),
     "oauth": {"access"},
     "rows": {"access"},
     "audit.events": set(),

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from rowgate.trusted_issuers import IssuerSettings, read_issuers
+
 CONFIG_NAME = "rowgate.toml"
 ENVIRONMENT_PREFIX = "ROWGATE_"
 _SWITCHES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -23,8 +25,8 @@ class ConfigError(Exception):
     """The settings cannot be used; the text says which and what to do."""
 
 
-def _setting(default: Any, help_line: str, *, least: int = 0, most: int = 2**31 - 1) -> Any:
-    return field(default=default, metadata={"help": help_line, "least": least, "most": most})
+def _setting(default: Any, help_line: str, *, least: int = 0, most: int = 2**31 - 1, convert: Any = None) -> Any:
+    return field(default=default, metadata={"help": help_line, "least": least, "most": most, "convert": convert})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,9 @@ class Settings:
     outgoing_ca_file: str = _setting("", "PEM file of certificate authorities for these hosts, besides the system's")
     outgoing_seconds: int = _setting(5, "time that one such call may take, all in all", least=1, most=60)
     outgoing_http_on_loopback: bool = _setting(False, "call plain HTTP on this very machine; for tests")
+    trusted_issuers: tuple[IssuerSettings, ...] = _setting(
+        (), "platforms whose tokens are believed, a [[trusted_issuers]] table each", convert=read_issuers
+    )
     log_format: str = _setting("console", "console or json")
     log_level: str = _setting("info", "debug, info, warning or error")
 
@@ -201,6 +206,11 @@ def load_settings(home: Path, environment: Mapping[str, str], flags: Mapping[str
 def _convert(item: Any, value: Any) -> Any:
     """Give the value as the setting's type; the environment and the file write some types as text."""
     default = item.default
+    if item.metadata["convert"] is not None:
+        try:
+            return item.metadata["convert"](value)
+        except ValueError as error:
+            raise ConfigError(f"{item.name}: {error}") from error
     if isinstance(default, bool):
         converted = _SWITCHES.get(value.lower()) if isinstance(value, str) else value
         return _require(item, converted, isinstance(converted, bool), "true or false")
@@ -240,6 +250,10 @@ def _toml(value: Any) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return '"' + _CONTROLS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", escaped) + '"'
+    if isinstance(value, IssuerSettings):
+        members = [(item, getattr(value, item.name)) for item in fields(value)]
+        told = (f"{item.name} = {_toml(given)}" for item, given in members if given != item.default)
+        return "{" + ", ".join(told) + "}"
     return str(value)
 
 

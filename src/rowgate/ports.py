@@ -302,6 +302,16 @@ class OutgoingAnswer:
     headers: Mapping[str, str]  # names in lower case
     body: bytes
 
+    @property
+    def is_success(self) -> bool:
+        """Tell whether the host did what was asked (RFC 9110 §15.3)."""
+        return self.status // 100 == 2  # noqa: PLR2004 - the class of the status
+
+    @property
+    def is_for_now(self) -> bool:
+        """Tell whether the refusal may be another one later: the host has trouble, or too much to do."""
+        return self.status // 100 == 5  # noqa: PLR2004 - likewise
+
 
 class OutgoingHttp(Protocol):
     """Calls to other hosts: those that an administrator listed, over TLS, each within bounds; no redirect is followed.

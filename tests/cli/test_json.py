@@ -56,6 +56,8 @@ def test_app_list_and_show_tell_everything_but_secrets(made: dict[str, Any]) -> 
         "access_lifetime_seconds",
         "refresh_lifetime_seconds",
         "authentication_methods",
+        "jwks_uri",
+        "workloads",
         "keys",
         "access_token_format",
         "access_token_algorithm",

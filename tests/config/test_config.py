@@ -125,3 +125,50 @@ def test_the_home_is_found_in_the_order_that_is_documented(tmp_path: Path, monke
     assert find_home(None, {}) == tmp_path / ".rowgate"
     assert find_home(None, {"ROWGATE_HOME": "named"}) == tmp_path / "named"
     assert find_home("given", {"ROWGATE_HOME": "named"}) == tmp_path / "given"
+
+
+def test_trusted_issuers_are_tables_and_survive_the_dump(tmp_path: Path) -> None:
+    tables = """[[trusted_issuers]]
+name = "github"
+audience = "https://a.example"
+issuer = "https://i.example"
+jwks_uri = "https://i.example/keys"
+algorithms = ["ES256"]
+single_use = true
+[[trusted_issuers]]
+name = "mesh"
+audience = "b"
+spiffe_trust_domain = "acme.example"
+jwks_file = "keys.json"
+"""
+    (tmp_path / CONFIG_NAME).write_text(tables, "utf-8")
+    loaded = load_settings(tmp_path, {}, {})
+    assert [(one.name, one.algorithms, one.single_use) for one in loaded.trusted_issuers] == [
+        ("github", ("ES256",), True),
+        ("mesh", ("RS256", "ES256"), False),
+    ]
+    (tmp_path / CONFIG_NAME).write_text(dump(loaded), "utf-8")
+    assert load_settings(tmp_path, {}, {}) == loaded
+    text = '[{"name": "x", "audience": "y"}]'
+    assert load_settings(tmp_path, {"ROWGATE_TRUSTED_ISSUERS": text}, {}).trusted_issuers[0].audience == "y"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        'trusted_issuers = "x"',
+        "trusted_issuers = 1",
+        "trusted_issuers = [1]",
+        'trusted_issuers = [{name = "a"}]',
+        'trusted_issuers = [{name = "a", audience = ""}]',
+        'trusted_issuers = [{name = "a", audience = 1}]',
+        'trusted_issuers = [{name = "a", audience = "b", max_age_seconds = true}]',
+        'trusted_issuers = [{name = "a", audience = "b", algorithms = "RS256"}]',
+        'trusted_issuers = [{name = "a", audience = "b", pattern = "*"}]',
+        'trusted_issuers = [{name = "a", audience = "b"}, {name = "a", audience = "c"}]',
+    ],
+)
+def test_table_that_is_none_is_refused(tmp_path: Path, table: str) -> None:
+    (tmp_path / CONFIG_NAME).write_text(table, "utf-8")
+    with pytest.raises(ConfigError, match="trusted_issuers"):
+        load_settings(tmp_path, {}, {})

@@ -11,7 +11,6 @@ from oauth.jose_makers import NOW, make_jwks, make_key, make_keys, sign, write
 from oauth.laws import law
 from rowgate.oauth.errors import InvalidClient, InvalidGrant
 from rowgate.oauth.workload import (
-    ClaimRule,
     Refusal,
     TrustedIssuer,
     VerifiedWorkload,
@@ -20,6 +19,7 @@ from rowgate.oauth.workload import (
     match_workload,
     verify_workload_assertion,
 )
+from rowgate.oauth.workload_rules import ClaimRule
 
 _KEY = make_key("RS256")
 _JWKS = make_jwks(_KEY)

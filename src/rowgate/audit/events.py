@@ -46,6 +46,7 @@ class TokenIssued(Event, frozen=True, tag="token_issued"):
     token_id: str
     family: str
     expires_at: int
+    workload: str = ""  # of a job: its platform, by the name in the settings, and the token's subject
     audience: tuple[str, ...] = ()  # the resources that it was asked for; none: every one
     authorization_details: list[dict[str, Any]] = msgspec.field(default_factory=list)  # none: it is not narrowed
     subject_client_id: str = ""  # of an exchange: whose token it is, as the one that it was made of

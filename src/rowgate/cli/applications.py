@@ -16,6 +16,7 @@ from rowgate.cli.policies import (
     warn_of,
 )
 from rowgate.cli.terminal import Length, Moment, print_json, print_table, render_left, render_moment, say
+from rowgate.cli.workloads import workload
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.model import (
     ACCESS_LIFETIME_SECONDS,
@@ -108,7 +109,8 @@ def _show_keyed(application: Application, objects: tuple[str, ...], *, as_json: 
         print_json({"name": application.name, "client_id": application.client_id, "key_ids": names, "objects": objects})
         return
     click.echo(f"client_id      {application.client_id}")
-    click.echo(f"signs in with  {', '.join(key.key_id or key.thumbprint for key in keys)}")
+    shown = ", ".join(key.key_id or key.thumbprint for key in keys) or f"keys at {application.policy.jwks_uri}"
+    click.echo(f"signs in with  {shown}")
     click.echo(f"may read       {', '.join(objects) or 'nothing yet'}")
 
 
@@ -229,6 +231,7 @@ def _tell_last_end(application: Application) -> str:
 
 
 app.add_command(set_)
+app.add_command(workload)
 
 
 @app.command()

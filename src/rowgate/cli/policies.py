@@ -19,6 +19,7 @@ from rowgate.service.admin.policies import (
     TermsChange,
     list_registered_keys,
 )
+from rowgate.service.admin.workloads import describe_rule
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -32,6 +33,9 @@ _POLICY_OPTIONS = (
     ),
     click.option(
         "--jwks", type=click.File("rb"), metavar="FILE", help="Its public keys, a JWK Set; in place of those before."
+    ),
+    click.option(
+        "--jwks-uri", metavar="URL", help="Where its public keys stand, on a host of the setting outgoing_hosts."
     ),
     *(
         click.option(
@@ -100,6 +104,7 @@ def read_policy_change(
     jwks: BinaryIO | None,
     certificate: BinaryIO | None,
     certificate_bound: bool | None,
+    jwks_uri: str | None,
     token_format: Any,
     token_algorithm: Any,
     rotate_refresh: bool | None,
@@ -113,8 +118,8 @@ def read_policy_change(
     **subjects: str | None,
 ) -> PolicyChange:
     """Give what the options ask for; click has held them against their lists."""
-    if jwks is not None and no_jwks:
-        raise click.UsageError("--jwks and --no-jwks exclude each other")
+    if no_jwks and (jwks is not None or jwks_uri):
+        raise click.UsageError("--no-jwks and new keys exclude each other")
     if certificate is not None and no_certificate:
         raise click.UsageError("--certificate and --no-certificate exclude each other")
     named = [(kind, subject) for kind, subject in subjects.items() if subject is not None]
@@ -134,6 +139,7 @@ def read_policy_change(
         tls_subject=subject,
         tls_certificates=certificates,
         certificate_bound_tokens=certificate_bound,
+        jwks_uri="" if no_jwks else jwks_uri or None,
         access_token_format=token_format,
         access_token_algorithm=token_algorithm,
         rotate_refresh_tokens=rotate_refresh,
@@ -186,7 +192,7 @@ def warn_of(application: Application) -> None:
     policy = application.policy
     if DEFAULT_SCOPE not in application.scope:
         say(f"Its scope has no {DEFAULT_SCOPE}: it gets tokens, and no rows with them.")
-    if policy.jwks and PRIVATE_KEY_JWT not in policy.authentication_methods:
+    if (policy.jwks or policy.jwks_uri) and PRIVATE_KEY_JWT not in policy.authentication_methods:
         say(f"Its keys are kept and not used: --auth-method {PRIVATE_KEY_JWT} lets it sign in with them.")
 
 
@@ -203,6 +209,8 @@ def describe_terms(application: Application) -> dict[str, object]:
             {"key_id": key.key_id, "thumbprint": key.thumbprint, "algorithms": key.algorithms}
             for key in list_registered_keys(policy)
         ],
+        "workloads": [describe_rule(rule) for rule in policy.workloads],
+        "jwks_uri": policy.jwks_uri or None,
         "access_token_format": policy.access_token_format,
         "access_token_algorithm": policy.access_token_algorithm if policy.access_token_format == JWT else None,
         "rotate_refresh_tokens": policy.rotate_refresh_tokens,
@@ -238,6 +246,10 @@ def list_terms(application: Application) -> list[tuple[str, str]]:
         told.append(("tokens are", "bound to its certificate"))
     if policy.token_exchange:
         told.append(("exchanges", _tell_exchange(policy)))
+    if policy.workloads:
+        told.append(("workloads", f"{len(policy.workloads)} rule(s): rowgate app workload list"))
+    if policy.jwks_uri:
+        told.append(("public keys are at", policy.jwks_uri))
     return told + [("public key", _tell_key(key)) for key in list_registered_keys(policy)]
 
 

@@ -86,7 +86,7 @@ def register_keys(policy: ClientPolicy, unverified_jwks: bytes) -> ClientPolicy:
     methods = policy.authentication_methods
     if PRIVATE_KEY_JWT not in methods:
         methods = (*methods, PRIVATE_KEY_JWT)
-    return msgspec.structs.replace(policy, jwks=together.decode(), authentication_methods=methods)
+    return msgspec.structs.replace(policy, jwks=together.decode(), jwks_uri="", authentication_methods=methods)
 
 
 def _collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

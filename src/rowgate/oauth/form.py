@@ -28,6 +28,7 @@ _READ_ONCE = frozenset(
         "refresh_token",
         "client_assertion",
         "client_assertion_type",
+        "assertion",
     }
 )
 _EXTENSION_ONCE = frozenset(
@@ -44,7 +45,7 @@ _REPEATED = frozenset({"resource", "audience"})  # RFC 8707 §2, RFC 8693 §2.1
 _EXTENSION = _EXTENSION_ONCE | _REPEATED
 _READ = _READ_ONCE | _EXTENSION
 _IN_URL_FORBIDDEN = frozenset(
-    {"client_secret", "client_assertion", "refresh_token", "access_token", "subject_token", "actor_token"}
+    {"client_secret", "client_assertion", "assertion", "refresh_token", "access_token", "subject_token", "actor_token"}
 )
 _FORM = FORM.encode()
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -83,6 +84,7 @@ class TokenParameters(msgspec.Struct, frozen=True):
     refresh_token: str | None = None
     client_assertion: str | None = None
     client_assertion_type: str | None = None
+    assertion: str | None = None  # RFC 7521 §4.1
     extension: ExtensionParameters = NO_EXTENSION
 
     def __repr__(self) -> str:

@@ -59,7 +59,12 @@ class _JwkSet(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(_JwkSet).decode
 
 
-def parse_jwk_set(data: bytes, *, algorithms: Collection[str] = VERIFICATION_ALGORITHMS) -> VerificationKeys:
+_SIGNATURES = frozenset({"sig"})  # RFC 7517 §4.2
+
+
+def parse_jwk_set(
+    data: bytes, *, algorithms: Collection[str] = VERIFICATION_ALGORITHMS, uses: Collection[str] = _SIGNATURES
+) -> VerificationKeys:
     """Give the keys of a set that can verify one of the algorithms.
 
     Keys of other types, curves or uses are left out, as the standard says: a set may hold keys that are meant
@@ -83,7 +88,7 @@ def parse_jwk_set(data: bytes, *, algorithms: Collection[str] = VERIFICATION_ALG
         raise UnusableJwkSet("The key set cannot be read.", reason="jwks_malformed") from None
     if len(members) > MAX_KEYS:
         raise UnusableJwkSet("The key set holds too many keys.", reason="jwks_too_many_keys")
-    keys = tuple(key for key in (_parse_key(member, algorithms) for member in members) if key is not None)
+    keys = tuple(key for key in (_parse_key(member, algorithms, uses) for member in members) if key is not None)
     if not keys:
         raise UnusableJwkSet("The key set holds no key that can be used.", reason="jwks_no_key")
     named = [key.kid for key in keys if key.kid is not None]
@@ -92,7 +97,7 @@ def parse_jwk_set(data: bytes, *, algorithms: Collection[str] = VERIFICATION_ALG
     return VerificationKeys(keys)
 
 
-def _parse_key(member: dict[str, Any], algorithms: Collection[str]) -> VerificationKey | None:
+def _parse_key(member: dict[str, Any], algorithms: Collection[str], uses: Collection[str]) -> VerificationKey | None:
     if member.get("kty") == "oct":
         raise UnusableJwkSet("The key set holds a symmetric key.", reason="jwks_symmetric_key")
     if any(name in member for name in _SECRET_MEMBERS):
@@ -106,7 +111,8 @@ def _parse_key(member: dict[str, Any], algorithms: Collection[str]) -> Verificat
     allowed = _list_algorithms(jwk) & frozenset(algorithms)
     if jwk.alg is not None:
         allowed &= {jwk.alg} | (_ED25519 if jwk.alg in _ED25519 else frozenset())
-    if jwk.use not in {None, "sig"} or (jwk.key_ops is not None and "verify" not in jwk.key_ops) or not allowed:
+    is_of_use = jwk.use is None or jwk.use in uses
+    if not is_of_use or (jwk.key_ops is not None and "verify" not in jwk.key_ops) or not allowed:
         return None
     return VerificationKey(jwk.kid, allowed, _import(jwk))
 

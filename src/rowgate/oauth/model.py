@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from rowgate.oauth.workload_rules import KeptWorkloadRule
+
 DEFAULT_SCOPE = "read"
 ACCESS_LIFETIME_SECONDS = 3600  # 1 h, O-9
 REFRESH_LIFETIME_SECONDS = 604_800  # 7 d, O-10
@@ -40,6 +42,8 @@ class ClientPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     certificate_bound_tokens: bool = False  # RFC 8705 §3.4 tls_client_certificate_bound_access_tokens
     token_exchange: bool = False  # it may exchange its own access tokens for narrower ones (RFC 8693)
     exchanges_tokens_of: tuple[str, ...] = ()  # and those of these applications: client ids
+    workloads: tuple[KeptWorkloadRule, ...] = ()  # jobs of platforms that are the application; any one rule serves
+    jwks_uri: str = ""  # where the client's public keys stand, in place of jwks (RFC 7591 §2)
     exchanged_token_seconds: int = 0  # how long what it gets in exchange lives at most; 0: no further limit
 
 

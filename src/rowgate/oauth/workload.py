@@ -14,9 +14,9 @@ from rowgate.oauth.client_assertion import MAX_ASSERTION_LENGTH, MAX_JTI_LENGTH,
 from rowgate.oauth.errors import InvalidClient, InvalidGrant
 from rowgate.oauth.jwk_set import VERIFICATION_ALGORITHMS
 from rowgate.oauth.jws import UNREADABLE_JSON, JwsHeader, UnverifiableJws, VerificationKey, VerificationKeys, verify_jws
+from rowgate.oauth.workload_rules import ClaimRule
 
 JWT_BEARER_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"  # RFC 7523 §2.1
-MAX_CLAIM_DEPTH = 8
 _TYPES = (None, "jwt", "jose")  # SPIFFE JWT-SVID §2.2 allows both names
 _PATH = r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+)+"
 _TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")  # SPIFFE-ID §2.1
@@ -56,24 +56,6 @@ class TrustedIssuer:
             raise ValueError("A trusted issuer needs algorithms, all of them asymmetric and supported.")
         if not self.audience or self.issuer == "" or self.max_age_seconds <= 0:
             raise ValueError("A trusted issuer needs an audience, an issuer that is not empty and a greatest age.")
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimRule:
-    """A claim and the texts of which it must be one. A path of several names goes into objects.
-
-    The names of a path are apart, not joined by dots: Kubernetes has a claim named `kubernetes.io`.
-
-    Raises:
-        ValueError: No name, too many, or no text: a rule that nothing meets is a mistake.
-    """
-
-    path: tuple[str, ...]
-    values: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if not 0 < len(self.path) <= MAX_CLAIM_DEPTH or not self.values:
-            raise ValueError("A rule for a claim needs a path of one to eight names and at least one value.")
 
 
 @dataclass(frozen=True, slots=True)

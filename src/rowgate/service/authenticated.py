@@ -13,6 +13,8 @@ class Authenticated(msgspec.Struct, frozen=True):
     key_id: str  # of the secret, the key or the certificate, for the record
     once: tuple[tuple[bytes, int], ...] = ()  # what counts once only: 32 bytes each, and when they are too old anyway
     certificate_thumbprint: str = ""  # what its tokens are bound to (RFC 8705 §3); empty: to no certificate
+    workload: str = ""  # of a job of a platform, see `workloads.ProvedWorkload`
+    is_grant: bool = False  # the proof was the grant itself (RFC 7523 §2.1)
 
     @property
     def secret_number(self) -> int:

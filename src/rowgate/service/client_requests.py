@@ -9,6 +9,7 @@ from rowgate.rows.errors import RowsError
 from rowgate.service.certificates import FindCertificate
 from rowgate.service.mint import NoSigningKey
 from rowgate.service.origin import Origin
+from rowgate.service.remote_keys import KeysUnavailable
 
 
 class ClientRequest(msgspec.Struct, frozen=True):
@@ -40,6 +41,8 @@ def describe_refusal(
     error, reason, key_id = "temporarily_unavailable", "state_not_written", ""
     if isinstance(refusal, NoSigningKey):
         reason = "no_signing_key"
+    elif isinstance(refusal, KeysUnavailable):
+        reason = "keys_unreachable"
     elif isinstance(refusal, RowsError):
         error, reason = refusal.code, "catalog_not_read"
     elif isinstance(refusal, OAuthError):

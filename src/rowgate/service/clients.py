@@ -1,8 +1,11 @@
 """Finds out who a client is: by a secret or by an assertion that its key has signed."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
+
+import msgspec
 
 from rowgate.oauth.client_assertion import (
     PRIVATE_KEY_JWT,
@@ -12,11 +15,12 @@ from rowgate.oauth.client_assertion import (
 )
 from rowgate.oauth.client_auth import PresentedCredentials, parse_client_authentication, verify_client
 from rowgate.oauth.dpop import DpopProof
-from rowgate.oauth.errors import InvalidClient, InvalidDpopProof, OAuthError
+from rowgate.oauth.errors import InvalidClient, InvalidDpopProof, InvalidGrant, InvalidRequest, OAuthError
 from rowgate.oauth.form import TokenParameters
 from rowgate.oauth.jwk_set import UnusableJwkSet, parse_jwk_set
-from rowgate.oauth.jws import VerificationKeys
+from rowgate.oauth.jws import UnverifiableJws, VerificationKeys, read_unverified_header
 from rowgate.oauth.model import Application
+from rowgate.oauth.workload import Refusal, TrustedIssuer
 from rowgate.ports import Clock, StoreError, StoreWriter, UnknownName
 from rowgate.service.authenticated import Authenticated
 from rowgate.service.certificates import (
@@ -25,14 +29,25 @@ from rowgate.service.certificates import (
     has_other_authentication,
     signs_in_over_tls,
 )
+from rowgate.service.remote_keys import KeysForbidden, RemoteKeys
 from rowgate.service.state import LiveState
 from rowgate.service.throttle import FailureThrottle
+from rowgate.service.workloads import Workloads
 from rowgate.service.writes import Writes
 
 _FAILED = "Client authentication failed."
 _KEPT_KEY_SETS = 1000
-# refusals of who has proved itself all the same: nobody is guessing
-_PROVED = frozenset({"disabled_application", "expired_secret", "method_not_registered", "revoked_secret"})
+# refusals of who has proved itself all the same, or could not: nobody is guessing
+_PROVED = frozenset(
+    {
+        "disabled_application",
+        "expired_secret",
+        "key_host_not_allowed",
+        "method_not_registered",
+        "revoked_secret",
+        "unusable_remote_keys",
+    }
+)
 
 
 class ClientAuthenticator:
@@ -47,6 +62,8 @@ class ClientAuthenticator:
         clock: Clock,
         throttle: FailureThrottle,
         writes: Writes,
+        remote_keys: RemoteKeys,
+        workloads: Workloads,
         compatible_audiences: Collection[str] = (),
     ) -> None:
         """Take what the steps need."""
@@ -57,6 +74,40 @@ class ClientAuthenticator:
         self._throttle = throttle
         self._writes = writes
         self._compatible_audiences = compatible_audiences  # of assertions, beside the issuer
+        self._remote_keys = remote_keys
+        self._workloads = workloads
+
+    def load_keys_then(self, parameters: TokenParameters, then: Callable[[], None]) -> bool:
+        """Tell whether keys that the request's assertion needs are to be loaded first; then call back, once and later.
+
+        `authenticate` says afterwards how it went. Who sends no assertion never waits.
+        """
+        try:
+            presented = parse_client_assertion(parameters)
+            unverified = parameters.assertion if presented is None else presented.unverified_assertion
+            if unverified is None:
+                return False
+            uri = self._find_jwks_uri(presented, unverified)
+            key_id = read_unverified_header(unverified).kid if uri else None
+        except (OAuthError, UnverifiableJws):
+            return False  # it will be refused for that
+        if not uri or not self._remote_keys.must_load(uri, key_id):
+            return False
+        self._remote_keys.load_then(uri, then)
+        return True
+
+    async def load_keys(self, parameters: TokenParameters) -> None:
+        """Return when the keys that the request's assertion needs are loaded, or cannot be."""
+        if parameters.client_assertion is None:
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def settle() -> None:
+            if not done.done():
+                done.set_result(None)
+
+        if self.load_keys_then(parameters, settle):
+            await done
 
     def authenticate(
         self,
@@ -92,7 +143,54 @@ class ClientAuthenticator:
         assertion = parse_client_assertion(parameters)
         assert assertion is not None, "internal error: an assertion that is not there"
         client_id = assertion.unverified_subject
+        issuer = None if assertion.is_of_a_client else self._workloads.find_issuer(assertion.unverified_assertion)
+        if issuer is not None:
+            return self._count(
+                parameters.client_id or client_id,
+                source,
+                now,
+                lambda: self._prove_workload(
+                    assertion.unverified_assertion, issuer, client_id=parameters.client_id, refusal=InvalidClient
+                ),
+            )
         return self._count(client_id, source, now, lambda: self._authenticate_assertion(assertion, now))
+
+    @property
+    def takes_grants(self) -> bool:
+        """Tell whether a platform's token may be the grant (RFC 7523 §2.1)."""
+        return self._workloads.is_on
+
+    def authenticate_by_grant(
+        self,
+        parameters: TokenParameters,
+        authorization: Sequence[bytes],
+        source: str,
+        find_certificate: FindCertificate | None = None,
+    ) -> Authenticated:
+        """Give the client whose grant is a platform's token; a proof of its own beside that must be the same client's.
+
+        Raises:
+            OAuthError: InvalidRequest, InvalidGrant, TooManyRequests; InvalidClient of the proof beside it.
+
+        Source: RFC 7521 §4.1, RFC 7523 §2.1, §3.1
+        """
+        now = self._clock()
+        client_id = parameters.client_id
+        once: tuple[tuple[bytes, int], ...] = ()
+        if authorization or parameters.client_secret is not None or parameters.client_assertion is not None:
+            beside = self.authenticate(parameters, authorization, source, find_certificate)
+            client_id, once = beside.application.client_id, beside.once
+        unverified = parameters.assertion
+        if unverified is None:
+            raise InvalidRequest("The assertion parameter is missing.", reason="no_assertion")
+        issuer = self._workloads.find_issuer(unverified)
+        client = self._count(
+            client_id or "",
+            source,
+            now,
+            lambda: self._prove_workload(unverified, issuer, client_id=client_id, refusal=InvalidGrant),
+        )
+        return msgspec.structs.replace(client, is_grant=True, once=(*once, *client.once))
 
     def use_up(
         self,
@@ -110,6 +208,8 @@ class ClientAuthenticator:
         def spend(change: StoreWriter) -> OAuthError | None:
             for handle, forget_at in client.once:
                 if not change.use_once(handle, forget_at):
+                    if client.is_grant:
+                        return InvalidGrant("The assertion is not valid.", reason="assertion_replayed")
                     return InvalidClient(_FAILED, reason="assertion_replayed", key_id=client.key_id)
             if proof is not None and not change.use_once(proof.replay_handle, int(proof.forget_at) + 1):
                 return InvalidDpopProof("The DPoP proof was used before.", reason="proof_replayed")
@@ -135,7 +235,7 @@ class ClientAuthenticator:
             client = prove()
         except OAuthError as refusal:
             refusal.client_id = client_id
-            if isinstance(refusal, InvalidClient) and refusal.reason not in _PROVED:
+            if isinstance(refusal, (InvalidClient, InvalidGrant)) and refusal.reason not in _PROVED:
                 self._throttle.note_failure(client_id, source, now)
             raise
         self._throttle.note_success(client_id, source)
@@ -158,7 +258,7 @@ class ClientAuthenticator:
     def _authenticate_assertion(self, presented: PresentedAssertion, now: float) -> Authenticated:
         client_id = presented.unverified_subject
         application = self._state.find_application(client_id)
-        keys = _find_keys(application)
+        keys = self._find_keys(application)
         verified = verify_client_assertion(
             presented,
             keys,
@@ -176,19 +276,43 @@ class ClientAuthenticator:
         once = (hashlib.sha256(used).digest(), int(verified.expires_at) + 1)
         return Authenticated(application, None, verified.key_id, (once,))
 
+    def _prove_workload(
+        self, unverified: str, issuer: TrustedIssuer | None, *, client_id: str | None, refusal: Refusal
+    ) -> Authenticated:
+        proved = self._workloads.prove(unverified, issuer, client_id=client_id, refusal=refusal)
+        return Authenticated(proved.application, None, "", proved.once, workload=proved.told)
+
+    def _find_jwks_uri(self, presented: PresentedAssertion | None, unverified: str) -> str:
+        issuer = self._workloads.find_issuer(unverified)
+        if issuer is not None:
+            return issuer.jwks_uri or ""
+        if presented is None:
+            return ""
+        application = self._state.find_application(presented.unverified_subject)
+        return "" if application is None else application.policy.jwks_uri
+
+    def _find_keys(self, application: Application | None) -> VerificationKeys:
+        if application is None:
+            raise InvalidClient(_FAILED, reason="unknown_client")
+        if application.policy.jwks_uri:
+            return self._get_remote_keys(application.policy.jwks_uri)
+        if not application.policy.jwks:
+            raise InvalidClient(_FAILED, reason="no_registered_key")
+        return _read_keys(application.policy.jwks)
+
+    def _get_remote_keys(self, uri: str) -> VerificationKeys:
+        try:
+            return self._remote_keys.get(uri)
+        except UnusableJwkSet:
+            raise InvalidClient(_FAILED, reason="unusable_remote_keys") from None
+        except KeysForbidden:
+            raise InvalidClient(_FAILED, reason="key_host_not_allowed") from None
+
 
 def _require_method(application: Application, method: str, key_id: str) -> None:
     # RFC 7591 §2 token_endpoint_auth_method; PROTOCOL 47
     if method not in application.policy.authentication_methods:
         raise InvalidClient(_FAILED, reason="method_not_registered", key_id=key_id)
-
-
-def _find_keys(application: Application | None) -> VerificationKeys:
-    if application is None:
-        raise InvalidClient(_FAILED, reason="unknown_client")
-    if not application.policy.jwks:
-        raise InvalidClient(_FAILED, reason="no_registered_key")
-    return _read_keys(application.policy.jwks)
 
 
 @lru_cache(maxsize=_KEPT_KEY_SETS)

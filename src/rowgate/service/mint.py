@@ -60,6 +60,7 @@ class Granted(msgspec.Struct, frozen=True):
     actors: tuple[str, ...] = ()
     made_of: tuple[bytes, ...] = ()
     issued_token_type: str | None = None
+    workload: str = ""  # see `audit.events.TokenIssued`
     asking: Application | None = None  # who asked for an exchange, which may be another application
 
     def make_record(self, family: bytes, lifetime_seconds: int) -> TokenRecord:

@@ -89,6 +89,7 @@ class Questions:
             parameters, question = parse_token_question(request.content_type, request.body)
             client_id = parameters.client_id or ""
             refuse_credential_in_query(request.query, further=TOKEN_PARAMETER)
+            await self._clients.load_keys(parameters)
             client = self._clients.authenticate(
                 parameters, request.authorization, request.origin.source, request.find_certificate
             )

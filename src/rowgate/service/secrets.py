@@ -95,6 +95,7 @@ class SecretService:
         try:
             parameters = parse_token_parameters(request.content_type, request.body)
             refuse_credential_in_query(request.query)
+            await self._clients.load_keys(parameters)
             client = self._clients.authenticate(
                 parameters, request.authorization, request.origin.source, request.find_certificate
             )

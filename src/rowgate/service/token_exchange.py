@@ -107,18 +107,19 @@ class TokenExchange:
 class GrantTypes:
     """Names the grants that are on, for the metadata: counted anew when the state has changed."""
 
-    def __init__(self, state: LiveState) -> None:
-        """Take the state."""
+    def __init__(self, state: LiveState, further: tuple[str, ...] = ()) -> None:
+        """Take the state, and what the settings switch on besides."""
         self._state = state
+        self._always = (*GRANT_TYPES, *further)
         self._counted_at: int | None = None
-        self._names: tuple[str, ...] = GRANT_TYPES
+        self._names = self._always
 
     def __call__(self) -> tuple[str, ...]:
         """Give their names; token exchange is on while an application may exchange tokens."""
         if self._counted_at != self._state.sequence:
             self._counted_at = self._state.sequence
             is_on = any(one.enabled and one.policy.token_exchange for one in self._state.list_applications())
-            self._names = (*GRANT_TYPES, TOKEN_EXCHANGE) if is_on else GRANT_TYPES
+            self._names = (*self._always, TOKEN_EXCHANGE) if is_on else self._always
         return self._names
 
 

@@ -17,11 +17,19 @@ from rowgate.oauth.errors import (
     OAuthError,
 )
 from rowgate.oauth.form import NO_EXTENSION, TokenParameters, parse_token_parameters
-from rowgate.oauth.grants import CLIENT_CREDENTIALS, REFRESH_TOKEN, RefreshRequest, decide_grant, decide_refresh
+from rowgate.oauth.grants import (
+    CLIENT_CREDENTIALS,
+    REFRESH_TOKEN,
+    ClientCredentialsRequest,
+    RefreshRequest,
+    decide_grant,
+    decide_refresh,
+)
 from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, NEVER, IssuedTokens
 from rowgate.oauth.scope import narrow_scope, render_scope
 from rowgate.oauth.token_exchange import TokenExchangeRequest
 from rowgate.oauth.tokens import TokenRecord, UnreadableToken
+from rowgate.oauth.workload import JWT_BEARER_GRANT
 from rowgate.ports import AuditSink, Clock, StoreError
 from rowgate.rows.errors import RowsError
 from rowgate.service.authenticated import Authenticated
@@ -84,12 +92,14 @@ class TokenService:
         origin: Origin,
         reply: Reply,
         find_certificate: FindCertificate | None = None,
+        has_waited: bool = False,
     ) -> None:
         """Decide a token request; what was decided is handed to `reply` when it is on record, durably.
 
         A refusal is on record too. When nothing can be put on record the reply is AuditUnavailable: no token.
-        No step waits, but for the record, for using up what counts once and for the catalog where columns are named;
-        so this is no coroutine: a task would cost as much as a step.
+        No step waits, but for the record, for using up what counts once, for the catalog where columns are named and
+        for keys that stand elsewhere: then the request begins anew, as if it had come when they are there. So this is
+        no coroutine: a task would cost as much as a step.
 
         Args:
             url: Of this endpoint, as clients spell it.
@@ -101,6 +111,7 @@ class TokenService:
             origin: Where it came from.
             reply: Called once, on the event loop.
             find_certificate: Gives the client's certificate; None where this server learns of none.
+            has_waited: The keys that the request needs have been asked for.
 
         Raises:
             AuditUnavailable: There is no record to write to; `reply` is not called.
@@ -112,7 +123,30 @@ class TokenService:
             parameters = parse_token_parameters(content_type, body)
             asked.client_id = parameters.client_id or ""
             refuse_credential_in_query(query)
-            client = self._clients.authenticate(parameters, authorization, origin.source, find_certificate)
+            if (parameters.client_assertion is not None or parameters.assertion is not None) and not has_waited:
+
+                def begin_anew() -> None:
+                    try:
+                        self.issue_token(
+                            url=url,
+                            query=query,
+                            content_type=content_type,
+                            body=body,
+                            authorization=authorization,
+                            dpop=dpop,
+                            origin=origin,
+                            reply=reply,
+                            find_certificate=find_certificate,
+                            has_waited=True,
+                        )
+                    except Exception as error:  # noqa: BLE001 - nobody above would answer the request
+                        reply(error)
+
+                if self._clients.load_keys_then(parameters, begin_anew):
+                    return
+            by_grant = parameters.grant_type == JWT_BEARER_GRANT and self._clients.takes_grants
+            prove = self._clients.authenticate_by_grant if by_grant else self._clients.authenticate
+            client = prove(parameters, authorization, origin.source, find_certificate)
             asked.client_id = client.application.client_id
             if client.application.policy.certificate_bound_tokens:
                 client = bind_to_certificate(client, find_certificate)
@@ -220,7 +254,9 @@ class TokenService:
         self, parameters: TokenParameters, client: Authenticated, proof: DpopProof | None, now: float
     ) -> Granted:
         application = client.application
-        request = decide_grant(parameters, application)
+        request = (
+            ClientCredentialsRequest(parameters.scope) if client.is_grant else decide_grant(parameters, application)
+        )
         if proof is None and application.policy.dpop_bound_tokens:
             # RFC 9449 §5.2
             raise InvalidDpopProof("The application's token requests need a DPoP proof.", reason="proof_required")
@@ -233,7 +269,8 @@ class TokenService:
         if isinstance(request, TokenExchangeRequest):
             return self._exchange.decide(request, client, thumbprint, now)
         scope = narrow_scope(request.scope, application.scope)
-        return _grant(client, CLIENT_CREDENTIALS, scope, thumbprint, now, has_refresh_token=application.refresh_tokens)
+        grant_type = JWT_BEARER_GRANT if client.is_grant else CLIENT_CREDENTIALS
+        return _grant(client, grant_type, scope, thumbprint, now, has_refresh_token=application.refresh_tokens)
 
     def _decide_refresh(
         self, client: Authenticated, request: RefreshRequest, thumbprint: str, now: float
@@ -300,6 +337,7 @@ class TokenService:
             subject_client_id=granted.application.client_id if granted.made_of else "",
             subject_token_id=granted.made_of[0].hex() if granted.made_of else "",
             actors=granted.actors,
+            workload=granted.workload,
         )
         self._reply_on_record(event, issued, asked.reply)
 
@@ -345,6 +383,7 @@ def _grant(
         client_secret_expires_at=NEVER if client.secret is None else client.secret.expires_at,
         secret_ends_soon=client.secret is not None and client.secret.ends_soon(now),
         key_id=client.key_id,
+        workload=client.workload,
         grant_type=grant_type,
         scope=render_scope(scope),
         now=int(now),

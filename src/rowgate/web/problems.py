@@ -18,6 +18,7 @@ from rowgate.oauth.errors import (
 from rowgate.ports import AuditUnavailable, StoreError
 from rowgate.rows.errors import RowsError
 from rowgate.service.mint import NoSigningKey
+from rowgate.service.remote_keys import KeysUnavailable
 from rowgate.web.exchange import BodyTooLarge, Exchange, Headers
 from rowgate.web.well_known import PROTECTED_RESOURCE, locate_document
 
@@ -73,6 +74,9 @@ def describe_problem(error: Exception, request_id: str, edge: Edge) -> tuple[int
         case NoSigningKey():
             status, code = 503, "temporarily_unavailable"
             description = "The server has no key yet to sign the token with."
+        case KeysUnavailable():
+            status, code = 503, "temporarily_unavailable"
+            description = "The host of the keys cannot be reached at the moment."
         case StoreError():
             status, code = 503, "temporarily_unavailable"
             description = "The server cannot write its state at the moment."

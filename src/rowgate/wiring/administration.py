@@ -16,6 +16,7 @@ from rowgate.service.admin.keys import KeyDesk
 from rowgate.service.admin.objects import ObjectDesk
 from rowgate.service.admin.policies import PolicyDesk
 from rowgate.service.admin.tokens import TokenDesk
+from rowgate.service.admin.workloads import WorkloadDesk
 from rowgate.store.master_key import create_master_key
 from rowgate.wiring.opening import make_audit_writer, make_recorder, open_source, open_store, read_key_policy
 
@@ -62,6 +63,7 @@ class Administration:
     keys: KeyDesk
     policies: PolicyDesk
     secrets: SecretDesk
+    workloads: WorkloadDesk
 
 
 @contextlib.contextmanager
@@ -80,7 +82,13 @@ def open_administration(settings: Settings, *, actor: str, clock: Clock = time.t
         keys = KeyDesk(desk, read_key_policy(settings))
         policies = PolicyDesk(desk, keys)
         yield Administration(
-            ApplicationDesk(desk, keys), ObjectDesk(desk), TokenDesk(desk), keys, policies, SecretDesk(desk)
+            ApplicationDesk(desk, keys),
+            ObjectDesk(desk),
+            TokenDesk(desk),
+            keys,
+            policies,
+            SecretDesk(desk),
+            WorkloadDesk(desk, [issuer.name for issuer in settings.trusted_issuers]),
         )
     finally:
         writer.close()

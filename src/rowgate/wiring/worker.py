@@ -17,6 +17,7 @@ from rowgate.config import Settings
 from rowgate.oauth.dpop import DpopPolicy
 from rowgate.oauth.mutual_tls import SELF_SIGNED_TLS_CLIENT_AUTH, TLS_CLIENT_AUTH
 from rowgate.oauth.tokens import TokenSealer
+from rowgate.oauth.workload import JWT_BEARER_GRANT
 from rowgate.ports import Clock, Entropy, RowSource
 from rowgate.rows.errors import RowsError
 from rowgate.service.admin.desk import Desk
@@ -54,7 +55,14 @@ from rowgate.web.secret_endpoint import list_secret_endpoints
 from rowgate.web.token_endpoint import ALLOW as TOKEN_ALLOW
 from rowgate.web.token_endpoint import TokenEndpoint, refuse_method
 from rowgate.web.well_known import AUTHORIZATION_SERVER, PROTECTED_RESOURCE, list_paths
-from rowgate.wiring.opening import make_audit_writer, open_reader, open_source, open_store, read_key_policy
+from rowgate.wiring.opening import (
+    make_audit_writer,
+    open_reader,
+    open_source,
+    open_store,
+    read_key_policy,
+)
+from rowgate.wiring.outside import open_outside
 
 _log = logging.getLogger("rowgate")
 
@@ -174,6 +182,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
     signing_keys = SigningKeys(state)
     issuer = settings.issuer
     writes = Writes(lambda: open_store(settings), follower, store_thread, clock=clock)
+    outside = open_outside(settings, state, clock=clock)
     clients = ClientAuthenticator(
         state,
         digest_key=state.keys.digest,
@@ -182,6 +191,8 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         throttle=FailureThrottle(),
         writes=writes,
         compatible_audiences=[issuer + path for path in TOKEN_PATHS] if settings.token_endpoint_as_audience else (),
+        remote_keys=outside.keys,
+        workloads=outside.workloads,
     )
     watch = ExpiryWatch(state, writes, audit=audit, clock=clock)
     mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=entropy)
@@ -242,6 +253,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             audit.record_soon(ServerEvent(at=clock(), action="stopped", version=__version__, process=os.getpid()))
             await keeper.stop()
             await watch.stop()
+            await outside.stop()
             await writes.stop()
             await follower.stop()
             await rows.close()
@@ -269,7 +281,11 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             ),
             "/healthz": (HealthEndpoint({}), _READ_ALLOW),
             "/readyz": (_check_readiness(source, follower, audit), _READ_ALLOW),
-            **_list_documents(issuer, GrantTypes(state), _list_tls_methods(settings)),
+            **_list_documents(
+                issuer,
+                GrantTypes(state, (JWT_BEARER_GRANT,) if settings.trusted_issuers else ()),
+                _list_tls_methods(settings),
+            ),
             JWKS_PATH: (jwks_endpoint, _READ_ALLOW),
         },
         (rows_endpoint, ROWS_ALLOW),

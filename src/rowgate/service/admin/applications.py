@@ -121,8 +121,8 @@ class ApplicationDesk:
         """
         if set(decide_policy(ORDINARY, policy).authentication_methods) <= SECRET_METHODS:
             raise AdminError(
-                f"without a secret it needs a key: --jwks FILE --auth-method {PRIVATE_KEY_JWT}; or a certificate: "
-                f"--certificate FILE --auth-method {SELF_SIGNED_TLS_CLIENT_AUTH}"
+                f"without a secret it needs a key: --jwks FILE or --jwks-uri URL, and --auth-method {PRIVATE_KEY_JWT}; "
+                f"or a certificate: --certificate FILE --auth-method {SELF_SIGNED_TLS_CLIENT_AUTH}"
             )
         return self._register(
             Application(

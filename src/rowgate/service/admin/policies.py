@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -20,6 +21,7 @@ from rowgate.service.admin.keys import KeyDesk
 
 METHODS = (CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, PRIVATE_KEY_JWT, TLS_CLIENT_AUTH, SELF_SIGNED_TLS_CLIENT_AUTH)
 SECRET_METHODS = frozenset({CLIENT_SECRET_BASIC, CLIENT_SECRET_POST})
+MAX_URL_LENGTH = 2048
 MOST_TOKENS_PER_MINUTE = 1_000_000
 _A_SET = 'a JWK Set is {"keys": [ … ]} with a public RSA key from 2048 bits, P-256, P-384 or Ed25519'
 
@@ -29,6 +31,7 @@ class PolicyChange(msgspec.Struct, frozen=True):
 
     authentication_methods: tuple[str, ...] | None = None  # RFC 7591 §2 token_endpoint_auth_method, some of METHODS
     jwks: str | None = None  # a JWK Set (RFC 7517 §5); empty: its keys are forgotten
+    jwks_uri: str | None = None  # where it stands, in place of that; empty: nowhere
     access_token_format: Literal["sealed", "jwt"] | None = None
     access_token_algorithm: SigningAlgorithm | None = None
     dpop_bound_tokens: bool | None = None
@@ -136,8 +139,12 @@ def decide_policy(policy: ClientPolicy, change: PolicyChange) -> ClientPolicy:
     asked: dict[str, Any] = {
         name: value for name in change.__struct_fields__ if (value := getattr(change, name)) is not None
     }
+    if change.jwks and change.jwks_uri:
+        raise AdminError("keys stand either here or at an address, not both (RFC 7591 §2): --jwks or --jwks-uri")
     if change.jwks:
-        asked["jwks"] = _read_jwks(change.jwks)
+        asked |= {"jwks": _read_jwks(change.jwks), "jwks_uri": ""}
+    if change.jwks_uri:
+        asked |= {"jwks": "", "jwks_uri": _read_jwks_uri(change.jwks_uri)}
     if change.tls_certificates:
         asked["tls_certificates"] = read_own_certificates(change.tls_certificates)
     if change.tls_subject:
@@ -156,8 +163,8 @@ def decide_policy(policy: ClientPolicy, change: PolicyChange) -> ClientPolicy:
 
 
 def _require_credentials(decided: ClientPolicy) -> None:
-    if PRIVATE_KEY_JWT in decided.authentication_methods and not decided.jwks:
-        raise AdminError(f"{PRIVATE_KEY_JWT} needs the application's public keys: --jwks FILE")
+    if PRIVATE_KEY_JWT in decided.authentication_methods and not (decided.jwks or decided.jwks_uri):
+        raise AdminError(f"{PRIVATE_KEY_JWT} needs the application's public keys: --jwks FILE or --jwks-uri URL")
     if TLS_CLIENT_AUTH in decided.authentication_methods and not decided.tls_subject:
         raise AdminError(f"{TLS_CLIENT_AUTH} needs the name in the application's certificate: --tls-subject-dn DN")
     if SELF_SIGNED_TLS_CLIENT_AUTH in decided.authentication_methods and not decided.tls_certificates:
@@ -214,6 +221,21 @@ def list_registered_keys(policy: ClientPolicy = ORDINARY) -> list[RegisteredKey]
         return []
     keys = parse_jwk_set(policy.jwks.encode()).keys
     return [RegisteredKey(key.kid or "", key.key.thumbprint(), tuple(sorted(key.algorithms))) for key in keys]
+
+
+def _read_jwks_uri(url: str) -> str:
+    parts = urlsplit(url)
+    if (
+        len(url) > MAX_URL_LENGTH
+        or not (url.isascii() and url.isprintable())
+        or " " in url
+        or parts.scheme != "https"
+        or not parts.hostname
+        or "@" in parts.netloc
+        or parts.fragment
+    ):
+        raise AdminError("the address of a key set is https://HOST/PATH, without credentials and fragment")
+    return url
 
 
 def _read_jwks(text: str) -> str:
