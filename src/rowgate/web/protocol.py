@@ -64,7 +64,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._gone_because = "client_went_away"
         self._refusal = (400, "The request is not valid HTTP.")
         self._idle_since: float | None = None  # between requests
-        self._whole_in_turn: WholeCycle | None = None  # at work, or waiting for the client to take an answer before it
+        self._in_turn: RequestResponseCycle | WholeCycle | None = None  # the oldest that may not be answered yet
+        self._is_over = False  # nothing more is read: what is due is answered, then the connection closes
         self._extensions: dict[str, Any] = {}
         handlers: WholeHandlers = self.app_state.get(WHOLE_HANDLERS, {})
         self._whole = {path.encode(): handler for path, handler in handlers.items()}
@@ -101,8 +102,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
         """The client takes something again."""
         super().resume_writing()
         self._paused_since = None
-        if self._whole_in_turn is not None:
-            self._whole_in_turn.hand_over()
+        if isinstance(self._in_turn, WholeCycle):
+            self._in_turn.hand_over()  # it may have waited for the client to take an answer before it
 
     def on_response_complete(self) -> None:
         """Let go of whoever worked for this request; the next one has its turn."""
@@ -112,20 +113,23 @@ class StrictHttpProtocol(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
+            if self._waiting_since is not None:
+                self._waiting_since = self.loop.time()  # what is left of the newest was not read while it waited
             self._start_asgi_task(*self.pipeline.pop())
         elif self._waiting_since is None:  # else the next request has begun
             self._idle_since = self.loop.time()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._in_turn = cycle
         if isinstance(cycle, WholeCycle):
-            self._whole_in_turn = cycle
             cycle.begin()
         else:
-            self._whole_in_turn = None
             super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
         """Parse; a head that does not end is bounded too."""
+        if self._is_over:
+            return
         self._idle_since = None
         if self._waiting_since is None:
             self._waiting_since = self.loop.time()
@@ -145,11 +149,22 @@ class StrictHttpProtocol(HttpToolsProtocol):
                 self._refusal = (431, "The request's headers are too large.")
                 self.send_400_response("")
 
-    def eof_received(self) -> None:
-        """Tell a client that ended its side in the middle of a request (RFC 9112 §8)."""
+    def eof_received(self) -> bool:  # type: ignore[override] # asyncio: True keeps the connection open for writing
+        """Tell a client that ended its side in the middle of a request (RFC 9112 §8).
+
+        One that only has nothing more to send still gets what is answered without a task. For rows its going away
+        must be seen at once, and looks the same.
+        """
         if self._head_bytes != 0:
             self._refusal = (400, "The request ended before it was whole.")
             self.send_400_response("")
+        last = self._find_last_due()
+        is_alone = last is not None and last is self._in_turn and isinstance(last, WholeCycle)
+        if not is_alone or self.transport.get_extra_info("ssl_object") is not None:
+            return False
+        assert last is not None, "internal error: nothing is due"
+        self._close_after(last)
+        return True
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -265,10 +280,9 @@ class StrictHttpProtocol(HttpToolsProtocol):
         """Refuse the connection's bytes and close it."""
         if self.transport.is_closing():
             return
-        if self._is_answering():
+        if (last := self._find_last_due()) is not None:
             # RFC 9112 §9.3.2: answers go out in the order of the requests. The whole ones before this get theirs.
-            self.cycle.keep_alive = False
-            self.flow.pause_reading()
+            self._close_after(last)
             return
         if isinstance(sys.exc_info()[1], httptools.HttpParserInvalidMethodError) and _METHOD.match(self._data):
             self._refusal = (501, "The method is not known.")  # RFC 9110 §9.1
@@ -323,15 +337,29 @@ class StrictHttpProtocol(HttpToolsProtocol):
         elif self._idle_since is not None:
             if now - self._idle_since > self.timeout_keep_alive:
                 self.transport.close()
-        elif self._waiting_since is None or self._is_answering():
+        elif self._waiting_since is None or self._find_last_due() is not None:
             pass  # nothing is due before the answer is out
         elif now - self._waiting_since > self._request_seconds:
             self._refusal = (408, "The request did not arrive in time.")
             self.send_400_response("")
 
-    def _is_answering(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle  # uvicorn declares it without the None it starts with
-        return cycle is not None and not cycle.response_complete and (cycle.response_started or not cycle.more_body)
+    def _find_last_due(self) -> RequestResponseCycle | WholeCycle | None:
+        """Give the last request whose answer must go out before anything else is said; None when there is none."""
+        for waiting, _ in self.pipeline:  # the newest comes first
+            if not waiting.more_body:
+                return waiting
+        at_work = self._in_turn
+        if at_work is None or at_work.response_complete:
+            return None
+        return at_work if at_work.response_started or not at_work.more_body else None
+
+    def _close_after(self, last: RequestResponseCycle | WholeCycle) -> None:
+        """Let the answers go out up to this one; what came after it is not read any more."""
+        self._is_over = True
+        last.keep_alive = False
+        while self.pipeline and self.pipeline[0][0] is not last:
+            self.pipeline.popleft()
+        self.flow.pause_reading()
 
     def _reset(self) -> None:
         """Drop the connection with what the kernel still holds for the client: it may not have that any more."""
