@@ -109,9 +109,13 @@ def test_stream_is_whole_whatever_was_sent_behind_its_request(
     assert ended["outcome"] == "complete"
 
 
-def test_client_that_has_nothing_more_to_send_gets_its_token(site: tuple[RunningServer, bytes, str]) -> None:
+@pytest.mark.parametrize("count", [1, 3])
+def test_client_that_has_nothing_more_to_send_gets_its_tokens(
+    site: tuple[RunningServer, bytes, str], count: int
+) -> None:
     server, good, _ = site
     with closing(socket.create_connection(("127.0.0.1", server.port), timeout=10)) as connection:
-        connection.sendall(good)
+        connection.sendall(good * count)
         connection.shutdown(socket.SHUT_WR)
-        assert receive(connection).startswith(b"HTTP/1.1 200")
+        answers = receive(connection)
+    assert answers.count(b"HTTP/1.1 200") == answers.count(b'"access_token"') == count

@@ -159,10 +159,12 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self._refusal = (400, "The request ended before it was whole.")
             self.send_400_response("")
         last = self._find_last_due()
-        is_alone = last is not None and last is self._in_turn and isinstance(last, WholeCycle)
-        if not is_alone or self.transport.get_extra_info("ssl_object") is not None:
+        if last is None or self.transport.get_extra_info("ssl_object") is not None:
             return False
-        assert last is not None, "internal error: nothing is due"
+        if not all(
+            isinstance(cycle, WholeCycle) for cycle in (self._in_turn, *(waiting for waiting, _ in self.pipeline))
+        ):
+            return False
         self._close_after(last)
         return True
 
