@@ -1,5 +1,6 @@
 """A server that asks for certificates, and applications that have some."""
 
+import itertools
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,10 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
+from rowgate.service.admin.policies import TermsChange
 from support.certificates import Authority, make_certificate, make_own_certificate, read_certificate_alone, trust
-from support.homes import add_without_secret, make_home
+from support.homes import add_application, add_without_secret, administer, make_home
 from support.servers import RunningServer, run_server, wait_until
 
+_NUMBERS = itertools.count()
 ROWS = "/api/v1/data/SA_ServiceAccounts/rows?limit=1"
 
 
@@ -24,6 +27,7 @@ class Site:
     folder: Path
     server_certificate: Path
     authority: Authority
+    marker: tuple[str, str]  # client id and secret of an application that shows how far the server is
 
     def connect(self, pem: Path | None = None) -> httpx.Client:
         """Give a client with that certificate and key."""
@@ -35,13 +39,17 @@ class Site:
     def add(self, name: str, **policy: Any) -> str:
         """Register an application; give its client id once the server knows it."""
         client_id = add_without_secret(self.server.settings, name, **policy)
-        with self.connect() as client:
-            wait_until(lambda: self._is_known(client, client_id))
+        self.wait_for_changes()
         return client_id
 
-    def _is_known(self, client: httpx.Client, client_id: str) -> bool:
-        assert client.post("/token", data=ask(client_id)).status_code == 401
-        return self.refusals()[-1] != "no_credentials"
+    def wait_for_changes(self) -> None:
+        """Return when the server knows what was changed until now: changes come in their order."""
+        seconds = 1000 + next(_NUMBERS)
+        with administer(self.server.settings) as desks:
+            desks.policies.set(self.marker[0], terms=TermsChange(access_lifetime_seconds=seconds))
+        with self.connect() as client:
+            form = {"grant_type": "client_credentials"}
+            wait_until(lambda: client.post("/token", data=form, auth=self.marker).json()["expires_in"] == seconds)
 
     def refusals(self) -> list[str]:
         """Give the reasons on record, oldest first."""
@@ -70,8 +78,9 @@ def site(sample_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         tls_client_certificates=True,
         tls_client_ca=str(authority.write(folder / "authority.pem")),
     )
+    marker = add_application(settings, "marker")
     with run_server(settings) as server:
-        yield Site(server, folder, cert, authority)
+        yield Site(server, folder, cert, authority, (marker.application.client_id, marker.client_secret))
 
 
 @pytest.fixture

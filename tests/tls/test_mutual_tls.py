@@ -50,6 +50,17 @@ def test_52_without_a_certificate_nobody_is_that_client(site: Site, own: tuple[P
         assert site.refusals()[-1] == reason
 
 
+@pytest.mark.number("P31", "RFC 6749 §5.2")
+def test_answer_does_not_tell_who_has_a_certificate(site: Site, own: tuple[Path, str]) -> None:
+    """An application that has one, one that has a secret, and nobody: byte for byte alike but for the request's id."""
+    for pem in (None, site.authority.issue(site.folder, "curious")):
+        with site.connect(pem) as client:
+            answers = [client.post("/token", data=ask(client_id)) for client_id in (own[1], site.marker[0], "nobody")]
+        told = [answer.text.replace(answer.headers["x-request-id"], "") for answer in answers]
+        assert {answer.status_code for answer in answers} == {401}
+        assert len(set(told)) == 1
+
+
 def test_bound_token_without_its_certificate_is_refused(site: Site, own: tuple[Path, str]) -> None:
     """RFC 8705 §3; a thief has the token, and perhaps a certificate of its own."""
     pem, client_id = own

@@ -30,12 +30,6 @@ _FAILED = "Client authentication failed."
 _KEPT = 1000  # registrations that were read
 
 
-def signs_in_over_tls(policy: ClientPolicy) -> bool:
-    """Tell whether an application may prove who it is by a certificate."""
-    methods = policy.authentication_methods
-    return TLS_CLIENT_AUTH in methods or SELF_SIGNED_TLS_CLIENT_AUTH in methods
-
-
 def has_other_authentication(parameters: TokenParameters, authorization: Sequence[bytes]) -> bool:
     """Tell whether the request says that it authenticates in another way than by its connection."""
     return bool(
@@ -54,17 +48,23 @@ def list_own_certificates(policy: ClientPolicy) -> tuple[bytes, ...]:
 
 
 def authenticate_by_certificate(
-    application: Application, certificate: ClientCertificate | None, now: float
+    application: Application | None, certificate: ClientCertificate | None, now: float
 ) -> Authenticated:
     """Give the client that a certificate proves; its tokens are bound to that certificate.
+
+    Whether there is such an application, and whether it has a certificate, the answer does not tell.
 
     Raises:
         InvalidClient: No certificate, or none that is registered for the application, or it is disabled.
 
     Source: RFC 8705 §2.1, §2.2, §3
     """
+    if certificate is None:
+        raise InvalidClient("The request carries no client certificate.", reason="no_certificate")
+    if application is None:
+        raise InvalidClient(_FAILED, reason="unknown_client")
     policy = application.policy
-    refusal: InvalidClient | None = None
+    refusal = InvalidClient(_FAILED, reason="method_not_registered")
     for method in (SELF_SIGNED_TLS_CLIENT_AUTH, TLS_CLIENT_AUTH):
         if method in policy.authentication_methods:
             try:
@@ -74,13 +74,10 @@ def authenticate_by_certificate(
             else:
                 break
     else:
-        assert refusal is not None, "internal error: an application without a certificate's method"
         raise refusal
-    assert certificate is not None, "internal error: no certificate was good"
     if not application.enabled:
         raise InvalidClient("The application is disabled.", reason="disabled_application")
-    thumbprint = certificate.thumbprint
-    return Authenticated(application, None, thumbprint, certificate_thumbprint=thumbprint)
+    return Authenticated(application, None, certificate.thumbprint, certificate_thumbprint=certificate.thumbprint)
 
 
 def bind_to_certificate(client: Authenticated, find_certificate: FindCertificate | None) -> Authenticated:

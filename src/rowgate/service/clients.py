@@ -27,7 +27,6 @@ from rowgate.service.certificates import (
     FindCertificate,
     authenticate_by_certificate,
     has_other_authentication,
-    signs_in_over_tls,
 )
 from rowgate.service.remote_keys import KeysForbidden, RemoteKeys
 from rowgate.service.state import LiveState
@@ -130,11 +129,14 @@ class ClientAuthenticator:
         Source: RFC 6749 §2.3, RFC 7521 §4.2, RFC 8705 §2; the order: PROTOCOL 5.0
         """
         now = self._clock()
-        if find_certificate is not None and (over_tls := self._find_tls_client(parameters, authorization)) is not None:
-            known = over_tls
-            return self._count(
-                known.client_id, source, now, lambda: authenticate_by_certificate(known, find_certificate(), now)
-            )
+        client_id = parameters.client_id
+        if (
+            find_certificate is not None
+            and client_id is not None
+            and not has_other_authentication(parameters, authorization)
+        ):
+            application, find = self._state.find_application(client_id), find_certificate
+            return self._count(client_id, source, now, lambda: authenticate_by_certificate(application, find(), now))
         if parameters.client_assertion is None and parameters.client_assertion_type is None:
             presented = parse_client_authentication(authorization, parameters)
             return self._count(presented.client_id, source, now, lambda: self._authenticate_secret(presented, now))
@@ -247,13 +249,6 @@ class ClientAuthenticator:
         assert application is not None, "internal error: an unknown client proved its secret"
         _require_method(application, presented.method, secret.key_id)
         return Authenticated(application, secret, secret.key_id)
-
-    def _find_tls_client(self, parameters: TokenParameters, authorization: Sequence[bytes]) -> Application | None:
-        """Give the application that proves itself by its certificate; None when the request does so in another way."""
-        if parameters.client_id is None or has_other_authentication(parameters, authorization):
-            return None
-        application = self._state.find_application(parameters.client_id)
-        return application if application is not None and signs_in_over_tls(application.policy) else None
 
     def _authenticate_assertion(self, presented: PresentedAssertion, now: float) -> Authenticated:
         client_id = presented.unverified_subject
