@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -241,8 +242,12 @@ def test_fault_is_told_by_nothing_but_its_request(world: World, monkeypatch: pyt
         raise RuntimeError("the reason, with a path /home/x and SELECT 1")
 
     token = world.post_token().json()["access_token"]
+    detail = {"type": "rowgate_object", "object": "SA_ServiceAccounts", "columns": ["Owner"]}
+    narrowed = f"{CC}&{urlencode({'authorization_details': json.dumps([detail])})}"  # its catalog is read in a thread
     parts: tuple[tuple[str, Callable[[], httpx.Response]], ...] = (
         ("rowgate.service.mint.TokenMint.make", world.post_token),
+        ("rowgate.engines.sqlite.SqliteSource.find_object", lambda: world.post_token(narrowed)),
+        ("rowgate.service.narrowing.narrow_details", lambda: world.post_token(narrowed)),
         ("rowgate.service.mint.TokenMint.open_access", lambda: get_rows(world, token)),
         ("rowgate.service.rows.plan_rows", lambda: get_rows(world, token)),
     )

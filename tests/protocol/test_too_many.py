@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from protocol.case import STD, numbered
-from protocol.keyed import CLIENT_CREDENTIALS, Keyed, register, within_a_second
+from protocol.keyed import CLIENT_CREDENTIALS, Keyed, register, register_with_key, within_a_second
 from protocol.world import World
 from rowgate.service.admin.policies import PolicyChange
 from rowgate.service.throttle import FREE_FAILURES, LONGEST_WAIT_SECONDS
@@ -53,6 +53,20 @@ def test_quota_is_held_and_filled_again(world: World) -> None:
     client.set(PolicyChange(tokens_per_minute=0))
     within_a_second(lambda: client.ask().status_code == 200)
     assert [client.ask().status_code for _ in range(10)] == [200] * 10
+
+
+@numbered("P119", "RFC 6585 §4")
+def test_replayed_assertion_takes_nothing_of_the_quota(world: World) -> None:
+    """Whoever has caught one cannot use up what its owner may get."""
+    client = register_with_key(world, "quota-with-a-key")
+    world.server.clock.freeze()
+    client.set(PolicyChange(tokens_per_minute=3))
+    within_a_second(lambda: client.ask().status_code == 429)
+    world.server.clock.advance(3600)
+    form = {**CLIENT_CREDENTIALS, **client.authenticate()}
+    assert client.post(form).status_code == 200
+    assert [client.post(form).status_code for _ in range(5)] == [401] * 5
+    assert [client.ask().status_code for _ in range(3)] == [200, 200, 429]
 
 
 @numbered("P119", "RFC 6585 §4")

@@ -48,7 +48,7 @@ class TokenIssued(Event, frozen=True, tag="token_issued"):
     expires_at: int
     workload: str = ""  # of a job: its platform, by the name in the settings, and the token's subject
     audience: tuple[str, ...] = ()  # the resources that it was asked for; none: every one
-    authorization_details: list[dict[str, Any]] = msgspec.field(default_factory=list)  # none: it is not narrowed
+    authorization_details: tuple[dict[str, Any], ...] = ()  # none: it is not narrowed
     subject_client_id: str = ""  # of an exchange: whose token it is, as the one that it was made of
     subject_token_id: str = ""  # that one
     actors: tuple[str, ...] = ()  # client ids of who acts for the subject, the last first

@@ -21,17 +21,16 @@ from rowgate.oauth.authorization_details import (
     read_details,
     render_details,
 )
-from rowgate.oauth.errors import InvalidAuthorizationDetails, OAuthError
+from rowgate.oauth.errors import InvalidAuthorizationDetails
 from rowgate.oauth.form import ExtensionParameters
 from rowgate.oauth.resource import narrow_audience, parse_resources
 from rowgate.ports import RowSource
-from rowgate.rows.errors import RowsError
 from rowgate.rows.model import ObjectDescription
 from rowgate.rows.plan import find_column
 from rowgate.service.mint import Granted
 from rowgate.service.state import LiveState
 
-Outcome: TypeAlias = Granted | OAuthError | RowsError
+Outcome: TypeAlias = Granted | Exception
 _Catalog: TypeAlias = Mapping[str, ObjectDescription | None]
 
 
@@ -52,8 +51,8 @@ class Narrowing:
         Args:
             granted: With the audience and the details of the refresh or subject token, if there is one.
             parameters: What the request asks for.
-            then: Given what is granted, the refusal, or why the catalog cannot be read. Called once, unless this
-                raises.
+            then: Given what is granted, the refusal (OAuthError), why the catalog cannot be read (RowsError), or what
+                else went wrong on the way. Called once, unless this raises.
 
         Raises:
             InvalidTarget: A resource that is none of ours, or that the original token is not for.
@@ -81,14 +80,14 @@ class Narrowing:
             then(_carry(granted, narrow_details(details, original)))
             return
 
-        def go_on(catalog: _Catalog | RowsError) -> None:
-            if isinstance(catalog, RowsError):
+        def go_on(catalog: _Catalog | Exception) -> None:
+            if isinstance(catalog, Exception):
                 then(catalog)
                 return
             try:
                 outcome: Outcome = _carry(granted, narrow_details(self._grant(number, requested, catalog), original))
-            except InvalidAuthorizationDetails as refusal:
-                outcome = refusal
+            except Exception as error:  # noqa: BLE001 - nobody above would answer the request
+                outcome = error
             then(outcome)
 
         self._read_catalog_then(names, go_on)
@@ -120,11 +119,11 @@ class Narrowing:
             actions=(READ,),  # nothing is run yet
         )
 
-    def _read_catalog_then(self, names: Collection[str], then: Callable[[_Catalog | RowsError], None]) -> None:
-        def read() -> _Catalog | RowsError:
+    def _read_catalog_then(self, names: Collection[str], then: Callable[[_Catalog | Exception], None]) -> None:
+        def read() -> _Catalog | Exception:
             try:
                 return {name: self._source.find_object(name) for name in names}
-            except RowsError as error:
+            except Exception as error:  # noqa: BLE001 - nobody above would answer the request
                 return error
 
         reading = asyncio.get_running_loop().run_in_executor(None, read)

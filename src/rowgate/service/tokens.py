@@ -1,7 +1,7 @@
 """Issues tokens and checks them: the text of `issue_token` is the order of the steps."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -227,28 +227,25 @@ class TokenService:
         self, client: Authenticated, proof: DpopProof | None, granted: Granted, asked: "_Asked"
     ) -> IssuedTokens | None:
         """Give the tokens; None when something must be used up first, after which the reply comes by itself."""
-        self._quota.take(client.application.number, client.application.policy.tokens_per_minute, asked.at)
         if client.must_be_noted or proof is not None or granted.rotates is not None:
             self._use_up_then_issue(client, proof, granted, asked)
             return None
+        self._take_quota(client, asked)
         return self._mint.make(granted)
+
+    def _take_quota(self, client: Authenticated, asked: "_Asked") -> None:
+        self._quota.take(client.application.number, client.application.policy.tokens_per_minute, asked.at)
 
     def _issue_narrowed(
         self, client: Authenticated, proof: DpopProof | None, outcome: Outcome, asked: "_Asked"
     ) -> None:
+        issued: IssuedTokens | Exception | None
         try:
-            if isinstance(outcome, (OAuthError, RowsError)):
-                self._refuse(outcome, asked)
-                return
-            try:
-                issued = self._issue(client, proof, outcome, asked)
-            except (OAuthError, StoreError) as refusal:
-                self._refuse(refusal, asked)
-                return
-            if issued is not None:
-                self._put_on_record(outcome, issued, asked)
+            issued = outcome if isinstance(outcome, Exception) else self._issue(client, proof, outcome, asked)
         except Exception as error:  # noqa: BLE001 - nobody above would answer the request
-            asked.reply(error)
+            issued = error
+        if issued is not None:
+            self._finish(outcome, issued, asked)
 
     def _decide(
         self, parameters: TokenParameters, client: Authenticated, proof: DpopProof | None, now: float
@@ -290,9 +287,17 @@ class TokenService:
     def _use_up_then_issue(
         self, client: Authenticated, proof: DpopProof | None, granted: Granted, asked: "_Asked"
     ) -> None:
-        """Spend the assertion and the proof and rotate for every worker, then go on; nothing was given before."""
+        """Spend the assertion and the proof and rotate for every worker, then go on; nothing was given before.
+
+        The quota comes in between: what was replayed takes nothing of it, and nothing is rotated for whom it is over.
+        """
 
         def rotate(refusal: OAuthError | StoreError | None) -> None:
+            try:
+                if refusal is None:
+                    self._take_quota(client, asked)
+            except OAuthError as over:
+                refusal = over
             if refusal is None and granted.rotates is not None:
                 longest = max(ACCESS_LIFETIME_SECONDS, granted.application.access_lifetime_seconds)
                 self._rotation.rotate_then(*granted.rotates, issue, longest_access_seconds=longest)
@@ -300,23 +305,37 @@ class TokenService:
                 issue(refusal)
 
         def issue(outcome: Successor | OAuthError | StoreError | None) -> None:
-            try:
-                if isinstance(outcome, (OAuthError, StoreError)):
-                    self._refuse(outcome, asked)
-                else:
-                    issued = self._mint.make(granted, outcome)
-                    if proof is not None and proof.renew_nonce:
-                        issued = msgspec.structs.replace(issued, dpop_nonce=self._proofs.renew_nonce(proof))
-                    self._put_on_record(granted, issued, asked)
-            except StoreError as error:
-                self._refuse(error, asked)
-            except Exception as error:  # noqa: BLE001 - nobody above would answer the request
-                asked.reply(error)
+            self._finish(granted, self._make(granted, outcome, proof), asked)
 
         if client.must_be_noted or proof is not None:
             self._clients.use_up(client, rotate, proof=proof)
         else:
             rotate(None)
+
+    def _make(
+        self, granted: Granted, outcome: Successor | OAuthError | StoreError | None, proof: DpopProof | None
+    ) -> IssuedTokens | Exception:
+        if isinstance(outcome, Exception):
+            return outcome
+        try:
+            issued = self._mint.make(granted, outcome)
+            if proof is not None and proof.renew_nonce:
+                issued = msgspec.structs.replace(issued, dpop_nonce=self._proofs.renew_nonce(proof))
+        except Exception as error:  # noqa: BLE001 - nobody above would answer the request
+            return error
+        return issued
+
+    def _finish(self, granted: Outcome, issued: IssuedTokens | Exception, asked: "_Asked") -> None:
+        """Answer, on record, from a callback: whatever happens, the client is told."""
+        try:
+            if isinstance(issued, (OAuthError, StoreError, RowsError)):
+                self._refuse(issued, asked)
+            elif isinstance(issued, Exception) or isinstance(granted, Exception):
+                asked.reply(issued)
+            else:
+                self._put_on_record(granted, issued, asked)
+        except Exception as error:  # noqa: BLE001 - nobody above would answer the request
+            asked.reply(error)
 
     def _put_on_record(self, granted: Granted, issued: IssuedTokens, asked: "_Asked") -> None:
         asking = granted.asking or granted.application
@@ -332,12 +351,7 @@ class TokenService:
             token_id=issued.access_token_id,
             family=issued.family,
             expires_at=granted.now + issued.expires_in,
-            audience=granted.audience,
-            authorization_details=msgspec.json.decode(granted.details) if granted.details else [],
-            subject_client_id=granted.application.client_id if granted.made_of else "",
-            subject_token_id=granted.made_of[0].hex() if granted.made_of else "",
-            actors=granted.actors,
-            workload=granted.workload,
+            **(_describe_extras(granted) if granted.has_extras else _NO_EXTRAS),
         )
         self._reply_on_record(event, issued, asked.reply)
 
@@ -352,6 +366,21 @@ class TokenService:
         self, event: Event, outcome: IssuedTokens | OAuthError | StoreError | RowsError, reply: Reply
     ) -> None:
         self._audit.record_then(event, lambda failure: reply(outcome if failure is None else failure))
+
+
+_NO_EXTRAS: dict[str, Any] = {}
+
+
+def _describe_extras(granted: Granted) -> dict[str, Any]:
+    """Give the members of the event that ordinary tokens leave out: to hold them against their defaults costs time."""
+    return {
+        "audience": granted.audience,
+        "authorization_details": tuple(msgspec.json.decode(granted.details)) if granted.details else (),
+        "subject_client_id": granted.application.client_id if granted.made_of else "",
+        "subject_token_id": granted.made_of[0].hex() if granted.made_of else "",
+        "actors": granted.actors,
+        "workload": granted.workload,
+    }
 
 
 class _Asked:
