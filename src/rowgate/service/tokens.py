@@ -1,12 +1,10 @@
 """Issues tokens and checks them: the text of `issue_token` is the order of the steps."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
 
 import msgspec
 
 from rowgate.access import Access
-from rowgate.audit.events import Event, TokenIssued
 from rowgate.oauth.bearer import decide_bearer, parse_presented_token
 from rowgate.oauth.client_auth import refuse_credential_in_query
 from rowgate.oauth.dpop import DpopProof, check_bound_key
@@ -31,10 +29,8 @@ from rowgate.oauth.token_exchange import TokenExchangeRequest
 from rowgate.oauth.tokens import TokenRecord, UnreadableToken
 from rowgate.oauth.workload import JWT_BEARER_GRANT
 from rowgate.ports import AuditSink, Clock, StoreError
-from rowgate.rows.errors import RowsError
 from rowgate.service.authenticated import Authenticated
 from rowgate.service.certificates import FindCertificate, bind_to_certificate, check_certificate
-from rowgate.service.client_requests import describe_refusal
 from rowgate.service.clients import ClientAuthenticator
 from rowgate.service.mint import Granted, TokenMint
 from rowgate.service.narrowing import Narrowing, Outcome
@@ -43,11 +39,8 @@ from rowgate.service.proofs import ProofChecker
 from rowgate.service.rotation import RefreshRotation, Successor
 from rowgate.service.state import LiveState
 from rowgate.service.throttle import TokenQuota
+from rowgate.service.token_answers import Asked, Reply, TokenAnswers
 from rowgate.service.token_exchange import TokenExchange
-
-ENDPOINT = "token"
-
-Reply: TypeAlias = Callable[[IssuedTokens | Exception], None]
 
 
 class TokenService:
@@ -76,7 +69,7 @@ class TokenService:
         self._narrowing = narrowing
         self._exchange = exchange
         self._issuer = issuer
-        self._audit = audit
+        self._answers = TokenAnswers(audit)
         self._clock = clock
         self._quota = TokenQuota()
 
@@ -118,7 +111,7 @@ class TokenService:
 
         Source: RFC 6749 §4.4, §5, §6; RFC 8693 §2; RFC 9449 §5; the order of the checks: PROTOCOL 5.0
         """
-        asked = _Asked(origin, self._clock(), reply)
+        asked = Asked(origin, self._clock(), reply)
         try:
             parameters = parse_token_parameters(content_type, body)
             asked.client_id = parameters.client_id or ""
@@ -159,10 +152,10 @@ class TokenService:
                 return
             issued = self._issue(client, proof, granted, asked)
         except (OAuthError, StoreError) as refusal:
-            self._refuse(refusal, asked)
+            self._answers.refuse(refusal, asked)
             return
         if issued is not None:
-            self._put_on_record(granted, issued, asked)
+            self._answers.tell(granted, issued, asked)
 
     def authorize(
         self,
@@ -224,7 +217,7 @@ class TokenService:
         return decide_bearer(token_id, record, application, resource=self._issuer, revoked=revoked, now=now)
 
     def _issue(
-        self, client: Authenticated, proof: DpopProof | None, granted: Granted, asked: "_Asked"
+        self, client: Authenticated, proof: DpopProof | None, granted: Granted, asked: Asked
     ) -> IssuedTokens | None:
         """Give the tokens; None when something must be used up first, after which the reply comes by itself."""
         if client.must_be_noted or proof is not None or granted.rotates is not None:
@@ -233,19 +226,17 @@ class TokenService:
         self._take_quota(client, asked)
         return self._mint.make(granted)
 
-    def _take_quota(self, client: Authenticated, asked: "_Asked") -> None:
+    def _take_quota(self, client: Authenticated, asked: Asked) -> None:
         self._quota.take(client.application.number, client.application.policy.tokens_per_minute, asked.at)
 
-    def _issue_narrowed(
-        self, client: Authenticated, proof: DpopProof | None, outcome: Outcome, asked: "_Asked"
-    ) -> None:
+    def _issue_narrowed(self, client: Authenticated, proof: DpopProof | None, outcome: Outcome, asked: Asked) -> None:
         issued: IssuedTokens | Exception | None
         try:
             issued = outcome if isinstance(outcome, Exception) else self._issue(client, proof, outcome, asked)
         except Exception as error:  # noqa: BLE001 - nobody above would answer the request
             issued = error
         if issued is not None:
-            self._finish(outcome, issued, asked)
+            self._answers.finish(outcome, issued, asked)
 
     def _decide(
         self, parameters: TokenParameters, client: Authenticated, proof: DpopProof | None, now: float
@@ -285,7 +276,7 @@ class TokenService:
         return token_id, record, scope
 
     def _use_up_then_issue(
-        self, client: Authenticated, proof: DpopProof | None, granted: Granted, asked: "_Asked"
+        self, client: Authenticated, proof: DpopProof | None, granted: Granted, asked: Asked
     ) -> None:
         """Spend the assertion and the proof and rotate for every worker, then go on; nothing was given before.
 
@@ -305,7 +296,7 @@ class TokenService:
                 issue(refusal)
 
         def issue(outcome: Successor | OAuthError | StoreError | None) -> None:
-            self._finish(granted, self._make(granted, outcome, proof), asked)
+            self._answers.finish(granted, self._make(granted, outcome, proof), asked)
 
         if client.must_be_noted or proof is not None:
             self._clients.use_up(client, rotate, proof=proof)
@@ -324,75 +315,6 @@ class TokenService:
         except Exception as error:  # noqa: BLE001 - nobody above would answer the request
             return error
         return issued
-
-    def _finish(self, granted: Outcome, issued: IssuedTokens | Exception, asked: "_Asked") -> None:
-        """Answer, on record, from a callback: whatever happens, the client is told."""
-        try:
-            if isinstance(issued, (OAuthError, StoreError, RowsError)):
-                self._refuse(issued, asked)
-            elif isinstance(issued, Exception) or isinstance(granted, Exception):
-                asked.reply(issued)
-            else:
-                self._put_on_record(granted, issued, asked)
-        except Exception as error:  # noqa: BLE001 - nobody above would answer the request
-            asked.reply(error)
-
-    def _put_on_record(self, granted: Granted, issued: IssuedTokens, asked: "_Asked") -> None:
-        asking = granted.asking or granted.application
-        event = TokenIssued(
-            at=asked.at,
-            request_id=asked.origin.request_id,
-            source=asked.origin.source,
-            client_id=asking.client_id,
-            application=asking.name,
-            key_id=granted.key_id,
-            grant_type=granted.grant_type,
-            scope=issued.scope,
-            token_id=issued.access_token_id,
-            family=issued.family,
-            expires_at=granted.now + issued.expires_in,
-            **(_describe_extras(granted) if granted.has_extras else _NO_EXTRAS),
-        )
-        self._reply_on_record(event, issued, asked.reply)
-
-    def _refuse(self, refusal: OAuthError | StoreError | RowsError, asked: "_Asked") -> None:
-        event = describe_refusal(refusal, asked.origin, endpoint=ENDPOINT, client_id=asked.client_id, now=asked.at)
-        if event is None:
-            asked.reply(refusal)
-        else:
-            self._reply_on_record(event, refusal, asked.reply)
-
-    def _reply_on_record(
-        self, event: Event, outcome: IssuedTokens | OAuthError | StoreError | RowsError, reply: Reply
-    ) -> None:
-        self._audit.record_then(event, lambda failure: reply(outcome if failure is None else failure))
-
-
-_NO_EXTRAS: dict[str, Any] = {}
-
-
-def _describe_extras(granted: Granted) -> dict[str, Any]:
-    """Give the members of the event that ordinary tokens leave out: to hold them against their defaults costs time."""
-    return {
-        "audience": granted.audience,
-        "authorization_details": tuple(msgspec.json.decode(granted.details)) if granted.details else (),
-        "subject_client_id": granted.application.client_id if granted.made_of else "",
-        "subject_token_id": granted.made_of[0].hex() if granted.made_of else "",
-        "actors": granted.actors,
-        "workload": granted.workload,
-    }
-
-
-class _Asked:
-    """A token request that is not yet answered."""
-
-    __slots__ = ("at", "client_id", "origin", "reply")
-
-    def __init__(self, origin: Origin, at: float, reply: Reply) -> None:
-        self.origin = origin
-        self.at = at
-        self.reply = reply
-        self.client_id = ""  # as presented
 
 
 def _grant(
