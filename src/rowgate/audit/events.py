@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-_SECRET = re.compile(r"(rgcs_|rgat_|rgrt_|rgen_)([A-Za-z0-9]{0,16})[A-Za-z0-9_-]*")
+_SECRET = re.compile(r"(rgcs_|rgat_|rgrt_|rgen_|rgit_|rgra_)([A-Za-z0-9]{0,16})[A-Za-z0-9_-]*")
 MAX_CLIENT_TEXT = 200
 
 
