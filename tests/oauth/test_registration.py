@@ -12,20 +12,16 @@ from oauth.laws import law
 from oauth.makers import make_application
 from oauth.test_lineage import make_secret
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
-from rowgate.oauth.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidRequest, OAuthError
-from rowgate.oauth.model import NEVER, ClientPolicy
-from rowgate.oauth.registration import (
+from rowgate.oauth.client_metadata import (
     METHODS,
     SECRET_METHODS,
     RequestedMetadata,
-    check_update,
-    decide_new_secret,
-    decide_policy,
-    decide_scope,
-    describe_client,
     parse_client_metadata,
     parse_client_update,
 )
+from rowgate.oauth.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidRequest, OAuthError
+from rowgate.oauth.model import NEVER, ClientPolicy
+from rowgate.oauth.registration import check_update, decide_new_secret, decide_policy, decide_scope, describe_client
 from rowgate.oauth.registration_tokens import (
     digest_initial_access_token,
     digest_registration_access_token,

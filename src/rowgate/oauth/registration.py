@@ -1,60 +1,18 @@
-"""Dynamic client registration: what a client may say of itself, and what becomes of it.
+"""Dynamic client registration: what becomes of a client, and what it is told (docs/choices.md).
 
-What this server chose (docs/choices.md):
-
-- Members are taken from a short list; all others are ignored (RFC 7591 §2), and the answer shows what was registered.
-- What would change nothing but mislead is refused: redirect URIs, response types, keys at an address, `none`.
-- An update never widens: what an administrator has narrowed since stays narrow, and a client with a key of its own
-  does not go back to a secret.
+Rule: an update never widens. What an administrator has narrowed since stays narrow, and a client with a key of its own
+does not go back to a secret.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
-from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
-from rowgate.oauth.client_auth import CLIENT_SECRET_BASIC, CLIENT_SECRET_POST
-from rowgate.oauth.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidScope
-from rowgate.oauth.json_body import parse_json_object
-from rowgate.oauth.jwk_set import UnusableJwkSet, parse_jwk_set
+from rowgate.oauth.client_metadata import CLIENT_CREDENTIALS, REFRESH_TOKEN, SECRET_METHODS, RequestedMetadata
+from rowgate.oauth.errors import InvalidClientMetadata, InvalidScope
 from rowgate.oauth.lineage import sooner
 from rowgate.oauth.model import NEVER, Application, ClientPolicy, Secret
 from rowgate.oauth.scope import narrow_scope, render_scope
-
-CLIENT_CREDENTIALS = "client_credentials"
-REFRESH_TOKEN = "refresh_token"  # noqa: S105 - a grant type
-SECRET_METHODS = frozenset({CLIENT_SECRET_BASIC, CLIENT_SECRET_POST})
-METHODS = (CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, PRIVATE_KEY_JWT)
-MAX_CLIENT_NAME_LENGTH = 100  # an application's name has room for a handle behind it
-# RFC 7592 §2.2: these MUST NOT be included in an update, for they are the server's
-_OF_THE_SERVER = (
-    "registration_access_token",
-    "registration_client_uri",
-    "client_secret_expires_at",
-    "client_id_issued_at",
-)
-
-
-class RequestedMetadata(msgspec.Struct, frozen=True):
-    """What a client wants to be registered with; well formed, nothing of it allowed yet."""
-
-    client_name: str  # empty: it has none
-    refresh_tokens: bool
-    authentication_method: str
-    jwks: str  # JSON text; empty: no keys
-    scope: str | None  # None: all that is allowed
-
-
-class RequestedUpdate(msgspec.Struct, frozen=True):
-    """What a client wants its registration to be from now on."""
-
-    metadata: RequestedMetadata
-    client_id: str
-    presented_secret: str | None
-
-    def __repr__(self) -> str:
-        return f"<update of {self.client_id!r}>"  # never the secret
 
 
 class ClientMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -73,42 +31,19 @@ class ClientMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
     jwks: msgspec.Raw | None = None
 
 
-def parse_client_metadata(content_type: bytes | None, body: bytes) -> RequestedMetadata:
-    """Give what a client wants to be registered with.
+class ClientInformation(ClientMetadata, frozen=True, kw_only=True, omit_defaults=True):
+    """What a client is told of its registration; a secret stands in it once and is kept nowhere.
 
-    >>> parse_client_metadata(b"application/json", b"{}").authentication_method
-    'client_secret_basic'
-    >>> parse_client_metadata(b"application/json", b'{"redirect_uris": ["https://a.example/"]}')
-    Traceback (most recent call last):
-    rowgate.oauth.errors.InvalidRedirectUri: No client is redirected to here.
-
-    Raises:
-        InvalidRequest: Another media type, no JSON object, a repeated member.
-        InvalidRedirectUri: There is one.
-        InvalidClientMetadata: A member that is malformed, unknown to this server or contradicts another.
-
-    Source: RFC 7591 §2, §2.1, §3.1, §3.2.2
+    Source: RFC 7591 §3.2.1, RFC 7592 §3
     """
-    return _read_metadata(parse_json_object(content_type, body))
 
+    registration_client_uri: str
+    registration_access_token: str
+    client_secret: str | None = None
+    client_secret_expires_at: int | None = None  # seconds since 1970; 0: never. There whenever it has a secret
 
-def parse_client_update(content_type: bytes | None, body: bytes) -> RequestedUpdate:
-    """Give what a client wants its registration to be: all of it, what is left out is no longer so.
-
-    Raises:
-        InvalidRequest: As `parse_client_metadata`, and so are the next two.
-        InvalidRedirectUri: There is one.
-        InvalidClientMetadata: Also without a client id, or with members that only the server sets.
-
-    Source: RFC 7592 §2.2
-    """
-    members = parse_json_object(content_type, body)
-    if any(name in members for name in _OF_THE_SERVER):
-        raise InvalidClientMetadata("The metadata has a member that only the server sets.", reason="server_member")
-    client_id = _read_text(members, "client_id")
-    if client_id is None:
-        raise InvalidClientMetadata("The client_id is missing.", reason="no_client_id")
-    return RequestedUpdate(_read_metadata(members), client_id, _read_text(members, "client_secret"))
+    def __repr__(self) -> str:
+        return f"<information of client {self.client_id}>"  # never the secret and the token
 
 
 def decide_scope(requested: RequestedMetadata, allowed: tuple[str, ...]) -> tuple[str, ...]:
@@ -197,6 +132,30 @@ def describe_client(application: Application) -> ClientMetadata:
     )
 
 
+def inform_client(
+    application: Application,
+    *,
+    registration_client_uri: str,
+    registration_access_token: str,
+    client_secret: str | None = None,
+    now: float,
+) -> ClientInformation:
+    """Give what a client is told: its metadata, how it manages them, and a secret if it was just made."""
+    metadata = describe_client(application)
+    expires_at = None
+    if metadata.token_endpoint_auth_method in SECRET_METHODS:
+        ends = [secret.expires_at for secret in list_good_secrets(application, now)]
+        if ends:
+            expires_at = NEVER if NEVER in ends else max(ends)
+    return ClientInformation(
+        **msgspec.structs.asdict(metadata),
+        registration_client_uri=registration_client_uri,
+        registration_access_token=registration_access_token,
+        client_secret=client_secret,
+        client_secret_expires_at=expires_at,
+    )
+
+
 def name_application(client_name: str, client_id: str) -> str:
     """Give the name that administrators know an application by, when what the client calls itself is taken or empty.
 
@@ -209,69 +168,3 @@ def name_application(client_name: str, client_id: str) -> str:
 def _find_end(policy: ClientPolicy, began_at: int, now: float) -> int:
     ends_at = int(now) + policy.renewed_secret_seconds if policy.renewed_secret_seconds else NEVER
     return sooner(ends_at, began_at + policy.lineage_seconds if policy.lineage_seconds else NEVER)
-
-
-def _read_metadata(members: dict[str, Any]) -> RequestedMetadata:
-    if members.get("redirect_uris"):
-        raise InvalidRedirectUri("No client is redirected to here.", reason="redirect_uris")
-    if members.get("response_types"):
-        # RFC 7591 §2.1: client_credentials goes with no response type
-        raise InvalidClientMetadata("There are no response types here.", reason="response_types")
-    if members.get("jwks_uri") is not None:
-        raise InvalidClientMetadata("Send the keys as jwks, not their address.", reason="jwks_uri")
-    method = _read_text(members, "token_endpoint_auth_method") or CLIENT_SECRET_BASIC  # RFC 7591 §2
-    if method not in METHODS:
-        raise InvalidClientMetadata("The token_endpoint_auth_method is not supported.", reason="unknown_method")
-    jwks = _read_jwks(members)
-    if method == PRIVATE_KEY_JWT and not jwks:
-        raise InvalidClientMetadata("The method needs the public keys as jwks.", reason="no_jwks")
-    grant_types = _read_grant_types(members)
-    return RequestedMetadata(
-        client_name=_read_name(members),
-        refresh_tokens=REFRESH_TOKEN in grant_types,
-        authentication_method=method,
-        jwks=jwks,
-        scope=_read_text(members, "scope"),
-    )
-
-
-def _read_text(members: dict[str, Any], name: str) -> str | None:
-    value = members.get(name)
-    if value is not None and not isinstance(value, str):
-        raise InvalidClientMetadata("A member of the metadata must be a string.", reason="not_a_string")
-    return value
-
-
-def _read_name(members: dict[str, Any]) -> str:
-    name = (_read_text(members, "client_name") or "").strip()
-    # printable, so that it cannot pretend in a terminal or a log to be more than a name
-    if len(name) > MAX_CLIENT_NAME_LENGTH or not name.isprintable():
-        raise InvalidClientMetadata("The client_name is too long or not printable.", reason="unfit_client_name")
-    return name
-
-
-def _read_grant_types(members: dict[str, Any]) -> Sequence[str]:
-    found = members.get("grant_types")
-    if found is None:
-        return (CLIENT_CREDENTIALS,)  # RFC 7591 §2 has authorization_code here, which this server has not
-    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-        raise InvalidClientMetadata("The grant_types are no list of strings.", reason="malformed_grant_types")
-    if not set(found) <= {CLIENT_CREDENTIALS, REFRESH_TOKEN} or CLIENT_CREDENTIALS not in found:
-        raise InvalidClientMetadata(
-            "The grant_types are client_credentials, and refresh_token with it.", reason="unknown_grant_types"
-        )
-    return found
-
-
-def _read_jwks(members: dict[str, Any]) -> str:
-    jwks = members.get("jwks")
-    if jwks is None:
-        return ""
-    try:
-        encoded = msgspec.json.encode(jwks)
-        parse_jwk_set(encoded)
-    except UnusableJwkSet as error:
-        raise InvalidClientMetadata("The jwks cannot be used.", reason=error.reason) from None
-    except (ValueError, RecursionError):  # half a character, or too deep
-        raise InvalidClientMetadata("The jwks cannot be used.", reason="jwks_malformed") from None
-    return encoded.decode()
