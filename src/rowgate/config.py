@@ -65,6 +65,9 @@ class Settings:
     token_endpoint_as_audience: bool = _setting(
         False, "take client assertions that are made out to the token endpoint, as old clients make them"
     )
+    client_registration: bool = _setting(
+        False, "let clients register themselves with a token of `rowgate registration token` (RFC 7591)"
+    )
     dpop_nonce_required: bool = _setting(False, "DPoP proofs must carry a nonce of this server (RFC 9449 §8)")
     max_token_body_bytes: int = _setting(65_536, "largest body of a token request", least=1024)  # 64 KiB
     max_rows_body_bytes: int = _setting(1_048_576, "largest body of a rows request", least=1024)  # 1 MiB

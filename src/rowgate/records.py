@@ -40,6 +40,19 @@ class Enrolment:
 
 
 @dataclass(frozen=True, slots=True)
+class InitialToken:
+    """An initial access token that is still known, without its value."""
+
+    digest: bytes = field(repr=False)  # 32 bytes: keyed SHA-256 of the token
+    handle: str
+    scope: tuple[str, ...]  # the most that a client may register with it
+    objects: tuple[str, ...]  # what the client may read from the start, as the database spells it
+    expires_at: int  # seconds since 1970
+    used_at: int = 0  # 0: not yet
+    client_id: str = ""  # who registered with it
+
+
+@dataclass(frozen=True, slots=True)
 class Grants:
     """An application and the names of the objects it may read."""
 

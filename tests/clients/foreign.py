@@ -16,7 +16,9 @@ GRANTS = frozenset({"client_credentials", "refresh", "rows"})
 SIGNING = frozenset({"private_key_jwt", "dpop"})  # which a command of GRANTS asks for by its keys
 CLIENTS = {
     "openid-client": GRANTS | SIGNING | {"metadata", "exchange", "introspect", "revoke"},
-    "oauth4webapi": GRANTS | SIGNING | {"metadata", "exchange", "introspect", "revoke", "check_token", "signed"},
+    "oauth4webapi": GRANTS
+    | SIGNING
+    | {"metadata", "exchange", "introspect", "revoke", "check_token", "signed", "register"},
     "simple-oauth2": GRANTS,
     "golang.org/x/oauth2": GRANTS,
 }

@@ -19,7 +19,12 @@ YEARS_10 = 10 * 365 * 86_400
 @pytest.fixture(scope="module")
 def world(sample_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A server, an application with a secret, and one with a key; in the end nothing secret is on record."""
-    home = make_home(tmp_path_factory.mktemp("fuzz") / "home", sample_database, max_rows_body_bytes=65_536)
+    home = make_home(
+        tmp_path_factory.mktemp("fuzz") / "home",
+        sample_database,
+        max_rows_body_bytes=65_536,
+        client_registration=True,
+    )
     key = ClientKey("ES256")
     with run_server(home) as server:
         expires_at = int(server.clock()) + YEARS_10

@@ -16,6 +16,7 @@ from fuzz.strategies import changed, forms, header_values, json_texts, json_valu
 from fuzz.wire import FORM, MARK, VIEW, Answer, Headers, World, judge
 from rowgate.oauth.token_exchange import ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE
 from support.client_keys import ASSERTION_TYPE
+from support.homes import administer
 
 _IS_LONG = settings.get_current_profile_name() == "fuzz"
 _SHARE = settings() if _IS_LONG else settings(max_examples=25, derandomize=True, database=None)
@@ -24,6 +25,7 @@ fuzzed = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
+_JSON = (b"content-type", b"application/json")
 _FORM: Headers = [(b"content-type", FORM)]
 _ROWS = f"/api/v1/data/{VIEW}/rows".encode()
 _GRANTS = ("client_credentials", "refresh_token", TOKEN_EXCHANGE)
@@ -222,6 +224,45 @@ def test_bodies_of_renewal_by_strangers(world: World, data: st.DataObject) -> No
     _go_on(world)
     answer = world.send(b"POST", b"/api/v1/secret", _FORM, data.draw(forms(good)))
     assert answer.status in (400, 401, 415, 429)
+
+
+@pytest.fixture(scope="module")
+def registration(world: World) -> tuple[bytes, str]:
+    """A client that has registered itself: the target of its registration, and its registration access token."""
+    with administer(world.server.settings, world.server.clock) as desks:
+        made = desks.registrations.add_token((), scope="read", lifetime_seconds=60)
+    headers: Headers = [(b"authorization", f"Bearer {made.initial_access_token}".encode()), _JSON]
+    answer = world.send(b"POST", b"/register", headers, b'{"client_name": "fuzzed"}')
+    assert answer.status == 201, answer
+    told = answer.members
+    for token in (made.initial_access_token, told["client_secret"], told["registration_access_token"]):
+        world.keep(token)
+    return f"/api/v1/register?client_id={told['client_id']}".encode(), told["registration_access_token"]
+
+
+@fuzzed
+@given(data=st.data())
+def test_client_metadata(world: World, registration: tuple[bytes, str], data: st.DataObject) -> None:
+    """An update for another client: everything is read, and nothing may be answered but no."""
+    members = {
+        "client_id": "another",
+        "client_secret": "rgcs_k1x2y3z4_A",
+        "client_name": "a name",
+        "grant_types": ["client_credentials", "refresh_token"],
+        "response_types": [],
+        "redirect_uris": [],
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": {"keys": [world.key.public]},
+        "scope": "read",
+    }
+    target, token = registration
+    _go_on(world)
+    body = data.draw(json_texts(st.one_of(changed(members), json_values(*members))))
+    headers: Headers = [(b"authorization", f"Bearer {token}".encode()), _JSON]
+    assert world.send(b"PUT", target, headers, body).status == 400
+    presented = data.draw(header_values(nearly(f"Bearer {token}", "Bearer rgit_k1x2y3z4_" + "A" * 43)))
+    method = data.draw(st.sampled_from([b"POST", b"PUT"]))
+    world.send(method, target, [(b"authorization", presented), _JSON], body)
 
 
 def test_what_is_edited_was_good(world: World) -> None:

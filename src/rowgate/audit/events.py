@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-_SECRET = re.compile(r"(rgcs_|rgat_|rgrt_|rgen_)([A-Za-z0-9]{0,16})[A-Za-z0-9_-]*")
+_SECRET = re.compile(r"(rgcs_|rgat_|rgrt_|rgen_|rgit_|rgra_)([A-Za-z0-9]{0,16})[A-Za-z0-9_-]*")
 MAX_CLIENT_TEXT = 200
 
 
@@ -61,7 +61,7 @@ class TokenRefused(Event, frozen=True, tag="token_refused"):
     reason: str
     client_id: str = ""  # as presented: not proved
     key_id: str = ""
-    endpoint: str = "token"  # token, introspect, revoke, secret, enrol
+    endpoint: str = "token"  # token, introspect, revoke, secret, enrol, register
 
 
 class TokenRevoked(Event, frozen=True, tag="token_revoked"):
@@ -126,6 +126,33 @@ class EnrolmentReplayed(Event, frozen=True, tag="enrolment_replayed"):
     client_id: str
     application: str
     redeemed_at: int  # when it was redeemed
+
+
+class ClientRegistered(Event, frozen=True, tag="client_registered"):
+    """A client registered itself with an initial access token: there is a new application."""
+
+    client_id: str
+    application: str
+    initial_token: str  # the handle of the token
+    authentication_method: str
+    scope: str
+    grant_types: tuple[str, ...]
+    objects: tuple[str, ...] = ()  # what it may read, by the initial access token
+    client_name: str = ""  # what it calls itself
+    jwks: tuple[str, ...] = ()  # the thumbprints of its keys (RFC 7638)
+    key_id: str = ""  # of its secret
+    expires_at: int = 0  # of its secret; 0: never, or it has none
+
+
+class RegistrationManaged(Event, frozen=True, tag="registration_managed"):
+    """A client that registered itself looked at its registration, changed or ended it."""
+
+    client_id: str
+    application: str
+    action: str  # read, update, delete
+    changed: dict[str, Any] = msgspec.field(default_factory=dict)  # the new values
+    key_id: str = ""  # of the secret that it was given
+    expires_at: int = 0  # of that secret; 0: never, or none was made
 
 
 class SecretsExpiring(Event, frozen=True, tag="secrets_expiring"):
@@ -207,6 +234,8 @@ EVENT_TYPES = (
     LineageFrozen,
     EnrolmentRedeemed,
     EnrolmentReplayed,
+    ClientRegistered,
+    RegistrationManaged,
     SecretsExpiring,
     RowsOpened,
     RowsEnded,

@@ -19,6 +19,7 @@ COMMANDS = {
     "app": "rowgate.cli.applications:app",
     "secret": "rowgate.cli.secrets:secret",
     "enrol": "rowgate.cli.enrolments:enrol",
+    "registration": "rowgate.cli.registrations:registration",
     "object": "rowgate.cli.objects:object_",
     "token": "rowgate.cli.tokens:token",
     "key": "rowgate.cli.keys:key",

@@ -3,19 +3,17 @@
 Rule: whatever is refused here leaves the code good; `service.enrolments` says what becomes of the code.
 """
 
-import json
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.errors import InvalidClientMetadata, InvalidRequest
+from rowgate.oauth.json_body import parse_json_object
 from rowgate.oauth.jwk_set import UnusableJwkSet, parse_jwk_set
 from rowgate.oauth.model import ClientPolicy
 
 MAX_CODE_LENGTH = 128  # a code has 48
-_JSON_TYPES = (b"application/json", b"")
 
 
 class Redemption(msgspec.Struct, frozen=True):
@@ -45,16 +43,12 @@ def parse_redemption(content_type: bytes | None, body: bytes, query: bytes) -> R
     names = {unquote_to_bytes(part.partition(b"=")[0]).strip().lower() for part in query.split(b"&")}
     if b"code" in names:
         raise InvalidRequest("A credential stands in the URL.", reason="code_in_url")
-    if (content_type or b"").split(b";", 1)[0].strip().lower() not in _JSON_TYPES:
-        raise InvalidRequest("The media type is not supported. Send application/json.", reason="media_type")
+    members = parse_json_object(content_type, body)
     try:
-        members = json.loads(body.decode("utf-8"), object_pairs_hook=_collect)
-        jwks = members.get("jwks") if isinstance(members, dict) else None
+        jwks = members.get("jwks")
         encoded = None if jwks is None else msgspec.json.encode(jwks)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # half a character, or too deep
         raise InvalidRequest("The body is not a JSON object.", reason="unreadable_body") from None
-    if not isinstance(members, dict):
-        raise InvalidRequest("The body is not a JSON object.", reason="unreadable_body")
     code = members.get("code")
     if code is None or code == "":
         raise InvalidRequest("The code is missing.", reason="no_code")
@@ -87,10 +81,3 @@ def register_keys(policy: ClientPolicy, unverified_jwks: bytes) -> ClientPolicy:
     if PRIVATE_KEY_JWT not in methods:
         methods = (*methods, PRIVATE_KEY_JWT)
     return msgspec.structs.replace(policy, jwks=together.decode(), jwks_uri="", authentication_methods=methods)
-
-
-def _collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise InvalidRequest("A member is included more than once.", reason="duplicate_parameter")
-    return members

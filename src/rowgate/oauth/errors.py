@@ -10,6 +10,7 @@ OAuthError
 ├── InvalidTarget           invalid_target           RFC 8707 §2, RFC 8693 §2.2.2
 ├── InvalidAuthorizationDetails  invalid_authorization_details  RFC 9396 §5
 ├── InvalidClientMetadata   invalid_client_metadata  RFC 7591 §3.2.2
+├── InvalidRedirectUri      invalid_redirect_uri     RFC 7591 §3.2.2
 ├── UnsupportedTokenType    unsupported_token_type   RFC 7009 §2.2.1
 ├── TooManyRequests         slow_down                RFC 6585 §4
 ├── DpopRefusal             what a proof of possession may lack
@@ -111,6 +112,13 @@ class InvalidClientMetadata(OAuthError):
     """A member of the client's metadata cannot be read or contradicts another."""
 
     code = "invalid_client_metadata"
+    status = 400
+
+
+class InvalidRedirectUri(OAuthError):
+    """A client is to be registered with addresses that nothing here would ever redirect to."""
+
+    code = "invalid_redirect_uri"
     status = 400
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from rowgate.oauth.kept_registration import KeptRegistration
 from rowgate.oauth.workload_rules import KeptWorkloadRule
 
 DEFAULT_SCOPE = "read"
@@ -45,6 +46,7 @@ class ClientPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     workloads: tuple[KeptWorkloadRule, ...] = ()  # jobs of platforms that are the application; any one rule serves
     jwks_uri: str = ""  # where the client's public keys stand, in place of jwks (RFC 7591 §2)
     exchanged_token_seconds: int = 0  # how long what it gets in exchange lives at most; 0: no further limit
+    registration: KeptRegistration | None = None  # it registered itself, and manages that (RFC 7592)
 
 
 ORDINARY = ClientPolicy()

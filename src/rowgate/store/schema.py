@@ -117,6 +117,18 @@ enrolments = Table(  # one-time codes that are not yet redeemed
     Column("redeemed_at", BigInteger, nullable=False),
 )
 
+initial_access_tokens = Table(  # with which clients register themselves, used or not
+    "initial_access_tokens",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("handle", Text, nullable=False, unique=True),
+    Column("scope", Text, nullable=False),
+    Column("objects", Text, nullable=False),  # names, as a JSON array
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger, nullable=False),
+    Column("client_id", Text, nullable=False),  # who registered with it
+)
+
 signing_keys = Table(
     "signing_keys",
     metadata,

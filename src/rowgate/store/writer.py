@@ -12,6 +12,7 @@ from rowgate.oauth.model import NEVER, Application, ClientPolicy, RefreshFamily,
 from rowgate.ports import NameTaken, UnknownName
 from rowgate.records import Enrolment, ObjectSettings, Revocation
 from rowgate.store import loading
+from rowgate.store.initial_tokens import SqlInitialTokenWriter
 from rowgate.store.schema import (
     aliases,
     applications,
@@ -41,6 +42,11 @@ class SqlWriter:
     def keys(self) -> SqlKeyWriter:
         """See `ports.StoreWriter`."""
         return SqlKeyWriter(self._connection, self._master_key, changed=self._changed)
+
+    @property
+    def initial_tokens(self) -> SqlInitialTokenWriter:
+        """See `ports.StoreWriter`."""
+        return SqlInitialTokenWriter(self._connection)
 
     def find_application(self, name_or_client_id: str) -> tuple[Application, tuple[str, ...]] | None:
         """See `ports.StoreWriter`."""

@@ -1,19 +1,23 @@
 """Reads the requests that clients make about tokens and about their own credentials."""
 
+from collections.abc import Collection
+
 from rowgate.service.client_requests import ClientRequest
 from rowgate.web.exchange import Exchange
 from rowgate.web.problems import HttpProblem
 
 
-async def read_client_request(exchange: Exchange, *, max_body_bytes: int, allow: bytes) -> ClientRequest:
-    """Give a POST as it came, whole.
+async def read_client_request(
+    exchange: Exchange, *, max_body_bytes: int, allow: bytes, methods: Collection[str] = ("POST",)
+) -> ClientRequest:
+    """Give a request as it came, whole.
 
     Raises:
         HttpProblem: Another method (405), or a content encoding (415).
         BodyTooLarge: The body is.
     """
-    if exchange.method != "POST":
-        raise HttpProblem(405, "invalid_request", "Only POST is answered here.", [(b"allow", allow)])
+    if exchange.method not in methods:
+        raise HttpProblem(405, "invalid_request", f"Only {', '.join(methods)} is answered here.", [(b"allow", allow)])
     body = await exchange.read_body(max_body_bytes)
     if exchange.content_encoding not in (b"", b"identity"):
         raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")

@@ -18,6 +18,7 @@ INTROSPECTION_PATH = "/api/v1/introspect"
 REVOCATION_PATH = "/api/v1/revoke"
 SECRET_PATH = "/api/v1/secret"  # noqa: S105 - an address
 ENROLMENT_PATH = "/api/v1/enrol"
+REGISTRATION_PATH = "/api/v1/register"
 _HEADERS: Headers = [(b"content-type", b"application/json"), (b"cache-control", b"public, max-age=300")]
 
 
@@ -36,7 +37,7 @@ class DocumentEndpoint:
 
 
 def describe_authorization_server(
-    issuer: str, grant_types: Sequence[str], tls_methods: Sequence[str] = ()
+    issuer: str, grant_types: Sequence[str], tls_methods: Sequence[str] = (), *, registers_clients: bool = False
 ) -> dict[str, object]:
     """Give the authorization server's metadata.
 
@@ -44,6 +45,7 @@ def describe_authorization_server(
         issuer: Our identifier.
         grant_types: Those that are on.
         tls_methods: The methods by which clients prove who they are with a certificate, where they may have one.
+        registers_clients: Whether clients may register themselves (RFC 7591).
 
     Source: RFC 8414 §2, RFC 9396 §10, RFC 9449 §5.1; response_types_supported is required there, so it is there, empty
     (PROTOCOL 113)
@@ -76,6 +78,7 @@ def describe_authorization_server(
         # ours; RFC 8414 §2 lets additional members be there, and clients MUST ignore those that they do not know
         "rowgate_secret_endpoint": issuer + SECRET_PATH,
         "rowgate_enrolment_endpoint": issuer + ENROLMENT_PATH,
+        **({"registration_endpoint": issuer + REGISTRATION_PATH} if registers_clients else {}),
     }
 
 

@@ -15,6 +15,7 @@ from rowgate.service.admin.enrolments import SecretDesk
 from rowgate.service.admin.keys import KeyDesk
 from rowgate.service.admin.objects import ObjectDesk
 from rowgate.service.admin.policies import PolicyDesk
+from rowgate.service.admin.registrations import RegistrationDesk
 from rowgate.service.admin.tokens import TokenDesk
 from rowgate.service.admin.workloads import WorkloadDesk
 from rowgate.store.master_key import create_master_key
@@ -64,6 +65,7 @@ class Administration:
     policies: PolicyDesk
     secrets: SecretDesk
     workloads: WorkloadDesk
+    registrations: RegistrationDesk
 
 
 @contextlib.contextmanager
@@ -89,6 +91,7 @@ def open_administration(settings: Settings, *, actor: str, clock: Clock = time.t
             policies,
             SecretDesk(desk),
             WorkloadDesk(desk, [issuer.name for issuer in settings.trusted_issuers]),
+            RegistrationDesk(desk),
         )
     finally:
         writer.close()

@@ -125,11 +125,16 @@ def _trust_registered(state: LiveState, follower: Follower, certificates: Client
 
 
 def _list_documents(
-    issuer: str, grant_types: GrantTypes, tls_methods: Sequence[str]
+    issuer: str, grant_types: GrantTypes, tls_methods: Sequence[str], *, registers_clients: bool
 ) -> dict[str, tuple[Endpoint, bytes]]:
     """Give the documents about this server by the paths at which they are found."""
     described: tuple[tuple[str, Callable[[], dict[str, object]]], ...] = (
-        (AUTHORIZATION_SERVER, lambda: metadata.describe_authorization_server(issuer, grant_types(), tls_methods)),
+        (
+            AUTHORIZATION_SERVER,
+            lambda: metadata.describe_authorization_server(
+                issuer, grant_types(), tls_methods, registers_clients=registers_clients
+            ),
+        ),
         (PROTECTED_RESOURCE, lambda: metadata.describe_protected_resource(issuer)),
     )
     return {
@@ -137,6 +142,31 @@ def _list_documents(
         for document, describe in described
         for path in list_paths(document, issuer)
     }
+
+
+def _list_registration_endpoints(
+    settings: Settings,
+    state: LiveState,
+    writes: Writes,
+    audit: SegmentSink,
+    *,
+    clock: Clock,
+    entropy: Entropy,
+) -> dict[str, tuple[Endpoint, bytes]]:
+    if not settings.client_registration:
+        return {}
+    # loaded where it is on
+    from rowgate.web.registration_endpoint import list_registration_endpoints  # noqa: PLC0415
+
+    return list_registration_endpoints(
+        state,
+        writes,
+        audit,
+        clock=clock,
+        entropy=entropy,
+        issuer=settings.issuer,
+        max_body_bytes=settings.max_token_body_bytes,
+    )
 
 
 def _list_tls_methods(settings: Settings) -> tuple[str, ...]:
@@ -285,7 +315,9 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
                 issuer,
                 GrantTypes(state, (JWT_BEARER_GRANT,) if settings.trusted_issuers else ()),
                 _list_tls_methods(settings),
+                registers_clients=settings.client_registration,
             ),
+            **_list_registration_endpoints(settings, state, writes, audit, clock=clock, entropy=entropy),
             JWKS_PATH: (jwks_endpoint, _READ_ALLOW),
         },
         (rows_endpoint, ROWS_ALLOW),

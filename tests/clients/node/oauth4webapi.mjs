@@ -103,6 +103,14 @@ await converse({
     await orRefusal(oauth.processRevocationResponse(answer));
     return true;
   },
+  // RFC 7591 with an initial access token.
+  register: async (command) => {
+    const server = await discover(command);
+    const answer = await oauth.dynamicClientRegistrationRequest(server, command.metadata, {
+      initialAccessToken: command.initial_access_token,
+    });
+    return orRefusal(oauth.processDynamicClientRegistrationResponse(answer));
+  },
   rows: async (command) => {
     const url = new URL(command.rows_url);
     const read = (client, options) =>

@@ -7,6 +7,7 @@ from typing import Protocol, TypeAlias
 
 from rowgate.audit.events import Event
 from rowgate.oauth.model import Application, ClientPolicy, RefreshFamily, Secret
+from rowgate.ports.registrations import InitialTokenWriter
 from rowgate.records import Changes, Enrolment, KeptSigningKey, KeyMaterial, ObjectSettings, Revocation, StateSnapshot
 from rowgate.rows.model import Dialect, ObjectDescription, ObjectListing, Statement, Value
 
@@ -152,6 +153,10 @@ class StoreWriter(Protocol):
     @property
     def keys(self) -> KeyWriter:
         """The keys, in the same transaction."""
+
+    @property
+    def initial_tokens(self) -> InitialTokenWriter:
+        """The initial access tokens, in the same transaction."""
 
     def find_application(self, name_or_client_id: str) -> tuple[Application, tuple[str, ...]] | None:
         """Give the application and the names of its granted objects, or None."""

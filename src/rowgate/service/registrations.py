@@ -1,0 +1,198 @@
+"""Registers clients that hold an initial access token.
+
+The token is worth as much as a secret while it lives: kept as a digest, good for a short time and once, and who
+guesses is slowed down by address. What is refused for its metadata leaves it good.
+"""
+
+import dataclasses
+
+import msgspec
+
+from rowgate.audit.events import ClientRegistered
+from rowgate.oauth.client_metadata import SECRET_METHODS, RequestedMetadata, parse_client_metadata
+from rowgate.oauth.errors import InvalidToken, OAuthError
+from rowgate.oauth.kept_registration import KeptRegistration
+from rowgate.oauth.lineage import render_handle
+from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, REFRESH_LIFETIME_SECONDS, Application, ClientPolicy
+from rowgate.oauth.registration import (
+    ClientInformation,
+    decide_policy,
+    decide_scope,
+    describe_client,
+    name_application,
+)
+from rowgate.oauth.registration_tokens import (
+    TOKEN_RANDOM_BYTES,
+    digest_initial_access_token,
+    digest_registration_access_token,
+    find_initial_handle,
+    render_registration_access_token,
+)
+from rowgate.ports import NameTaken, StoreError, StoreWriter
+from rowgate.records import InitialToken
+from rowgate.service.admin.policies import list_registered_keys
+from rowgate.service.client_requests import ClientRequest
+from rowgate.service.origin import Origin
+from rowgate.service.registration_tools import REFUSED, FreshSecret, RegistrationTools, read_token
+
+CLIENT_ID_RANDOM_BYTES = 20
+_GUESSER = "registration"  # all guesses of one address count together: an initial access token names no client
+
+
+class _Fresh(msgspec.Struct, frozen=True):
+    """The randomness of a new client: drawn before the transaction, which may run twice."""
+
+    client_id: str
+    secret: FreshSecret
+    registration_access_token: str
+
+    def __repr__(self) -> str:
+        return f"<fresh client {self.client_id}>"
+
+
+class _Registered(msgspec.Struct, frozen=True):
+    application: Application
+    initial_token: InitialToken
+
+
+class RegistrationService:
+    """Makes applications of clients that ask for it with a good token."""
+
+    def __init__(self, tools: RegistrationTools) -> None:
+        """Take what the steps need."""
+        self._tools = tools
+
+    async def register(self, request: ClientRequest) -> ClientInformation:
+        """Give a new client what it is, when that is durable and on record.
+
+        1. An address that has guessed too often waits.
+        2. Read the token and the metadata; the token is judged first.
+        3. Decide and write, in one transaction.
+        4. Put it on record; no secret leaves before that.
+
+        Raises:
+            OAuthError: InvalidToken for every token that does not count; InvalidClientMetadata, InvalidRedirectUri or
+                InvalidRequest, which leave the token good; MissingToken, TooManyRequests. Each is on record.
+            AuditUnavailable: Nothing can be put on record; if the token was good it is spent.
+            StoreError: The state cannot be written.
+
+        Source: RFC 7591 §3
+        """
+        tools, origin = self._tools, request.origin
+        now = tools.clock()
+        presented = ""
+        try:
+            tools.throttle.check(_GUESSER, origin.source, now)
+            presented = read_token(request)
+            fresh = _Fresh(
+                render_handle(tools.entropy(CLIENT_ID_RANDOM_BYTES)),
+                tools.draw_secret(),
+                render_registration_access_token(tools.entropy(TOKEN_RANDOM_BYTES)),
+            )
+            registered = await self._decide_and_write(presented, _parse(request), fresh, now)
+            if isinstance(registered, OAuthError):
+                raise registered
+        except (OAuthError, StoreError) as refusal:
+            if isinstance(refusal, InvalidToken):
+                refusal.key_id = find_initial_handle(presented)
+            await tools.refuse(refusal, origin, client_id="", counted_as=_GUESSER, now=now)
+            raise
+        await tools.audit.record(_tell(registered, origin, now))
+        return tools.inform(
+            registered.application,
+            fresh.registration_access_token,
+            now,
+            client_secret=fresh.secret.value if registered.application.secrets else None,
+        )
+
+    async def _decide_and_write(
+        self, presented: str, requested: RequestedMetadata | OAuthError, fresh: _Fresh, now: float
+    ) -> _Registered | OAuthError:
+        digest = digest_initial_access_token(self._tools.digest_key, presented)
+
+        def work(change: StoreWriter) -> _Registered | OAuthError:
+            token = change.initial_tokens.find(digest)
+            if token is None:
+                return InvalidToken(REFUSED, reason="unknown_initial_token")
+            if token.used_at:
+                return InvalidToken(REFUSED, reason="used_initial_token")
+            if now >= token.expires_at:
+                return InvalidToken(REFUSED, reason="expired_initial_token")
+            if isinstance(requested, OAuthError):
+                return requested
+            try:
+                scope = decide_scope(requested, token.scope)
+            except OAuthError as refusal:
+                return refusal  # as a value: others share the transaction, and nothing of this one was written
+            application = _add(change, self._draft(requested, scope, fresh, int(now)), requested.client_name)
+            change.grant(application.number, token.objects)
+            change.initial_tokens.use(digest, used_at=int(now), client_id=application.client_id)
+            return _Registered(application, token)
+
+        return await self._tools.writes.write(work)
+
+    def _draft(self, requested: RequestedMetadata, scope: tuple[str, ...], fresh: _Fresh, now: int) -> Application:
+        tools = self._tools
+        digest = digest_registration_access_token(tools.digest_key, fresh.client_id, fresh.registration_access_token)
+        kept = KeptRegistration(digest.hex(), requested.client_name)
+        policy = decide_policy(requested, ClientPolicy(registration=kept))
+        has_secret = requested.authentication_method in SECRET_METHODS
+        expires_at = now + policy.renewed_secret_seconds
+        secret = tools.make_secret(fresh.secret, fresh.client_id, now, expires_at=expires_at)
+        return Application(
+            number=0,
+            client_id=fresh.client_id,
+            name=name_application(requested.client_name, fresh.client_id),
+            enabled=True,
+            epoch=0,
+            scope=scope,
+            refresh_tokens=requested.refresh_tokens,
+            access_lifetime_seconds=ACCESS_LIFETIME_SECONDS,
+            refresh_lifetime_seconds=REFRESH_LIFETIME_SECONDS,
+            created_at=now,
+            secrets=(secret,) if has_secret else (),
+            policy=policy,
+        )
+
+
+def _parse(request: ClientRequest) -> RequestedMetadata | OAuthError:
+    """Give the metadata, or why they are refused: nobody without a good token is to learn that."""
+    try:
+        return parse_client_metadata(request.content_type, request.body)
+    except OAuthError as refusal:
+        return refusal
+
+
+def _add(change: StoreWriter, draft: Application, client_name: str) -> Application:
+    """Keep the application under the name that the client calls itself if that is free.
+
+    The client is not told which it was: it is not to find out what others are called.
+    """
+    if client_name:
+        try:
+            return change.add_application(dataclasses.replace(draft, name=client_name))
+        except NameTaken:  # nothing was written
+            pass
+    return change.add_application(draft)
+
+
+def _tell(registered: _Registered, origin: Origin, now: float) -> ClientRegistered:
+    application, token = registered.application, registered.initial_token
+    metadata = describe_client(application)
+    secret = next(iter(application.secrets), None)
+    return ClientRegistered(
+        at=now,
+        request_id=origin.request_id,
+        source=origin.source,
+        client_id=application.client_id,
+        application=application.name,
+        initial_token=token.handle,
+        authentication_method=metadata.token_endpoint_auth_method,
+        scope=metadata.scope,
+        grant_types=metadata.grant_types,
+        objects=token.objects,
+        client_name=metadata.client_name or "",
+        jwks=tuple(key.thumbprint for key in list_registered_keys(application.policy)),
+        key_id="" if secret is None else secret.key_id,
+        expires_at=0 if secret is None else secret.expires_at,
+    )
