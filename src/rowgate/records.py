@@ -2,7 +2,18 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from rowgate.oauth.model import Application
+
+
+class ObjectDetails(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is kept of an object as JSON: members may be added with defaults, never renamed."""
+
+    key: tuple[str, ...] = ()  # columns that tell all rows apart and are never NULL; empty: what the database says
+
+
+NO_DETAILS = ObjectDetails()
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +25,7 @@ class ObjectSettings:
     block_reason: str = ""
     aliases: tuple[str, ...] = ()
     run_key: str = ""  # the run-key column; empty: found by its name (O-25)
+    details: ObjectDetails = NO_DETAILS
 
 
 # A revocation is kept for so long after the last token of it has ended: while a machine's clock is hours ahead nothing

@@ -135,11 +135,11 @@ def test_error_statuses_are_documented() -> None:
 
 def test_parameters_and_functions_are_documented() -> None:
     """The page of HTTP names every parameter, function and format."""
-    from rowgate.rows.model import Format, Function  # noqa: PLC0415 - only here
+    from rowgate.rows.model import Aggregation, Counting, Format, Function  # noqa: PLC0415 - only here
     from rowgate.rows.request import PARAMETERS  # noqa: PLC0415
 
     text = (CHECKOUT / "docs/reference/http.md").read_text("utf-8")
-    for name in (*PARAMETERS, *Function, *Format):
+    for name in (*PARAMETERS, *Function, *Format, *Aggregation, *Counting):
         assert f"`{name}`" in text, name
 
 

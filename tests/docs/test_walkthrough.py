@@ -1,6 +1,7 @@
 """The README and the tutorial are walked as a reader would: their lines, in their order, against a real server."""
 
 import ast
+import json
 import os
 import re
 import sqlite3
@@ -117,9 +118,9 @@ def credentials(server: RunningServer) -> dict[str, str]:
     return {"URL": server.url, "ID": made.application.client_id, "SECRET": made.client_secret}
 
 
-def run_snippet(credentials: dict[str, str], folder: Path, wanted: str) -> str:
+def run_snippet(credentials: dict[str, str], folder: Path, wanted: str, page: str = "docs/how-to/clients.md") -> str:
     """Run the one Python block of the page that has this in it, and give what it prints."""
-    text = (CHECKOUT / "docs/how-to/clients.md").read_text("utf-8")
+    text = (CHECKOUT / page).read_text("utf-8")
     found = [block for language, block in _FENCE.findall(text) if language == "python" and wanted in block]
     assert len(found) == 1
     program = folder / "program.py"
@@ -173,3 +174,18 @@ def test_lines_of_curl_make_a_csv_file(credentials: dict[str, str], tmp_path: Pa
     said = reader.paste(block)
     assert said.startswith('"UserId",')
     assert len(said.splitlines()) == 2
+
+
+def test_snippets_of_pages_read_them(credentials: dict[str, str], tmp_path: Path, server: RunningServer) -> None:
+    """All rows by the links; the second page by the header."""
+    page = "docs/how-to/read-page-by-page.md"
+    (expected,) = count_rows(server, "SA_SharePoint_Permissions")
+    assert run_snippet(credentials, tmp_path, "answer.links", page) == f"{expected} rows\n"
+    reader = Reader(tmp_path)
+    token = fetch_token(server.url, credentials["ID"], credentials["SECRET"])["access_token"]
+    reader.environment |= credentials | {"TOKEN": token}
+    ((_, block),) = find_blocks(page, "With curl", "A POST sends")
+    reader.paste(block)
+    assert [row["PermissionId"] for row in json.loads((tmp_path / "page.json").read_text("utf-8"))] == list(
+        range(101, 201)
+    )

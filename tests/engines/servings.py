@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from rowgate.engines import sqlite
-from rowgate.ports import RowSource
+from rowgate.ports.rows import RowSource
 from rowgate.rows.model import Statement
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from engines.servings import Serving
-from rowgate.ports import RowBlocks
+from rowgate.ports.rows import RowBlocks
 from rowgate.rows.errors import (
     EngineFailure,
     EngineUnavailable,

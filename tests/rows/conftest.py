@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from datasets.flights import flights_database
+from rows.cases import USERS
 from rows.harness import Reader, open_reader
 from rows.tables import make_block_tables, make_names, make_types
 
@@ -16,7 +17,7 @@ from rows.tables import make_block_tables, make_names, make_types
 def sample(sample_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """The sample database; `users` is an alias."""
     home = tmp_path_factory.mktemp("sample-rows") / "home"
-    with open_reader(sample_database, home, aliases={"users": "SA_ADInventory_UsersView"}) as reader:
+    with open_reader(sample_database, home, aliases={"users": USERS}, keys={USERS: ("UserId",)}) as reader:
         yield reader
 
 

@@ -101,11 +101,20 @@ def read_from(settings: Settings, database: Path) -> Iterator[Reader]:
 
 
 @contextmanager
-def open_reader(database: Path, home: Path, *, aliases: dict[str, str] | None = None, **flags: Any) -> Iterator[Reader]:
-    """Serve a database in a new home; `aliases` are second names for objects (O-24)."""
+def open_reader(
+    database: Path,
+    home: Path,
+    *,
+    aliases: dict[str, str] | None = None,
+    keys: dict[str, tuple[str, ...]] | None = None,
+    **flags: Any,
+) -> Iterator[Reader]:
+    """Serve a database in a new home; `aliases` are second names for objects (O-24), `keys` tell their rows apart."""
     settings = make_home(home, database, **flags)
     with administer(settings) as desks:
         for alias, name in (aliases or {}).items():
             desks.objects.add_alias(name, alias)
+        for name, columns in (keys or {}).items():
+            desks.objects.set_key(name, columns)
     with read_from(settings, database) as reader:
         yield reader

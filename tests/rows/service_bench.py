@@ -14,8 +14,10 @@ from rowgate.records import Grants, ObjectSettings, StateSnapshot
 from rowgate.rows.errors import StatementCancelled
 from rowgate.rows.model import Column, Family, Format, ObjectDescription, RowsRequest, Statement, Value
 from rowgate.rows.sql import SQLITE
+from rowgate.service.cursors import Cursors
 from rowgate.service.origin import Origin
-from rowgate.service.rows import Reading, ReadLimits, RowsService
+from rowgate.service.reading import Reading
+from rowgate.service.rows import ReadLimits, RowsService
 from rowgate.service.state import LiveState
 
 NUMBER = 7
@@ -131,6 +133,7 @@ class Bench:
                 max_reads=max_reads, max_reads_per_application=max_reads, queue_seconds=0.05, statement_seconds=5
             ),
             conceal_objects=conceal_objects,
+            cursors=Cursors(bytes(32)),
         )
         self.when_gone: Callable[[str], None] = lambda _reason: None
 

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from rowgate.engines.sqlite import SqliteSource
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.fold import fold
-from rowgate.rows.model import Column, Family, Function, ObjectDescription, Statement
+from rowgate.rows.model import Aggregation, Column, Family, Function, ObjectDescription, Statement, Value
+from rowgate.rows.paging import go_on_after
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
-from rowgate.rows.sql import SQLITE, render_select
+from rowgate.rows.sql import SQLITE, render_count, render_select
 from rows.harness import Reader, refusal
 from rows.tables import HOSTILE, quoted
 from support.homes import add_application
@@ -36,8 +37,9 @@ _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 _WORDS = (
     r"SELECT|FROM|WHERE|AND|OR|NOT|IN|IS|NULL|ORDER|BY|DESC|LIMIT|OFFSET|COLLATE|NOCASE|BINARY|CASE|WHEN|THEN|ELSE|END"
     r"|CAST|AS|BLOB|typeof|max|instr|lower|substr|rowgate_fold|'text'|-?\d{1,3}"
+    r"|DISTINCT|GROUP|NULLS|FIRST|LAST|count|sum|avg|min|'integer'|'real'"
 )
-_SKELETON = re.compile(rf"(?:\s|[(),=<>?]|\b(?:{_WORDS})\b|-\d{{1,3}}|'text')*")
+_SKELETON = re.compile(rf"(?:\s|[(),=<>?*]|\b(?:{_WORDS})\b|-\d{{1,3}}|'text'|'integer'|'real')*")
 
 
 def check_text(statement: Statement, allowed: set[str]) -> None:
@@ -63,6 +65,7 @@ objects = st.builds(
     names,
     kind=st.just("table"),
     columns=st.lists(columns, min_size=1, max_size=4, unique_by=lambda column: column.name).map(tuple),
+    row_key=st.lists(columns, max_size=1).map(tuple),
 )
 
 
@@ -74,11 +77,16 @@ def asked(draw: st.DrawFn) -> tuple[ObjectDescription, dict[str, Any]]:
         name |= names
     value = attacks | st.lists(attacks, max_size=3)
     comparing = [f for f in Function if f not in (Function.BETWEEN, Function.IS_NULL, Function.IS_NOT_NULL)]
-    one = st.fixed_dictionaries({"column": name, "function": st.sampled_from(comparing), "value": value})
-    order = st.fixed_dictionaries({"column": name, "direction": st.sampled_from(["asc", "desc"])})
+    one = st.fixed_dictionaries(
+        {"column": name, "function": st.sampled_from(comparing), "value": value, "matchCase": st.booleans()}
+    )
+    tree = one | st.lists(one, min_size=1, max_size=2).map(lambda items: {"or": [{"not": {"and": items}}]})
+    nulls = st.sampled_from(["first", "last"])
+    order = st.fixed_dictionaries({"column": name, "direction": st.sampled_from(["asc", "desc"]), "nulls": nulls})
+    computed = st.fixed_dictionaries({"function": st.sampled_from(Aggregation), "column": name, "as": attacks})
     body = draw(
         st.fixed_dictionaries(
-            {"filters": st.lists(one, max_size=3)},
+            {"filters": st.lists(tree, max_size=3)},
             optional={
                 "columns": st.lists(name, min_size=1, max_size=3),
                 "groupby": st.lists(name, max_size=2),
@@ -86,6 +94,9 @@ def asked(draw: st.DrawFn) -> tuple[ObjectDescription, dict[str, Any]]:
                 "limit": st.integers(0, 2**63 - 1),
                 "offset": st.integers(0, 2**63 - 1),
                 "jobRuntimeKey": attacks,
+                "aggregates": st.lists(computed, max_size=2),
+                "distinct": st.booleans(),
+                "cursor": st.just(""),
             },
         )
     )
@@ -101,7 +112,14 @@ def test_only_names_of_the_catalog_reach_the_text(made: tuple[ObjectDescription,
             plan = plan_rows(parse_rows_body(msgspec.json.encode(body)), described, run_key=run_key)
         except InvalidParameter:
             continue
-        check_text(render_select(plan, SQLITE), {described.name, *(column.name for column in described.columns)})
+        known = {described.name, *(column.name for column in (*described.columns, *described.row_key))}
+        plans = [plan]
+        if plan.page is not None:
+            place: list[Value] = [body.get("jobRuntimeKey", "'; --")] * len(plan.page.noted)
+            plans += [p for p in (go_on_after(plan, place), go_on_after(plan, [None] * len(place))) if p]
+        for found in plans:
+            check_text(render_select(found, SQLITE), known)
+            check_text(render_count(found, SQLITE), known)
 
 
 @pytest.fixture(scope="module")

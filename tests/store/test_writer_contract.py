@@ -6,7 +6,7 @@ import pytest
 
 from rowgate.oauth.model import Application
 from rowgate.ports import NameTaken, Store, StoreWriter, UnknownName
-from rowgate.records import ObjectSettings, Revocation
+from rowgate.records import ObjectDetails, ObjectSettings, Revocation
 from store.conftest import Place, make_application, make_secret
 
 NOBODY = 4_000_000
@@ -148,7 +148,9 @@ def test_a_key_id_names_one_secret(store: Store) -> None:
 
 
 def test_object_settings_are_kept_replaced_and_found(store: Store) -> None:
-    wanted = ObjectSettings("T", blocked=True, block_reason="why", aliases=("a", "b"), run_key="Run")
+    wanted = ObjectSettings(
+        "T", blocked=True, block_reason="why", aliases=("a", "b"), run_key="Run", details=ObjectDetails(("Id", "Day"))
+    )
     with store.changing() as change:
         change.set_object_settings(wanted)
         change.set_object_settings(ObjectSettings("A", aliases=("c",)))

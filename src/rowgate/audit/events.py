@@ -181,6 +181,10 @@ class RowsOpened(Event, frozen=True, tag="rows_opened"):
     offset: int = 0
     format: str = "json"
     actors: tuple[str, ...] = ()  # client ids of who acts for the application, the last first
+    aggregates: tuple[str, ...] = ()
+    distinct: bool = False
+    page: str = ""  # first, next: pages by cursor
+    count: str = ""  # estimated, exact: how many match was told too
 
 
 class RowsEnded(Event, frozen=True, tag="rows_ended"):

@@ -1,12 +1,11 @@
 """`rowgate object`: the tables and views of the served database."""
 
-import dataclasses
-
 import click
 
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
 from rowgate.cli.terminal import print_json, print_table, say
 from rowgate.rows.plan import find_run_key
+from rowgate.service.admin.objects import tell_settings
 
 
 @click.group("object")
@@ -22,7 +21,7 @@ def list_(home: str | None, as_json: bool) -> None:
     with administration(home) as desk:
         found = desk.objects.list_all()
     if as_json:
-        print_json([{"name": o.name, "kind": o.kind, **_without_name(settings)} for o, settings in found])
+        print_json([{"name": o.name, "kind": o.kind, **tell_settings(settings)} for o, settings in found])
         return
     print_table(
         ("name", "kind", "blocked", "aliases", "run key"),
@@ -40,18 +39,14 @@ def show(name: str, home: str | None, as_json: bool) -> None:
         described, settings = desk.objects.describe(name)
     columns = [{"name": c.name, "type": c.declared_type, "compares_as": c.family.value} for c in described.columns]
     if as_json:
-        print_json({"name": described.name, "kind": described.kind, **_without_name(settings), "columns": columns})
+        print_json({"name": described.name, "kind": described.kind, **tell_settings(settings), "columns": columns})
         return
     click.echo(f"{described.name} ({described.kind}{', blocked' if settings.blocked else ''})")
     if key := find_run_key(described, settings.run_key):
         click.echo(f"runs are kept apart by {key.name}; the latest is read unless jobRuntimeKey says otherwise")
+    if settings.details.key:
+        click.echo(f"rows are told apart by {', '.join(settings.details.key)}")
     print_table(("column", "type", "compares as"), [tuple(column.values()) for column in columns])
-
-
-def _without_name(settings: object) -> dict[str, object]:
-    found = dataclasses.asdict(settings)  # type: ignore[call-overload]
-    del found["name"]
-    return dict(found)
 
 
 @object_.command()
@@ -96,3 +91,18 @@ def run_key(name: str, column: str, home: str | None) -> None:
     with administration(home) as desk:
         changed = desk.objects.set_run_key(name, column)
     say(f"{changed.name} keeps runs apart by {changed.run_key or 'the column named JobRunTimeKey, if any'}.")
+
+
+@object_.command()
+@click.argument("name")
+@click.argument("columns", metavar="[COLUMN]...", nargs=-1)
+@HOME_OPTION
+def key(name: str, columns: tuple[str, ...], home: str | None) -> None:
+    """Say which columns together tell all rows apart, so that a view can be read by cursor; none: forget that.
+
+    The rows are looked at: no two may be alike in them, and none of them may be NULL.
+    """
+    with administration(home) as desk:
+        changed = desk.objects.set_key(name, columns)
+    told = ", ".join(changed.details.key)
+    say(f"{changed.name} tells rows apart by {told or 'what the database says of itself'}.")

@@ -6,6 +6,7 @@ Rule: no connection here can write, attach, change a pragma or load an extension
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ from rowgate.engines.sqlite_catalog import describe, list_catalog
 from rowgate.rows.errors import (
     EngineFailure,
     EngineUnavailable,
+    InvalidParameter,
     NotReadOnly,
     RowsError,
     StatementCancelled,
     StatementTimeout,
 )
 from rowgate.rows.fold import fold
-from rowgate.rows.model import ObjectDescription, ObjectListing, Statement, Value
+from rowgate.rows.model import Dialect, ObjectDescription, ObjectListing, Plan, Statement, Value
 from rowgate.rows.sql import SQLITE
 
 Authorizer = Callable[[int, str | None, str | None, str | None, str | None], int]
@@ -34,14 +36,17 @@ BATCH_ROWS = 100  # between looks at the weight
 BUSY_MILLISECONDS = 5000
 CATALOG_SECONDS = 1.0  # how long a look at the catalog counts
 _STEPS_BETWEEN_LOOKS = 20_000  # virtual machine steps, about a millisecond, between looks at deadline and cancel
+_FEW_ROWS = 128  # fetched in one call
 _CACHED_DESCRIPTIONS = 20_000
 _IDLE_CONNECTIONS = 16
 
 _REPAIRED = "CASE typeof({0}) WHEN 'text' THEN rowgate_text(CAST({0} AS BLOB)) ELSE {0} END"
 # Pragmas that only tell: the full-text index asks for the first, the catalog for the others.
 _DATA_PRAGMAS = frozenset({"data_version"})
-_CATALOG_PRAGMAS = frozenset({"schema_version", "table_list", "table_xinfo"})
-_WITH_ARGUMENT = frozenset({"table_list", "table_xinfo"})  # which names a table; other pragmas are set by it
+_CATALOG_PRAGMAS = frozenset({"schema_version", "table_list", "table_xinfo", "index_list"})
+_WITH_ARGUMENT = frozenset(
+    {"table_list", "table_xinfo", "index_list"}
+)  # which names a table; other pragmas are set by it
 _READING = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE})
 _FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
 
@@ -90,7 +95,7 @@ class SqliteRows:
         self._connection = connection
         self._cursor: apsw.Cursor | None = None
         self._statement = statement
-        self._few = statement.most_rows is not None and statement.most_rows <= BATCH_ROWS
+        self._few = statement.most_rows is not None and statement.most_rows <= _FEW_ROWS
         self._given = 0  # rows
         self._seconds_left = seconds
         self._deadline = 0.0
@@ -184,6 +189,10 @@ def translate_error(error: Exception) -> RowsError:
         error, (apsw.BusyError, apsw.LockedError, apsw.CantOpenError, apsw.IOError, apsw.NotADBError, apsw.FullError)
     ):
         return EngineUnavailable("The database cannot be read at the moment.", detail=_tell(error))
+    if str(error) == "integer overflow":  # what sum() says
+        return InvalidParameter(
+            "A sum is beyond 64 bits.", field="aggregates", expected="avg, or filters that leave fewer rows"
+        )
     return EngineFailure("The database could not answer.", detail=_tell(error))
 
 
@@ -195,7 +204,6 @@ class SqliteSource:
     """See `ports.RowSource`. Safe for use from several threads."""
 
     name = "SQLite"
-    dialect = SQLITE
 
     def __init__(self, path: Path) -> None:
         """Take the path; nothing is opened yet."""
@@ -207,6 +215,15 @@ class SqliteSource:
         self._catalog_key: tuple[int, int, int] | None = None
         self._looked_at = float("-inf")
         self._descriptions: dict[str, ObjectDescription] = {}
+        self._dialect: Dialect | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """See `ports.RowSource`."""
+        if self._dialect is None:
+            self.give_back(self._borrow())
+        assert self._dialect is not None, "internal error: a connection without its encoding"
+        return self._dialect
 
     def prove_read_only(self) -> None:
         """See `ports.RowSource`."""
@@ -258,6 +275,21 @@ class SqliteSource:
     def open_rows(self, statement: Statement, *, statement_seconds: float) -> SqliteRows:
         """See `ports.RowSource`."""
         return SqliteRows(self, self._borrow(), statement, statement_seconds)
+
+    def estimate_rows(self, plan: Plan, _statement: Statement) -> int | None:
+        """See `ports.RowSource`. SQLite knows of whole tables, where ANALYZE has run."""
+        if plan.conditions or plan.latest_run or plan.distinct or plan.aggregates:
+            return None
+        connection = self._borrow()
+        try:
+            found = connection.execute("SELECT stat FROM sqlite_stat1 WHERE tbl = ?", (plan.object.name,)).fetchone()
+            return int(str(found[0]).partition(" ")[0]) if found else None
+        except (apsw.SQLError, ValueError):  # no such table: nobody has asked for statistics; or not SQLite's own
+            return None
+        except apsw.Error as error:
+            raise translate_error(error) from error
+        finally:
+            self.give_back(connection)
 
     def explain(self, statement: Statement) -> Sequence[str]:
         """See `ports.RowSource`."""
@@ -319,6 +351,8 @@ class SqliteSource:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.pragma("query_only", 1)
         encoding = str(connection.pragma("encoding"))  # of the bytes that the functions get
+        # compared byte by byte, which in UTF-16 is not the order of the characters
+        self._dialect = replace(SQLITE, orders_by_code_point=encoding == "UTF-8")
         connection.create_scalar_function("rowgate_fold", _make_folder(encoding), 1, deterministic=True)
         connection.create_scalar_function("rowgate_text", _make_reader(encoding), 1, deterministic=True)
         connection.set_authorizer(authorizer)

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 import apsw
@@ -9,6 +11,7 @@ import apsw
 from rowgate.rows.model import Column, Family, ObjectDescription, ObjectListing
 
 _KINDS = {"table": "table", "view": "view", "virtual": "table"}
+_ROW_IDS = ("rowid", "_rowid_", "oid")  # a column may take the name
 _HIDDEN = 1  # of table_xinfo: a virtual table's hidden column; generated columns (2, 3) are read like others
 
 # The declared type decides how values compare; the first that matches counts.
@@ -38,19 +41,50 @@ def describe(connection: apsw.Connection, name: str) -> ObjectDescription | None
     None also for a virtual table that cannot even be opened without writing (rtree): there is no reading it here.
     """
     found = connection.execute(
-        "SELECT type FROM pragma_table_list WHERE schema = 'main' AND name = ? COLLATE BINARY", (name,)
+        "SELECT type, wr FROM pragma_table_list WHERE schema = 'main' AND name = ? COLLATE BINARY", (name,)
     ).fetchone()
     if found is None or found[0] not in _KINDS or name.startswith("sqlite_"):
         return None
     try:
-        columns = connection.execute("SELECT name, type, hidden FROM pragma_table_xinfo(?)", (name,))
+        rows = connection.execute('SELECT name, type, hidden, pk, "notnull" FROM pragma_table_xinfo(?)', (name,))
     except apsw.AuthError:
         return None
-    return ObjectDescription(
-        name,
-        _KINDS[found[0]],
-        tuple(_column(column, declared or "") for column, declared, hidden in _readable(columns) if hidden != _HIDDEN),
-    )
+    kind, without_row_id = found
+    columns: list[Column] = []
+    key: list[tuple[int, Column]] = []
+    for column_name, declared, hidden, place_in_key, is_not_null in _readable(rows):
+        if hidden == _HIDDEN:
+            continue
+        column = _column(column_name, declared or "", never_null=bool(is_not_null or (place_in_key and without_row_id)))
+        if place_in_key:
+            key.append((place_in_key, column))
+        columns.append(column)
+    if kind == "table" and not without_row_id:
+        columns, row_key = _find_row_id(connection, name, columns, [column for _, column in key])
+    else:
+        row_key = tuple(column for _, column in sorted(key, key=itemgetter(0)))
+    return ObjectDescription(name, _KINDS[kind], tuple(columns), row_key)
+
+
+def _find_row_id(
+    connection: apsw.Connection, table: str, columns: list[Column], key: Sequence[Column]
+) -> tuple[list[Column], tuple[Column, ...]]:
+    """Give the columns, and the row id as a key: other primary keys may hold NULL, and more than once.
+
+    A column is the row id itself when it is the whole primary key, of type INTEGER and without an index of its own.
+
+    Source: sqlite.org/lang_createtable.html, "ROWIDs and the INTEGER PRIMARY KEY", "The PRIMARY KEY"
+    """
+    if len(key) == 1 and key[0].declared_type.upper() == "INTEGER":
+        indexed = connection.execute("SELECT 1 FROM pragma_index_list(?) WHERE origin = 'pk'", (table,)).fetchone()
+        if indexed is None:
+            row_id = replace(key[0], never_null=True)
+            return [row_id if column == key[0] else column for column in columns], (row_id,)
+    taken = {column.name.lower() for column in columns}
+    name = next((name for name in _ROW_IDS if name not in taken), None)
+    if name is None:
+        return columns, ()
+    return columns, (Column(name, "INTEGER", Family.NUMBER, may_be_real=False, never_null=True),)
 
 
 def _readable(cursor: apsw.Cursor) -> Iterator[Any]:
@@ -63,10 +97,10 @@ def _readable(cursor: apsw.Cursor) -> Iterator[Any]:
         return
 
 
-def _column(name: str, declared: str) -> Column:
+def _column(name: str, declared: str, *, never_null: bool) -> Column:
     upper = declared.upper()
     family = next((family for pattern, family in _FAMILIES if pattern.search(upper)), Family.ANY)
     # INTEGER and TEXT columns turn most numbers into their own kind, but SQLite stores what it is given;
     # a column of an integer type can hold 1e999 only if it was meant to.
     may_be_real = family is Family.ANY or (family is Family.NUMBER and "INT" not in upper)
-    return Column(name, declared, family, may_be_real)
+    return Column(name, declared, family, may_be_real, never_null)

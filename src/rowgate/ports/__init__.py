@@ -9,7 +9,6 @@ from rowgate.audit.events import Event
 from rowgate.oauth.model import Application, ClientPolicy, RefreshFamily, Secret
 from rowgate.ports.registrations import InitialTokenWriter
 from rowgate.records import Changes, Enrolment, KeptSigningKey, KeyMaterial, ObjectSettings, Revocation, StateSnapshot
-from rowgate.rows.model import Dialect, ObjectDescription, ObjectListing, Statement, Value
 
 
 class StoreError(Exception):
@@ -329,64 +328,3 @@ class OutgoingHttp(Protocol):
 
     async def post(self, url: str, *, headers: Mapping[str, str], body: bytes, max_bytes: int) -> OutgoingAnswer:
         """Send a document; the answer has at most so many bytes."""
-
-
-class RowBlocks(Protocol):
-    """The result of one statement, block by block. Used by one thread at a time, except `cancel`."""
-
-    is_exhausted: bool
-
-    def read_block(self) -> list[tuple[Value, ...]]:
-        """Give the next rows; sets `is_exhausted` with the last of them.
-
-        Raises:
-            EngineUnavailable: The database is busy or cannot be read.
-            StatementTimeout: The statement used up its seconds in the engine.
-            StatementCancelled: `cancel` was called.
-            EngineFailure: Anything else the engine says; its text is private.
-        """
-
-    def cancel(self) -> None:
-        """Stop the statement from any thread, within a fraction of a second."""
-
-    def close(self) -> None:
-        """Give the connection back."""
-
-
-class RowSource(Protocol):
-    """A served database, read-only."""
-
-    @property
-    def name(self) -> str:
-        """Name the engine, for people."""
-
-    @property
-    def dialect(self) -> Dialect:
-        """How `rows/sql.py` writes statements for it."""
-
-    def prove_read_only(self) -> None:
-        """Try to write.
-
-        Raises:
-            NotReadOnly: It worked, or it would.
-            EngineUnavailable: The database cannot be opened.
-        """
-
-    def list_objects(self) -> Sequence[ObjectListing]:
-        """Give the tables and views in order of name."""
-
-    def find_object(self, name: str) -> ObjectDescription | None:
-        """Give the object of exactly this name, or None. Answers from memory while the catalog is unchanged."""
-
-    def open_rows(self, statement: Statement, *, statement_seconds: float) -> RowBlocks:
-        """Start a statement. The seconds are those spent in the engine, not those waiting for the reader.
-
-        Raises:
-            EngineUnavailable: The database is busy or cannot be read.
-        """
-
-    def explain(self, statement: Statement) -> Sequence[str]:
-        """Give the engine's plan, line by line."""
-
-    def close(self) -> None:
-        """Let go of every connection."""

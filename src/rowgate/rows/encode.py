@@ -42,14 +42,14 @@ def open_encoder(plan: Plan, form: Format) -> BlockEncoder:
     match form:
         case Format.JSON | Format.NDJSON:
             lines = form is Format.NDJSON
-            if plan.group_by:
+            if plan.group_by and not plan.aggregates:
                 return GroupEncoder(plan.group_by, plan.columns, lines=lines)
-            return RowEncoder(plan.columns, lines=lines)
+            return RowEncoder(plan.result_columns, lines=lines)
         case Format.CSV:
-            return CsvEncoder((*plan.group_by, *plan.columns))
+            return CsvEncoder(plan.result_columns)
         case Format.ARROW:
             from rowgate.rows.encode_arrow import ArrowEncoder  # noqa: PLC0415 - start-up does without its library
 
-            return ArrowEncoder((*plan.group_by, *plan.columns))
+            return ArrowEncoder(plan.result_columns)
         case _:
             assert_never(form)

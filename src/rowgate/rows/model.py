@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from rowgate.rows.fold import fold
 
@@ -39,6 +40,33 @@ class Function(StrEnum):
     IS_NOT_NULL = "is_not_null"
 
 
+class Connective(StrEnum):
+    """How conditions make one."""
+
+    AND = "and"
+    OR = "or"
+    NOT = "not"
+
+
+class Aggregation(StrEnum):
+    """What is computed of the rows of a group, or of all rows."""
+
+    COUNT = "count"
+    COUNT_DISTINCT = "count_distinct"
+    SUM = "sum"
+    AVG = "avg"
+    MIN = "min"
+    MAX = "max"
+
+
+class Counting(StrEnum):
+    """Whether the rows that a request matches are counted, beyond its limit."""
+
+    NONE = "none"
+    ESTIMATED = "estimated"
+    EXACT = "exact"
+
+
 class Format(StrEnum):
     """How rows are written."""
 
@@ -56,6 +84,7 @@ class Column:
     declared_type: str
     family: Family
     may_be_real: bool  # holds floating-point numbers, so infinities may occur
+    never_null: bool = False  # the database says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +102,7 @@ class ObjectDescription:
     name: str
     kind: str
     columns: tuple[Column, ...]
+    row_key: tuple[Column, ...] = ()  # tell all rows apart and are never NULL; need not be among `columns`
     by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
     by_folded_name: Mapping[str, Column | None] = field(init=False, repr=False, compare=False)  # None: several
 
@@ -93,27 +123,55 @@ class RequestedFilter:
     column: str
     function: Function
     value: Scalar | Sequence[Scalar] | None
+    match_case: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedGroup:
+    """Filters that are one: all of them, any of them, or the only one denied."""
+
+    field: str
+    connective: Connective
+    members: tuple["RequestedCondition", ...]
+
+
+RequestedCondition: TypeAlias = RequestedFilter | RequestedGroup
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedOrder:
-    """One column to sort by."""
+    """One column, or one aggregate by its name, to sort by."""
 
     field: str
     column: str
     descending: bool
+    nulls_first: bool | None = None  # None: NULL is the least
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedAggregate:
+    """One value to compute."""
+
+    field: str
+    function: Aggregation
+    column: str | None  # None: of whole rows
+    name: str  # empty: made of the function and the column
 
 
 @dataclass(frozen=True, slots=True)
 class RowsRequest:
     """A request for rows, well-formed but not yet held against an object."""
 
-    filters: tuple[RequestedFilter, ...] = ()
+    filters: tuple[RequestedCondition, ...] = ()
     columns: tuple[str, ...] | None = None  # None: all of them
     group_by: tuple[str, ...] = ()
+    aggregates: tuple[RequestedAggregate, ...] = ()
+    distinct: bool = False
     order_by: tuple[RequestedOrder, ...] = ()
     limit: int | None = None
     offset: int = 0
+    cursor: str | None = None  # None: no pages by cursor; empty: the first page
+    count: Counting = Counting.NONE
     job_runtime_key: Scalar | None = None
     format: Format | None = None
 
@@ -126,14 +184,52 @@ class Condition:
     function: Function
     values: tuple[Value, ...]
     any_of: bool  # the request gave a list
+    match_case: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionGroup:
+    """Conditions that are one."""
+
+    connective: Connective
+    members: tuple["AnyCondition", ...]
+
+
+AnyCondition: TypeAlias = Condition | ConditionGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """A value to compute, and the column of the result that holds it."""
+
+    function: Aggregation
+    column: Column | None  # None: of whole rows
+    result: Column
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A column to sort by."""
+    """What to sort by."""
 
-    column: Column
+    by: Column | Aggregate
     descending: bool
+    nulls_first: bool
+
+    @property
+    def column(self) -> Column:
+        """The column, where it can be nothing else."""
+        assert isinstance(self.by, Column), "internal error: an aggregate where only columns are sorted by"
+        return self.by
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of rows that are in an order of their own: no two of them stand at the same place."""
+
+    size: int  # rows, at most
+    order: tuple[Order, ...]  # by columns only
+    noted: tuple[Column, ...]  # a row's values in these say where the page after it begins: the order's, and the run's
+    after: tuple[Value, ...] | None = None  # where the page before ended, by the order; None: the first page
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +246,21 @@ class Plan:
     object: ObjectDescription
     columns: tuple[Column, ...]  # what an item holds, without the group keys
     group_by: tuple[Column, ...]
-    conditions: tuple[Condition, ...]
+    conditions: tuple[AnyCondition, ...]
     latest_run: LatestRun | None
     order_by: tuple[Order, ...]
     limit: int | None
     offset: int
+    aggregates: tuple[Aggregate, ...] = ()  # then there are no columns
+    distinct: bool = False
+    page: Page | None = None  # then limit and offset say nothing
+    count: Counting = Counting.NONE
+
+    @property
+    def result_columns(self) -> tuple[Column, ...]:
+        """The columns of the result, in order."""
+        computed = tuple(aggregate.result for aggregate in self.aggregates)
+        return (*self.group_by, *self.columns, *computed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,5 +281,8 @@ class Dialect:
     fold_ascii: str  # function: lower-cases ASCII only
     fold_text: Callable[[str], str]  # of an expression, as text: folded as rows/fold.py does
     fold_value: Callable[[str], str]  # the same where it is text; numbers, binary data and NULL as they are
-    exact_order: str  # appended to a column: sorts so that only equal values stand together
+    exact: str  # appended to a column: compares and sorts so that only equal values are equal
+    is_same: str  # operator: equal, or NULL both
+    only_numbers: Callable[[str], str]  # of an expression without a type: NULL where it is no number
     no_limit: str  # what LIMIT takes for "all"
+    orders_by_code_point: bool = True  # then texts that begin alike stand together, from the beginning itself on

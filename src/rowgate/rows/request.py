@@ -4,7 +4,6 @@ Parameter names match without regard to case (O-6, O-45). A name that does not e
 `filter` that were ignored would answer with every row.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,22 +12,33 @@ import msgspec
 import pyjson5
 
 from rowgate.rows.errors import InvalidParameter
-from rowgate.rows.model import Format, Function, RequestedFilter, RequestedOrder, RowsRequest, Scalar
+from rowgate.rows.model import Counting, Format, RequestedOrder, RowsRequest
+from rowgate.rows.request_aggregates import parse_aggregates
+from rowgate.rows.request_filters import MAX_FILTERS, parse_filters, parse_short_filter
+from rowgate.rows.request_values import MAX_INTEGER, take_list, take_members, take_scalar, wrong
 
 MAX_JSON5_BYTES = 65_536  # 64 KiB; strict JSON may be as large as the body limit
 MAX_JSON5_DEPTH = 16
-MAX_FILTERS = 100
-MAX_ANY_OF = 1000
-MAX_VALUES = 10_000  # of all filters together; engines bound no more than some 30,000
 MAX_COLUMNS = 2000
-MAX_INTEGER = 2**63 - 1
-MIN_INTEGER = -(2**63)
+MAX_CURSOR = 4096  # characters
 
-PARAMETERS = ("filters", "columns", "groupby", "orderby", "limit", "offset", "jobRuntimeKey", "format")
+PARAMETERS = (
+    "filters",
+    "columns",
+    "groupby",
+    "aggregates",
+    "distinct",
+    "orderby",
+    "limit",
+    "offset",
+    "cursor",
+    "count",
+    "jobRuntimeKey",
+    "format",
+)
 _BY_FOLDED_NAME = {name.lower(): name for name in PARAMETERS}
-_FUNCTIONS = {function.value: function for function in Function}
-_EXPECTED_FUNCTION = "one of " + ", ".join(Function)
-_WITHOUT_VALUE = frozenset({Function.IS_NULL, Function.IS_NOT_NULL})
+_TRUTH = {"true": True, "false": False, "": None}
+_NULLS = ("first", "last")
 _DIRECTIONS = ("asc", "desc")
 
 
@@ -80,14 +90,16 @@ def parse_rows_query(query: bytes) -> RowsRequest:
     members = _by_name([(name, value) for name, value in pairs if name.lower() != "filter"])
     filters = _json_text(members["filters"], "filters") if members.get("filters") else []
     if not isinstance(filters, list):
-        raise _wrong("filters", "a JSON list of {column, function, value}")
-    members["filters"] = [*filters, *(_parse_short(text, place) for place, text in enumerate(short))]
-    for name in ("columns", "groupby", "orderby"):
+        raise wrong("filters", "a JSON list of {column, function, value}")
+    members["filters"] = [*filters, *(parse_short_filter(text, place) for place, text in enumerate(short))]
+    for name in ("columns", "groupby", "aggregates", "orderby"):
         if name in members:
             members[name] = _list_text(members[name], name)
     for name in ("limit", "offset"):
         if name in members:
             members[name] = _whole_number(members[name], name)
+    if "distinct" in members:
+        members["distinct"] = _TRUTH.get(members["distinct"].lower(), members["distinct"])
     return _build(members)
 
 
@@ -109,7 +121,7 @@ def _json_text(text: str, field: str) -> Any:
     try:
         return _decode_json(text.encode())
     except (InvalidParameter, UnicodeEncodeError):
-        raise _wrong(field, "JSON") from None
+        raise wrong(field, "JSON") from None
 
 
 def _by_name(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -136,40 +148,28 @@ def _list_text(text: str, name: str) -> Any:
 
 def _whole_number(text: str, name: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise _wrong(name, "a whole number, 0 or more")
+        raise wrong(name, "a whole number, 0 or more")
     return int(text.lstrip("0")[:20] or "0")
-
-
-def _parse_short(text: str, place: int) -> dict[str, Any]:
-    column, first, rest = text.partition(":")
-    function, second, value = rest.partition(":")
-    if not first:
-        raise _wrong(f"filter[{place}]", "column:function:value")
-    member: dict[str, Any] = {"column": column, "function": function}
-    if second:
-        member["value"] = value.split(",") if function.lower() == Function.BETWEEN else value
-    return member
 
 
 def _build(members: Mapping[str, Any]) -> RowsRequest:
     columns = members.get("columns")
     key = members.get("jobRuntimeKey")
     form = members.get("format")
-    filters = tuple(
-        _filter(item, f"filters[{place}]") for place, item in enumerate(_list(members, "filters", MAX_FILTERS))
-    )
-    if sum(len(found.value) for found in filters if isinstance(found.value, tuple)) > MAX_VALUES:
-        raise _wrong("filters", f"at most {MAX_VALUES} values in all")
     return RowsRequest(
-        filters=filters,
+        filters=parse_filters(members),
         columns=None if columns is None else tuple(_names(members, "columns")),
         group_by=tuple(_names(members, "groupby")),
+        aggregates=parse_aggregates(members),
+        distinct=_truth(members.get("distinct"), "distinct"),
         order_by=tuple(
-            _order(item, f"orderby[{place}]") for place, item in enumerate(_list(members, "orderby", MAX_COLUMNS))
+            _order(item, f"orderby[{place}]") for place, item in enumerate(take_list(members, "orderby", MAX_COLUMNS))
         ),
         limit=_count(members.get("limit"), "limit"),
         offset=_count(members.get("offset"), "offset") or 0,
-        job_runtime_key=None if key in (None, "") else _scalar(key, "jobRuntimeKey"),
+        cursor=_cursor(members.get("cursor")),
+        count=_counting(members.get("count")),
+        job_runtime_key=None if key in (None, "") else take_scalar(key, "jobRuntimeKey"),
         format=None if form in (None, "") else parse_format(form),
     )
 
@@ -182,123 +182,79 @@ def parse_format(name: Any) -> Format:
     """
     if isinstance(name, str) and name.lower() in tuple(Format):
         return Format(name.lower())
-    raise _wrong("format", "one of " + ", ".join(Format))
-
-
-def _list(members: Mapping[str, Any], name: str, most: int) -> Sequence[Any]:
-    value = members.get(name)
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        raise _wrong(name, "a list")
-    if len(value) > most:
-        raise _wrong(name, f"at most {most} of them")
-    return value
+    raise wrong("format", "one of " + ", ".join(Format))
 
 
 def _names(members: Mapping[str, Any], name: str) -> Sequence[str]:
     value = members.get(name)
-    names = [value] if isinstance(value, str) else _list(members, name, MAX_COLUMNS)
+    names = [value] if isinstance(value, str) else take_list(members, name, MAX_COLUMNS)
     for place, item in enumerate(names):
         if not isinstance(item, str) or not item:
-            raise _wrong(f"{name}[{place}]", "the name of a column")
+            raise wrong(f"{name}[{place}]", "the name of a column")
     return names
-
-
-def _filter(item: Any, field: str) -> RequestedFilter:
-    if not isinstance(item, dict):
-        raise _wrong(field, "an object {column, function, value}")
-    members = _lower_names(item, field)
-    for name in members:
-        if name not in ("column", "function", "value"):
-            raise InvalidParameter(
-                "A filter has no such member.", field=f"{field}.{name[:64]}", expected="column, function, value"
-            )
-    column = members.get("column")
-    if not isinstance(column, str) or not column:
-        raise _wrong(f"{field}.column", "the name of a column")
-    given = members.get("function")
-    function = _FUNCTIONS.get(given.lower()) if isinstance(given, str) else None
-    if function is None:
-        raise _wrong(f"{field}.function", _EXPECTED_FUNCTION)
-    value = members.get("value")
-    if function in _WITHOUT_VALUE:
-        if value is not None and value != "":
-            raise _wrong(f"{field}.value", f"no value with {function}")
-        return RequestedFilter(field, column, function, None)
-    return RequestedFilter(field, column, function, _filter_value(value, f"{field}.value", function))
-
-
-def _filter_value(value: Any, field: str, function: Function) -> Scalar | tuple[Scalar, ...]:
-    if isinstance(value, list):
-        if len(value) > MAX_ANY_OF:
-            raise _wrong(field, f"at most {MAX_ANY_OF} values")
-        values = tuple(_scalar(item, f"{field}[{place}]") for place, item in enumerate(value))
-        if function is Function.BETWEEN and len(values) != 2:  # noqa: PLR2004
-            raise _wrong(field, "two values, the least and the greatest")
-        return values
-    if function is Function.BETWEEN:
-        raise _wrong(field, "a list of two values, the least and the greatest")
-    return _scalar(value, field)
-
-
-def _scalar(value: Any, field: str) -> Scalar:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        if not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                raise _wrong(field, "text without lone surrogates") from None
-        return value
-    if isinstance(value, int):
-        if not MIN_INTEGER <= value <= MAX_INTEGER:
-            raise _wrong(field, "a number within 64 bits")
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    if value is None:
-        raise _wrong(field, "text, a number, true or false (for null use is_null or is_not_null)")
-    raise _wrong(field, "text, a number, true or false")
 
 
 def _order(item: Any, field: str) -> RequestedOrder:
     column: Any
     direction: Any
+    nulls: Any
     if isinstance(item, str):
-        *before, last = item.rsplit(maxsplit=1) or [""]
-        column, direction = (
-            (before[0].strip(), last) if before and last.lower() in _DIRECTIONS else (item.strip(), "asc")
-        )
+        column, direction, nulls = _split_order(item.strip())
     elif isinstance(item, dict):
-        members = _lower_names(item, field)
-        if not members.keys() <= {"column", "direction"}:
-            raise _wrong(field, "an object {column, direction}")
-        column, direction = members.get("column"), members.get("direction") or "asc"
+        members = take_members(item, field)
+        if not members.keys() <= {"column", "direction", "nulls"}:
+            raise wrong(field, "an object {column, direction, nulls}")
+        column, direction, nulls = (members.get(name) for name in ("column", "direction", "nulls"))
     else:
-        raise _wrong(field, "a column, or {column, direction}")
+        raise wrong(field, "a column, or {column, direction, nulls}")
     if not isinstance(column, str) or not column:
-        raise _wrong(field, "the name of a column")
+        raise wrong(field, "the name of a column")
+    direction, nulls = direction or "asc", nulls or None
     if not isinstance(direction, str) or direction.lower() not in _DIRECTIONS:
-        raise _wrong(f"{field}.direction", "asc or desc")
-    return RequestedOrder(field, column, direction.lower() == "desc")
+        raise wrong(f"{field}.direction", "asc or desc")
+    if nulls is not None and (not isinstance(nulls, str) or nulls.lower() not in _NULLS):
+        raise wrong(f"{field}.nulls", "first or last")
+    nulls_first = None if nulls is None else nulls.lower() == "first"
+    return RequestedOrder(field, column, direction.lower() == "desc", nulls_first)
 
 
-def _lower_names(item: Mapping[Any, Any], field: str) -> dict[str, Any]:
-    members = {str(name).lower(): value for name, value in item.items()}
-    if len(members) != len(item):
-        raise _wrong(field, "each member once")
-    return members
+def _split_order(text: str) -> tuple[str, str, str]:
+    """Give `column [asc|desc] [nulls first|last]` in its parts; names may hold spaces."""
+    direction, nulls = "", ""
+    match text.rsplit(maxsplit=2):
+        case [rest, keyword, place] if keyword.lower() == "nulls" and place.lower() in _NULLS:
+            text, nulls = rest.rstrip(), place
+    *before, last = text.rsplit(maxsplit=1) or [""]
+    if before and last.lower() in _DIRECTIONS:
+        text, direction = before[0].rstrip(), last
+    return text, direction, nulls
+
+
+def _truth(value: Any, field: str) -> bool:
+    if value is not None and not isinstance(value, bool):
+        raise wrong(field, "true or false")
+    return bool(value)
+
+
+def _cursor(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > MAX_CURSOR:
+        raise wrong("cursor", "nothing for the first page, or the cursor of the page before")
+    return value
+
+
+def _counting(value: Any) -> Counting:
+    if value in (None, ""):
+        return Counting.NONE
+    if isinstance(value, str) and value.lower() in tuple(Counting):
+        return Counting(value.lower())
+    raise wrong("count", "one of " + ", ".join(Counting))
 
 
 def _count(value: Any, field: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_INTEGER:
-        raise _wrong(field, "a whole number, 0 or more")
+        raise wrong(field, "a whole number, 0 or more")
     return value
-
-
-def _wrong(field: str, expected: str) -> InvalidParameter:
-    return InvalidParameter("The parameter has a wrong value.", field=field, expected=expected)

@@ -24,9 +24,9 @@ from rowgate.oauth.authorization_details import (
 from rowgate.oauth.errors import InvalidAuthorizationDetails
 from rowgate.oauth.form import ExtensionParameters
 from rowgate.oauth.resource import narrow_audience, parse_resources
-from rowgate.ports import RowSource
+from rowgate.ports.rows import RowSource
+from rowgate.rows.columns import find_column
 from rowgate.rows.model import ObjectDescription
-from rowgate.rows.plan import find_column
 from rowgate.service.mint import Granted
 from rowgate.service.state import LiveState
 

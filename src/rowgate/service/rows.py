@@ -6,24 +6,25 @@ Statements run and rows are encoded in threads; the event loop only passes bytes
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rowgate.access import Access
-from rowgate.audit.events import RowsEnded, RowsOpened
 from rowgate.oauth.authorization_details import find_allowed_columns
 from rowgate.oauth.errors import InsufficientScope, OAuthError
 from rowgate.oauth.model import DEFAULT_SCOPE
-from rowgate.ports import AuditSink, Clock, RowBlocks, RowSource
-from rowgate.rows.encode import BlockEncoder, open_encoder
+from rowgate.ports import AuditSink, Clock
+from rowgate.ports.rows import RowSource
 from rowgate.rows.errors import RowsError, StatementCancelled, UnknownObject
-from rowgate.rows.model import Condition, Format, ObjectDescription, Plan, RowsRequest
+from rowgate.rows.model import Counting, Format, ObjectDescription, Plan, RowsRequest, Value
 from rowgate.rows.plan import plan_rows
-from rowgate.rows.sql import render_select
+from rowgate.rows.sql import render_count, render_select
+from rowgate.service.cursors import Cursors, Seal
 from rowgate.service.hands import Hands
 from rowgate.service.origin import Origin
+from rowgate.service.reading import Reading
+from rowgate.service.rows_record import tell_ended, tell_opened
 from rowgate.service.state import LiveState
 from rowgate.service.turns import Turns
 
@@ -37,8 +38,6 @@ class Confirm(Protocol):
         """Give the access as it stands, or raise InvalidToken."""
 
 
-MAX_VALUE_ON_RECORD = 200  # characters of a filter's value
-MAX_VALUES_ON_RECORD = 20  # of one filter
 CLOSE_SECONDS = 5.0  # for reads that were told to stop; the engine looks about every millisecond
 COMPLETE, CUT, FAILED = "complete", "cut", "failed"
 
@@ -51,68 +50,6 @@ class ReadLimits:
     max_reads_per_application: int
     queue_seconds: float
     statement_seconds: float
-
-
-class Reading:
-    """One read: its first block is in hand, the others come as `RowsService.deliver` asks for them."""
-
-    def __init__(self, access: Access, origin: Origin, form: Format, *, begun_at: float) -> None:
-        """Take who reads, and since when (seconds since 1970); the rest comes with `start`, in a thread."""
-        self.begun_at = begun_at
-        self.access = access
-        self.origin = origin
-        self.format = form
-        self.plan: Plan
-        self.first = b""
-        self.is_complete = False
-        self.rows = 0
-        self.bytes = 0
-        self.begun = time.monotonic()
-        self._blocks: RowBlocks | None = None
-        self._encoder: BlockEncoder
-        self._cancelled = False
-        self.cut_reason = ""
-        self.cut_connection: Callable[[], None] | None = None  # while rows are being sent
-
-    def cancel(self, reason: str = "server_stopped") -> None:
-        """Stop the statement: nobody is reading any more. The first reason counts: a cut ends the connection too."""
-        self._cancelled = True
-        self.cut_reason = self.cut_reason or reason
-        if self._blocks is not None:
-            self._blocks.cancel()
-
-    def start(self, plan: Plan, blocks: RowBlocks) -> None:
-        """Read the first block. Runs in a thread."""
-        self.plan = plan
-        self._blocks = blocks
-        if self._cancelled:
-            blocks.cancel()
-        self._encoder = open_encoder(plan, self.format)
-        self.first = self.read()
-
-    def read(self) -> bytes:
-        """Give the bytes of the next block; sets `is_complete` with the last. Runs in a thread."""
-        assert self._blocks is not None, "internal error: a read that was not started"
-        rows = self._blocks.read_block()
-        self.rows += len(rows)
-        encoded = self._encoder.encode_block(rows)
-        if self._blocks.is_exhausted:
-            self.is_complete = True
-            encoded += self._encoder.encode_end()
-            self.close()
-        self.bytes += len(encoded)
-        return encoded
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a connection is held."""
-        return self._blocks is not None
-
-    def close(self) -> None:
-        """Give the connection back. Runs in a thread."""
-        if self._blocks is not None:
-            self._blocks.close()
-            self._blocks = None
 
 
 class RowsService:
@@ -128,6 +65,7 @@ class RowsService:
         clock: Clock,
         limits: ReadLimits,
         conceal_objects: bool,
+        cursors: Cursors,
     ) -> None:
         """Take what the steps need; `confirm` decides once more on an Access, see `TokenService.confirm`."""
         self._state = state
@@ -137,6 +75,7 @@ class RowsService:
         self._clock = clock
         self._limits = limits
         self._conceal_objects = conceal_objects
+        self._cursors = cursors
         self._under_way: set[Reading] = set()
         self._all_ended = asyncio.Event()
         self._hands = Hands(limits.max_reads, name="rows")
@@ -180,7 +119,7 @@ class RowsService:
         try:
             # shield: the thread goes on when this task is cancelled, and must be waited for
             await asyncio.shield(started)
-            await self._audit.record(_opened(reading, self._clock()))
+            await self._audit.record(tell_opened(reading, self._clock()))
         except BaseException:
             await self._abandon(reading, started)
             raise
@@ -227,7 +166,7 @@ class RowsService:
             raise
         finally:
             await self._abandon(reading, ahead)
-            self._audit.record_soon(_ended(reading, self._clock(), outcome, reason))
+            self._audit.record_soon(tell_ended(reading, self._clock(), outcome, reason))
         return False
 
     def look_again(self) -> None:
@@ -252,7 +191,7 @@ class RowsService:
         """End a read of which only the head was wanted (HEAD)."""
         await self._abandon(reading, None)
         reading.rows = reading.bytes = 0
-        self._audit.record_soon(_ended(reading, self._clock(), COMPLETE, "head"))
+        self._audit.record_soon(tell_ended(reading, self._clock(), COMPLETE, "head"))
 
     async def close(self) -> None:
         """End every read that is under way, on record, then the threads."""
@@ -271,15 +210,31 @@ class RowsService:
         described = self._source.find_object(name)
         self._decide_object(reading.access, name, described)
         assert described is not None, "internal error: an object that does not exist was allowed"
+        settings = self._state.find_settings(name)
         plan = plan_rows(
             request,
             described,
-            run_key=self._state.find_settings(name).run_key,
+            run_key=settings.run_key,
+            key=settings.details.key,
             allowed_columns=find_allowed_columns(reading.access.allowed, name),
         )
+        seal: Seal = _seal_nothing
+        if request.cursor is not None:
+            plan, seal = self._cursors.open_page(plan, request.cursor, reading.access.application_number)
+        if plan.count is not Counting.NONE:
+            self._count(reading, plan)
         statement = render_select(plan, self._source.dialect)
         blocks = self._source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
-        reading.start(plan, blocks)
+        reading.start(plan, blocks, seal)
+
+    def _count(self, reading: Reading, plan: Plan) -> None:
+        statement = render_count(plan, self._source.dialect)
+        if plan.count is Counting.ESTIMATED:
+            reading.count = self._source.estimate_rows(plan, statement)
+            reading.count_is_estimate = reading.count is not None
+        if reading.count is None:
+            blocks = self._source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
+            reading.count = reading.read_count(blocks)
 
     def _decide_object(self, access: Access, name: str, described: ObjectDescription | None) -> None:
         """Refuse unless the object exists, is granted and is not blocked (O-17, O-36, PROTOCOL 103, 104).
@@ -329,47 +284,5 @@ def _unknown() -> UnknownObject:
     return UnknownObject("There is no such object.", field="object", expected="a table, view or alias")
 
 
-def _opened(reading: Reading, now: float) -> RowsOpened:
-    plan, access = reading.plan, reading.access
-    return RowsOpened(
-        at=now,
-        request_id=reading.origin.request_id,
-        source=reading.origin.source,
-        client_id=access.client_id,
-        application=access.application_name,
-        token_id=access.token_id,
-        object=plan.object.name,
-        columns=tuple(column.name for column in plan.columns),
-        filters=tuple(_render_condition(condition) for condition in plan.conditions),
-        group_by=tuple(column.name for column in plan.group_by),
-        order_by=tuple(order.column.name + (" desc" if order.descending else "") for order in plan.order_by),
-        run="latest" if plan.latest_run else "",
-        limit=plan.limit,
-        offset=plan.offset,
-        format=reading.format.value,
-        actors=access.actors,
-    )
-
-
-def _render_condition(condition: Condition) -> tuple[object, ...]:
-    kept = condition.values[:MAX_VALUES_ON_RECORD]
-    values = [value[:MAX_VALUE_ON_RECORD] if isinstance(value, (str, bytes)) else value for value in kept]
-    more = len(condition.values) - len(values)
-    return (condition.column.name, condition.function.value, *values, *([f"… and {more} more"] if more else []))
-
-
-def _ended(reading: Reading, now: float, outcome: str, reason: str) -> RowsEnded:
-    return RowsEnded(
-        at=now,
-        request_id=reading.origin.request_id,
-        source=reading.origin.source,
-        client_id=reading.access.client_id,
-        application=reading.access.application_name,
-        token_id=reading.access.token_id,
-        object=reading.plan.object.name,
-        rows=reading.rows,
-        bytes=reading.bytes,
-        seconds=round(time.monotonic() - reading.begun, 6),
-        outcome=outcome,
-        reason=reason,
-    )
+def _seal_nothing(_place: Sequence[Value]) -> str:
+    raise AssertionError("internal error: a cursor for a read without pages")

@@ -11,7 +11,7 @@ import msgspec
 
 from rowgate.oauth.model import ORDINARY, Application, ClientPolicy, Secret
 from rowgate.ports import StoreError
-from rowgate.records import Grants, KeptSigningKey, KeyMaterial, ObjectSettings, Revocation
+from rowgate.records import NO_DETAILS, Grants, KeptSigningKey, KeyMaterial, ObjectDetails, ObjectSettings, Revocation
 from rowgate.store.master_key import SEALING, name_signing_purpose, unwrap_key
 
 Run = Callable[[str, Sequence[Any]], Iterable[Any]]  # runs a statement with its values, gives rows
@@ -20,13 +20,14 @@ _SECRETS = (
     "SELECT application, number, key_id, name, digest, created_at, expires_at, revoked, kills_tokens, parent, "
     "lineage_began_at, used_at FROM secrets"
 )
+_decode_details = msgspec.json.Decoder(ObjectDetails).decode
 _decode_policy = msgspec.json.Decoder(ClientPolicy).decode
 _GRANTS = "SELECT application, object FROM grants"
 _APPLICATIONS = (
     "SELECT number, client_id, name, enabled, epoch, scope, refresh_tokens, access_lifetime_seconds, "
     "refresh_lifetime_seconds, created_at, policy FROM applications"
 )
-_OBJECTS = "SELECT name, blocked, block_reason, run_key FROM objects"
+_OBJECTS = "SELECT name, blocked, block_reason, run_key, details FROM objects"
 _SIGNING_KEYS = (
     "SELECT kid, algorithm, wrapped, created_at, not_before, retired_at, forget_at FROM signing_keys ORDER BY kid"
 )
@@ -80,16 +81,21 @@ def load_objects(run: Run) -> Iterator[ObjectSettings]:
     named: dict[str, list[str]] = {}
     for alias, name in run("SELECT alias, object FROM aliases ORDER BY alias", ()):
         named.setdefault(name, []).append(alias)
-    for name, blocked, block_reason, run_key in run(f"{_OBJECTS} ORDER BY name", ()):
-        yield ObjectSettings(name, bool(blocked), block_reason, tuple(named.get(name, ())), run_key)
+    for name, blocked, block_reason, run_key, details in run(f"{_OBJECTS} ORDER BY name", ()):
+        found = tuple(named.get(name, ()))
+        yield ObjectSettings(name, bool(blocked), block_reason, found, run_key, _read_details(details))
 
 
 def load_object(run: Run, name: str) -> ObjectSettings:
     """Give what is set for one object; the defaults when nothing is."""
-    for _, blocked, block_reason, run_key in run(f"{_OBJECTS} WHERE name = ?", (name,)):
+    for _, blocked, block_reason, run_key, details in run(f"{_OBJECTS} WHERE name = ?", (name,)):
         aliases = tuple(alias for (alias,) in run("SELECT alias FROM aliases WHERE object = ? ORDER BY alias", (name,)))
-        return ObjectSettings(name, bool(blocked), block_reason, aliases, run_key)
+        return ObjectSettings(name, bool(blocked), block_reason, aliases, run_key, _read_details(details))
     return ObjectSettings(name)
+
+
+def _read_details(details: str) -> ObjectDetails:
+    return NO_DETAILS if details == "{}" else _decode_details(details)
 
 
 def load_revocations(run: Run, handle: bytes | None = None) -> Iterator[Revocation]:

@@ -75,6 +75,7 @@ objects = Table(
     Column("blocked", Boolean, nullable=False),
     Column("block_reason", Text, nullable=False),
     Column("run_key", Text, nullable=False),
+    Column("details", Text, nullable=False, server_default="{}"),  # records.ObjectDetails as JSON
 )
 
 aliases = Table(

@@ -245,6 +245,7 @@ class SqlWriter:
                 blocked=settings.blocked,
                 block_reason=settings.block_reason,
                 run_key=settings.run_key,
+                details=msgspec.json.encode(settings.details).decode(),
             )
         )
         for alias in settings.aliases:

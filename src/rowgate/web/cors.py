@@ -2,7 +2,7 @@
 
 from rowgate.web.exchange import Exchange, Headers, Request
 
-_EXPOSED = b"WWW-Authenticate, Retry-After, X-Request-Id"
+_EXPOSED = b"WWW-Authenticate, Retry-After, X-Request-Id, Link, Rowgate-Next-Cursor, Rowgate-Count"
 _ALLOWED_HEADERS = b"Authorization, Content-Type"
 _MAX_AGE_SECONDS = b"600"
 

@@ -1,6 +1,6 @@
 """GET and POST /api/v1/data/<object>/rows: rows for a bearer token (O-20 to O-37)."""
 
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 from rowgate.access import Access
 from rowgate.audit.events import RowsRefused, redact
@@ -11,7 +11,8 @@ from rowgate.rows.encode import CONTENT_TYPES
 from rowgate.rows.errors import InvalidParameter, NotAcceptable, RowsError
 from rowgate.rows.model import Format, RowsRequest
 from rowgate.rows.request import parse_rows_body, parse_rows_query
-from rowgate.service.rows import Reading, RowsService
+from rowgate.service.reading import Reading
+from rowgate.service.rows import RowsService
 from rowgate.service.tokens import TokenService
 from rowgate.web.exchange import Exchange, Headers, PreparedHeaders
 from rowgate.web.problems import NONCE_HEADER, HttpProblem
@@ -107,6 +108,8 @@ class RowsEndpoint:
 
     async def _send(self, exchange: Exchange, reading: Reading) -> None:
         headers = _HEADERS[reading.format]
+        if reading.next_cursor or reading.count is not None:
+            exchange.extra_headers = [*exchange.extra_headers, *self._tell_pages(exchange, reading)]
         if exchange.method == "HEAD":
             length = len(reading.first) if reading.is_complete else None
             await self._rows.discard(reading)
@@ -137,6 +140,21 @@ class RowsEndpoint:
                 exchange.abort()
         if not is_whole:
             await exchange.wait_for_disconnect()
+
+    def _tell_pages(self, exchange: Exchange, reading: Reading) -> Headers:
+        """Give where the next page is (RFC 8288), and how many rows there are (a number, RFC 9651 §3.3.1)."""
+        told: Headers = []
+        cursor = reading.next_cursor.encode()
+        if cursor:
+            told.append((b"rowgate-next-cursor", cursor))
+            if exchange.method != "POST":  # a link leads nowhere without the body
+                path: bytes = exchange.scope["raw_path"]
+                url = self._issuer.encode() + path + b"?" + _replace_cursor(exchange.query, cursor)
+                told.append((b"link", b'<%b>; rel="next"' % url))
+        if reading.count is not None:
+            estimated = b";estimated" if reading.count_is_estimate else b""
+            told.append((b"rowgate-count", b"%d%b" % (reading.count, estimated)))
+        return told
 
     def _refused(
         self, refusal: OAuthError | RowsError, exchange: Exchange, access: Access | None, name: str
@@ -182,6 +200,11 @@ def choose_format(asked: Format | None, accept: bytes | None) -> Format:
         offered = ", ".join(CONTENT_TYPES.values())
         raise NotAcceptable("None of the accepted media types is offered.", field="Accept", expected=offered)
     return min(ranked)[2]
+
+
+def _replace_cursor(query: bytes, cursor: bytes) -> bytes:
+    kept = [part for part in query.split(b"&") if unquote_to_bytes(part.partition(b"=")[0]).lower() != b"cursor"]
+    return b"&".join([*kept, b"cursor=" + cursor])
 
 
 async def _respond_head(exchange: Exchange, headers: Headers, length: int | None) -> None:

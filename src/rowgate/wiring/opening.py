@@ -10,7 +10,8 @@ from rowgate.config import ConfigError, Settings
 from rowgate.engines.sqlite import SqliteSource
 from rowgate.outgoing.client import OutgoingClient, OutgoingLimits
 from rowgate.outgoing.destinations import Destinations, parse_hosts
-from rowgate.ports import AuditUnavailable, RowSource
+from rowgate.ports import AuditUnavailable
+from rowgate.ports.rows import RowSource
 from rowgate.service.key_plan import KeyPolicy
 from rowgate.store.master_key import load_master_key
 from rowgate.store.reader import NEWEST_REVISION, SqliteReader

@@ -18,12 +18,14 @@ from rowgate.oauth.dpop import DpopPolicy
 from rowgate.oauth.mutual_tls import SELF_SIGNED_TLS_CLIENT_AUTH, TLS_CLIENT_AUTH
 from rowgate.oauth.tokens import TokenSealer
 from rowgate.oauth.workload import JWT_BEARER_GRANT
-from rowgate.ports import Clock, Entropy, RowSource
+from rowgate.ports import Clock, Entropy
+from rowgate.ports.rows import RowSource
 from rowgate.rows.errors import RowsError
 from rowgate.service.admin.desk import Desk
 from rowgate.service.admin.keys import KeyDesk
 from rowgate.service.certificates import list_own_certificates
 from rowgate.service.clients import ClientAuthenticator
+from rowgate.service.cursors import Cursors
 from rowgate.service.expiry_watch import ExpiryWatch
 from rowgate.service.follow import Follower
 from rowgate.service.inspection import InspectionService
@@ -263,6 +265,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             settings.statement_seconds,
         ),
         conceal_objects=settings.conceal_objects,
+        cursors=Cursors(state.keys.digest),
     )
     follower.tell_of_changes(rows.look_again)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from rowgate.audit.events import AdministrativeChange, Event
 from rowgate.oauth.model import Application
-from rowgate.ports import Clock, Entropy, RowSource, Store, StoreWriter
+from rowgate.ports import Clock, Entropy, Store, StoreWriter
+from rowgate.ports.rows import RowSource
 
 
 class AdminError(Exception):

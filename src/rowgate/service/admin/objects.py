@@ -3,10 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import msgspec
+
 from rowgate.records import ObjectSettings
+from rowgate.rows.columns import find_column
 from rowgate.rows.model import ObjectDescription, ObjectListing
 from rowgate.rows.plan import find_run_key
+from rowgate.rows.sql import render_key_check
 from rowgate.service.admin.desk import AdminError, Desk
+
+_CHECK_SECONDS = 600.0
 
 
 class ObjectDesk:
@@ -75,6 +81,36 @@ class ObjectDesk:
             raise AdminError(f"{resolved} has no column {column}")
         return self._change_object(name, "object.run_key", lambda old: replace(old, run_key=column))
 
+    def set_key(self, name: str, columns: Sequence[str]) -> ObjectSettings:
+        """Say which columns together tell all rows apart; none: what the database says of itself.
+
+        Raises:
+            AdminError: The object has no such column, or rows that they do not tell apart.
+            EngineUnavailable: The database cannot be read.
+        """
+        resolved = self._desk.resolve_object(name)
+        described = self._desk.source.find_object(resolved)
+        found = [find_column(described, column) if described else None for column in columns]
+        for column, there in zip(columns, found, strict=True):
+            if there is None:
+                raise AdminError(f"{resolved} has no column {column}")
+        key = tuple(dict.fromkeys(there.name for there in found if there))
+        if key and described is not None:
+            self._prove_key(described, key)
+        return self._change_object(
+            name, "object.key", lambda old: replace(old, details=msgspec.structs.replace(old.details, key=key))
+        )
+
+    def _prove_key(self, described: ObjectDescription, key: tuple[str, ...]) -> None:
+        source = self._desk.source
+        blocks = source.open_rows(render_key_check(described, key, source.dialect), statement_seconds=_CHECK_SECONDS)
+        try:
+            counterexample = blocks.read_block()
+        finally:
+            blocks.close()
+        if counterexample:
+            raise AdminError(f"the rows of {described.name} are not told apart by {', '.join(key)}, or it holds NULL")
+
     def describe(self, name: str) -> tuple[ObjectDescription, ObjectSettings]:
         """Give an object with its columns and what is set for it.
 
@@ -104,5 +140,17 @@ class ObjectDesk:
                 reason=changed.block_reason,
                 aliases=list(changed.aliases),
                 run_key=changed.run_key,
+                key=list(changed.details.key),
             )
         return changed
+
+
+def tell_settings(settings: ObjectSettings) -> dict[str, object]:
+    """Give what is set for an object, member by member, for JSON."""
+    return {
+        "blocked": settings.blocked,
+        "block_reason": settings.block_reason,
+        "aliases": settings.aliases,
+        "run_key": settings.run_key,
+        **msgspec.structs.asdict(settings.details),
+    }

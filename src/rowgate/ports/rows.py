@@ -1,0 +1,78 @@
+"""What the service asks of a served database; see `rowgate.ports`."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rowgate.rows.model import Dialect, ObjectDescription, ObjectListing, Plan, Statement, Value
+
+
+class RowBlocks(Protocol):
+    """The result of one statement, block by block. Used by one thread at a time, except `cancel`."""
+
+    is_exhausted: bool
+
+    def read_block(self) -> list[tuple[Value, ...]]:
+        """Give the next rows; sets `is_exhausted` with the last of them.
+
+        Raises:
+            EngineUnavailable: The database is busy or cannot be read.
+            StatementTimeout: The statement used up its seconds in the engine.
+            StatementCancelled: `cancel` was called.
+            EngineFailure: Anything else the engine says; its text is private.
+        """
+
+    def cancel(self) -> None:
+        """Stop the statement from any thread, within a fraction of a second."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+class RowSource(Protocol):
+    """A served database, read-only."""
+
+    @property
+    def name(self) -> str:
+        """Name the engine, for people."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How `rows/sql.py` writes statements for it."""
+
+    def prove_read_only(self) -> None:
+        """Try to write.
+
+        Raises:
+            NotReadOnly: It worked, or it would.
+            EngineUnavailable: The database cannot be opened.
+        """
+
+    def list_objects(self) -> Sequence[ObjectListing]:
+        """Give the tables and views in order of name."""
+
+    def find_object(self, name: str) -> ObjectDescription | None:
+        """Give the object of exactly this name, or None. Answers from memory while the catalog is unchanged."""
+
+    def open_rows(self, statement: Statement, *, statement_seconds: float) -> RowBlocks:
+        """Start a statement. The seconds are those spent in the engine, not those waiting for the reader.
+
+        Raises:
+            EngineUnavailable: The database is busy or cannot be read.
+        """
+
+    def estimate_rows(self, plan: Plan, statement: Statement) -> int | None:
+        """Give about how many rows a plan matches, without reading them; None where the engine cannot tell.
+
+        Args:
+            plan: What would be read; its limit, offset and page do not count.
+            statement: The plan as a statement.
+
+        Raises:
+            EngineUnavailable: The database is busy or cannot be read.
+        """
+
+    def explain(self, statement: Statement) -> Sequence[str]:
+        """Give the engine's plan, line by line."""
+
+    def close(self) -> None:
+        """Let go of every connection."""

@@ -1,0 +1,117 @@
+"""Holds the filters of a request against an object: names become columns, values become what can be bound."""
+
+import base64
+import binascii
+import math
+from collections.abc import Iterator
+
+from rowgate.rows.columns import require_column
+from rowgate.rows.errors import InvalidParameter
+from rowgate.rows.model import (
+    AnyCondition,
+    Column,
+    Condition,
+    ConditionGroup,
+    Family,
+    Function,
+    ObjectDescription,
+    RequestedCondition,
+    RequestedFilter,
+    RequestedGroup,
+    Scalar,
+    Value,
+)
+from rowgate.rows.request_values import MAX_INTEGER, MIN_INTEGER
+
+_ON_TEXT = frozenset({Function.CONTAINS, Function.STARTS_WITH, Function.ENDS_WITH})
+
+
+def plan_condition(described: ObjectDescription, asked: RequestedCondition) -> AnyCondition:
+    """Give the filter with its columns found and its values ready to be bound.
+
+    Raises:
+        InvalidParameter: A column that the object does not have, or a value that it cannot be compared with.
+    """
+    if isinstance(asked, RequestedGroup):
+        return ConditionGroup(asked.connective, tuple([plan_condition(described, item) for item in asked.members]))
+    return _plan_comparison(described, asked)
+
+
+def list_compared(condition: AnyCondition) -> Iterator[Column]:
+    """Give the columns that a condition looks at."""
+    if isinstance(condition, Condition):
+        yield condition.column
+        return
+    for member in condition.members:
+        yield from list_compared(member)
+
+
+def _plan_comparison(described: ObjectDescription, asked: RequestedFilter) -> Condition:
+    column = require_column(described, asked.column, f"{asked.field}.column")
+    match_case = asked.match_case
+    if asked.value is None:
+        return Condition(column, asked.function, (), any_of=False)
+    field = f"{asked.field}.value"
+    if column.family is Family.BINARY and asked.function not in (Function.EQUALS, Function.NOT_EQUALS):
+        expected = "equals, not_equals, is_null or is_not_null"
+        raise InvalidParameter(f"{column.name} holds binary data.", field=f"{asked.field}.function", expected=expected)
+    if isinstance(asked.value, (list, tuple)):
+        fields = tuple(f"{field}[{place}]" for place in range(len(asked.value)))
+        values = plan_values(column, asked.function, tuple(asked.value), fields)
+        return Condition(column, asked.function, values, asked.function is not Function.BETWEEN, match_case)
+    assert isinstance(asked.value, (str, int, float)), "internal error: a filter of another shape"
+    values = plan_values(column, asked.function, (asked.value,), (field,))
+    return Condition(column, asked.function, values, any_of=False, match_case=match_case)
+
+
+def plan_values(
+    column: Column, function: Function, given: tuple[Scalar, ...], fields: tuple[str, ...]
+) -> tuple[Value, ...]:
+    """Give the values as the column's are; `fields` says where each stood, for messages.
+
+    Raises:
+        InvalidParameter: The column cannot be compared with it.
+    """
+    if function in _ON_TEXT or column.family in (Family.TEXT, Family.MOMENT):
+        return tuple(_as_text(value, column, field) for value, field in zip(given, fields, strict=True))
+    if column.family in (Family.NUMBER, Family.BOOLEAN):
+        return tuple(_as_number(value, column, field) for value, field in zip(given, fields, strict=True))
+    if column.family is Family.BINARY:
+        return tuple(_as_binary(value, column, field) for value, field in zip(given, fields, strict=True))
+    return tuple(int(value) if isinstance(value, bool) else value for value in given)
+
+
+def _as_text(value: Scalar, column: Column, field: str) -> str:
+    if isinstance(value, bool):
+        raise InvalidParameter(f"{column.name} holds text.", field=field, expected="text")
+    return value if isinstance(value, str) else repr(value)
+
+
+def _as_number(value: Scalar, column: Column, field: str) -> int | float:
+    if not isinstance(value, str):
+        return int(value) if isinstance(value, bool) else value
+    text = value.strip()
+    if column.family is Family.BOOLEAN and text.lower() in ("true", "false"):
+        return int(text.lower() == "true")
+    try:
+        number: int | float = int(text) if "_" not in text else math.nan
+    except ValueError:
+        try:
+            number = float(text) if "_" not in text else math.nan
+        except ValueError:
+            number = math.nan
+    bindable = MIN_INTEGER <= number <= MAX_INTEGER if isinstance(number, int) else math.isfinite(number)
+    if not bindable:
+        raise InvalidParameter(f"{column.name} holds numbers.", field=field, expected="a number")
+    return number
+
+
+def _as_binary(value: Scalar, column: Column, field: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True) if isinstance(value, str) else _no_binary()
+    except (binascii.Error, ValueError):
+        raise InvalidParameter(f"{column.name} holds binary data.", field=field, expected="base64") from None
+
+
+def _no_binary() -> bytes:
+    raise ValueError

@@ -1,0 +1,122 @@
+"""One read from its first block to its last. Its blocks are read and encoded in threads."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from rowgate.access import Access
+from rowgate.ports.rows import RowBlocks
+from rowgate.rows.encode import BlockEncoder, open_encoder
+from rowgate.rows.model import Format, Plan, Row, Value
+from rowgate.rows.paging import note_place
+from rowgate.service.origin import Origin
+
+MAX_PAGE_BYTES = 16_777_216  # 16 MiB, and a block more: a page is held in memory
+
+
+class Reading:
+    """One read: its first block is in hand, the others come as `RowsService.deliver` asks for them."""
+
+    def __init__(self, access: Access, origin: Origin, form: Format, *, begun_at: float) -> None:
+        """Take who reads, and since when (seconds since 1970); the rest comes with `start`, in a thread."""
+        self.begun_at = begun_at
+        self.access = access
+        self.origin = origin
+        self.format = form
+        self.plan: Plan
+        self.first = b""
+        self.is_complete = False
+        self.rows = 0
+        self.bytes = 0
+        self.begun = time.monotonic()
+        self.next_cursor = ""  # of a page that others follow
+        self.count: int | None = None  # of all rows that match, where it was asked for
+        self.count_is_estimate = False
+        self._blocks: RowBlocks | None = None
+        self._encoder: BlockEncoder
+        self._cancelled = False
+        self.cut_reason = ""
+        self.cut_connection: Callable[[], None] | None = None  # while rows are being sent
+
+    def cancel(self, reason: str = "server_stopped") -> None:
+        """Stop the statement: nobody is reading any more. The first reason counts: a cut ends the connection too."""
+        self._cancelled = True
+        self.cut_reason = self.cut_reason or reason
+        if self._blocks is not None:
+            self._blocks.cancel()
+
+    def start(self, plan: Plan, blocks: RowBlocks, seal: Callable[[Sequence[Value]], str]) -> None:
+        """Read the first block, or the page. Runs in a thread.
+
+        Args:
+            plan: What is read.
+            blocks: Its rows.
+            seal: Gives the cursor for a place; called for a page that others follow.
+        """
+        self.plan = plan
+        self._hold(blocks)
+        self._encoder = open_encoder(plan, self.format)
+        self.first = self.read() if plan.page is None else self._read_page(plan, plan.page.size, blocks, seal)
+
+    def read_count(self, blocks: RowBlocks) -> int:
+        """Give the only number of a result, and its connection back. Runs in a thread."""
+        self._hold(blocks)
+        try:
+            count = blocks.read_block()[0][0]
+        finally:
+            self.close()
+        assert isinstance(count, int), "internal error: a count that is no number"
+        return count
+
+    def _hold(self, blocks: RowBlocks) -> None:
+        self._blocks = blocks
+        if self._cancelled:
+            blocks.cancel()
+
+    def _read_page(self, plan: Plan, size: int, blocks: RowBlocks, seal: Callable[[Sequence[Value]], str]) -> bytes:
+        """Give a page whole: its last row is known before its head is sent. Heavy rows make it shorter."""
+        seen = len(plan.result_columns)
+        parts: list[bytes] = []
+        last: Row | None = None
+        is_followed = False
+        while not is_followed and not blocks.is_exhausted:
+            rows = blocks.read_block()
+            is_followed = len(rows) > size - self.rows
+            rows = rows[: size - self.rows]
+            if rows:
+                last = rows[-1]
+                parts.append(self._encoder.encode_block([row[:seen] for row in rows] if len(last) > seen else rows))
+                self.rows += len(rows)
+                self.bytes += len(parts[-1])
+            if self.bytes >= MAX_PAGE_BYTES and not blocks.is_exhausted:
+                is_followed = True
+        if is_followed and last is not None:
+            self.next_cursor = seal(note_place(plan, last))
+        parts.append(self._encoder.encode_end())
+        self.bytes += len(parts[-1])
+        self.is_complete = True
+        self.close()
+        return b"".join(parts)
+
+    def read(self) -> bytes:
+        """Give the bytes of the next block; sets `is_complete` with the last. Runs in a thread."""
+        assert self._blocks is not None, "internal error: a read that was not started"
+        rows = self._blocks.read_block()
+        self.rows += len(rows)
+        encoded = self._encoder.encode_block(rows)
+        if self._blocks.is_exhausted:
+            self.is_complete = True
+            encoded += self._encoder.encode_end()
+            self.close()
+        self.bytes += len(encoded)
+        return encoded
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection is held."""
+        return self._blocks is not None
+
+    def close(self) -> None:
+        """Give the connection back. Runs in a thread."""
+        if self._blocks is not None:
+            self._blocks.close()
+            self._blocks = None

@@ -1,0 +1,74 @@
+"""What is put on record of a read."""
+
+import time
+
+from rowgate.audit.events import RowsEnded, RowsOpened
+from rowgate.rows.model import Aggregate, AnyCondition, Column, ConditionGroup, Counting, Order
+from rowgate.service.reading import Reading
+
+MAX_VALUE_ON_RECORD = 200  # characters of a filter's value
+MAX_VALUES_ON_RECORD = 20  # of one filter
+
+
+def tell_opened(reading: Reading, now: float) -> RowsOpened:
+    """Give the event of a read that is about to send rows."""
+    plan, access, page = reading.plan, reading.access, reading.plan.page
+    return RowsOpened(
+        at=now,
+        request_id=reading.origin.request_id,
+        source=reading.origin.source,
+        client_id=access.client_id,
+        application=access.application_name,
+        token_id=access.token_id,
+        object=plan.object.name,
+        columns=tuple(column.name for column in plan.columns),
+        filters=tuple(_render_condition(condition) for condition in plan.conditions),
+        group_by=tuple(column.name for column in plan.group_by),
+        order_by=tuple(_render_order(order) for order in plan.order_by),
+        run="latest" if plan.latest_run else "",
+        limit=plan.limit if page is None else page.size,
+        offset=plan.offset,
+        format=reading.format.value,
+        actors=access.actors,
+        aggregates=tuple(_render_aggregate(aggregate) for aggregate in plan.aggregates),
+        distinct=plan.distinct,
+        page="" if page is None else "first" if page.after is None else "next",
+        count=plan.count.value if plan.count is not Counting.NONE else "",
+    )
+
+
+def _render_order(order: Order) -> str:
+    name = order.by.name if isinstance(order.by, Column) else order.by.result.name
+    nulls = "" if order.nulls_first is not order.descending else " nulls first" if order.nulls_first else " nulls last"
+    return name + (" desc" if order.descending else "") + nulls
+
+
+def _render_aggregate(aggregate: Aggregate) -> str:
+    return aggregate.function.value + (f"({aggregate.column.name})" if aggregate.column else "")
+
+
+def _render_condition(condition: AnyCondition) -> tuple[object, ...]:
+    if isinstance(condition, ConditionGroup):
+        return (condition.connective.value, *(_render_condition(member) for member in condition.members))
+    kept = condition.values[:MAX_VALUES_ON_RECORD]
+    values = [value[:MAX_VALUE_ON_RECORD] if isinstance(value, (str, bytes)) else value for value in kept]
+    more = len(condition.values) - len(values)
+    return (condition.column.name, condition.function.value, *values, *([f"… and {more} more"] if more else []))
+
+
+def tell_ended(reading: Reading, now: float, outcome: str, reason: str) -> RowsEnded:
+    """Give the event of a read that is over."""
+    return RowsEnded(
+        at=now,
+        request_id=reading.origin.request_id,
+        source=reading.origin.source,
+        client_id=reading.access.client_id,
+        application=reading.access.application_name,
+        token_id=reading.access.token_id,
+        object=reading.plan.object.name,
+        rows=reading.rows,
+        bytes=reading.bytes,
+        seconds=round(time.monotonic() - reading.begun, 6),
+        outcome=outcome,
+        reason=reason,
+    )

@@ -1,0 +1,21 @@
+"""What else is set for an object, as JSON.
+
+Revision ID: 0004
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Add the column."""
+    op.add_column("objects", sa.Column("details", sa.Text(), nullable=False, server_default="{}"))
+
+
+def downgrade() -> None:
+    """Take it away."""
+    with op.batch_alter_table("objects") as batch:
+        batch.drop_column("details")
