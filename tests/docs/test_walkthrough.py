@@ -184,7 +184,7 @@ def test_snippets_of_pages_read_them(credentials: dict[str, str], tmp_path: Path
     reader = Reader(tmp_path)
     token = fetch_token(server.url, credentials["ID"], credentials["SECRET"])["access_token"]
     reader.environment |= credentials | {"TOKEN": token}
-    ((_, block),) = find_blocks(page, "With curl", "A POST sends")
+    _, (_, block) = find_blocks(page, "## Follow the links", "## What a cursor promises")
     reader.paste(block)
     assert [row["PermissionId"] for row in json.loads((tmp_path / "page.json").read_text("utf-8"))] == list(
         range(101, 201)
