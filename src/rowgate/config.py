@@ -93,6 +93,10 @@ class Settings:
     outgoing_ca_file: str = _setting("", "PEM file of certificate authorities for these hosts, besides the system's")
     outgoing_seconds: int = _setting(5, "time that one such call may take, all in all", least=1, most=60)
     outgoing_http_on_loopback: bool = _setting(False, "call plain HTTP on this very machine; for tests")
+    webhook_url: str = _setting(
+        "",
+        "address that is told before secrets end, signed by the key of `rowgate webhook key`; its host is listed too",
+    )
     trusted_issuers: tuple[IssuerSettings, ...] = _setting(
         (), "platforms whose tokens are believed, a [[trusted_issuers]] table each", convert=read_issuers
     )
@@ -108,6 +112,11 @@ class Settings:
     def master_key_path(self) -> Path:
         """The file of the key that opens the keys in the state database."""
         return self.home / "master.key"
+
+    @property
+    def webhook_key_path(self) -> Path:
+        """The file of the key that signs what the webhook gets."""
+        return self.home / "webhook.key"
 
     @property
     def audit_path(self) -> Path:

@@ -165,6 +165,18 @@ class SecretsExpiring(Event, frozen=True, tag="secrets_expiring"):
     hours: int  # the warning: 24, 6 or 1
 
 
+class WebhookAttempted(Event, frozen=True, tag="webhook_attempted"):
+    """A warning was sent to the webhook, or could not be."""
+
+    client_id: str
+    application: str
+    message_id: str  # the same for every attempt
+    attempt: int  # from 1; numbers are left out while no server runs
+    outcome: str  # delivered, failed
+    status: int = 0  # of the receiver's answer; 0: there was none
+    reason: str = ""  # refused, gone, or why there was no answer
+
+
 class RowsOpened(Event, frozen=True, tag="rows_opened"):
     """An application is about to be sent rows."""
 

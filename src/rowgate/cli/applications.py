@@ -41,7 +41,11 @@ def app() -> None:
 @app.command()
 @click.argument("name")
 @click.option(
-    "--object", "objects", multiple=True, required=True, metavar="OBJ", help="Table, view, alias or pattern; repeat it."
+    "--object",
+    "objects",
+    multiple=True,
+    metavar="OBJ",
+    help="Table, view, alias or pattern; repeat it. Required for one that reads.",
 )
 @EXPIRES_IN
 @EXPIRES_ON
@@ -80,6 +84,8 @@ def add(
     **options: Any,
 ) -> None:
     """Register an application; its secret is shown once."""
+    if not objects and DEFAULT_SCOPE in scope.split():
+        raise click.UsageError("Missing option '--object': an application with the scope read reads something")
     if no_secret and (expires_in or expires_on):
         raise click.UsageError("--no-secret and the end of a secret exclude each other")
     terms: dict[str, Any] = {

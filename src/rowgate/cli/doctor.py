@@ -54,6 +54,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield _record(settings)
     yield _room(settings)
     yield from _secrets(settings)
+    yield from _webhook(settings)
     yield _port(settings)
     now = time.time()
     shown = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now))
@@ -108,6 +109,20 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
     told = ", ".join(f"{app.name} {render_left(secret.expires_at, now)}" for app, secret in soon)
     good = all(secret.expires_at - now > HOUR_SECONDS for _, secret in soon)
     yield Finding(question, good, told or "none within a day", "renew it, or make one: `rowgate secret add APP`")
+
+
+def _webhook(settings: Settings) -> Iterator[Finding]:
+    from rowgate import wiring  # noqa: PLC0415
+
+    if not settings.webhook_url:
+        return
+    question = "the webhook may be called, and there is a key to sign with"
+    try:
+        wiring.check_webhook(settings)
+    except ConfigError as error:
+        yield Finding(question, False, str(error))  # noqa: FBT003
+        return
+    yield Finding(question, True, settings.webhook_url, "")  # noqa: FBT003
 
 
 def _database(settings: Settings) -> Finding:

@@ -51,6 +51,14 @@ class OutgoingClient:
         self._names: ThreadPoolExecutor | None = None
         self._trusted: ssl.SSLContext | None = None
 
+    def check_url(self, url: str) -> None:
+        """Refuse an address that may not be called, without looking its host up.
+
+        Raises:
+            CallForbidden: It is malformed, not https, or its host is not listed.
+        """
+        self._destinations.parse_target(url)
+
     async def get(self, url: str, *, max_bytes: int) -> OutgoingAnswer:
         """Ask for a JSON document; see `ports.OutgoingHttp`."""
         return await self._call("GET", url, {"accept": "application/jwk-set+json, application/json"}, b"", max_bytes)

@@ -5,14 +5,11 @@ it no second time.
 """
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Sequence
 
 from rowgate.audit.events import SecretsExpiring
-from rowgate.oauth.expiry import find_last_secret, find_warning
-from rowgate.oauth.model import Application, Secret
 from rowgate.ports import AuditSink, AuditUnavailable, Clock, StoreError, StoreWriter
+from rowgate.service.expiring_secrets import ExpiringSecrets
 from rowgate.service.state import LiveState
 from rowgate.service.writes import Writes
 
@@ -28,14 +25,12 @@ class ExpiryWatch:
 
     def __init__(self, state: LiveState, writes: Writes, *, audit: AuditSink, clock: Clock) -> None:
         """Take the state to look at, and where warnings are kept and told."""
-        self._state = state
+        self._expiring = ExpiringSecrets(state)
         self._writes = writes
         self._audit = audit
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._warning: asyncio.Task[None] | None = None
-        self._watched: Sequence[tuple[Application, Secret]] = ()
-        self._watched_of: int | None = None  # the state's sequence number
         self._settled: dict[bytes, int] = {}  # warnings that somebody gave, and when they may be forgotten
         self._owed: list[SecretsExpiring] = []  # kept as given, and not on record yet
 
@@ -55,7 +50,8 @@ class ExpiryWatch:
         while True:
             pause = LOOK_SECONDS
             try:
-                due = self._find_due(self._clock())
+                found = self._expiring.find_due(self._clock())
+                due = {handle: event for handle, event in found.items() if handle not in self._settled}
                 if due or self._owed:
                     # shielded: between the store and the record there must be no stop
                     self._warning = asyncio.get_running_loop().create_task(self._warn(due))
@@ -67,26 +63,6 @@ class ExpiryWatch:
                 _log.exception("the end of a secret cannot be warned of")
                 pause = RETRY_SECONDS
             await asyncio.sleep(pause)
-
-    def _find_due(self, now: float) -> dict[bytes, SecretsExpiring]:
-        if self._watched_of != self._state.sequence:
-            enabled = [application for application in self._state.list_applications() if application.enabled]
-            last = [(application, find_last_secret(application)) for application in enabled]
-            self._watched = [(application, secret) for application, secret in last if secret is not None]
-            self._watched_of = self._state.sequence
-        due: dict[bytes, SecretsExpiring] = {}
-        for application, secret in self._watched:
-            hours = find_warning(secret, now)
-            if hours and (handle := _make_handle(application, secret, hours)) not in self._settled:
-                due[handle] = SecretsExpiring(
-                    at=now,
-                    client_id=application.client_id,
-                    application=application.name,
-                    key_id=secret.key_id,
-                    expires_at=secret.expires_at,
-                    hours=hours,
-                )
-        return due
 
     async def _warn(self, due: dict[bytes, SecretsExpiring]) -> None:
         if due:
@@ -105,8 +81,3 @@ class ExpiryWatch:
         while self._owed:
             await self._audit.record(self._owed[0])
             del self._owed[0]
-
-
-def _make_handle(application: Application, secret: Secret, hours: int) -> bytes:
-    # by the end and not by the secret: a second secret of the same end is no news
-    return hashlib.sha256(f"secrets expiring {application.number} {secret.expires_at} {hours}".encode()).digest()

@@ -10,13 +10,16 @@ from rowgate.web import server
 from rowgate.web.logs import set_up_logs
 from rowgate.wiring.administration import Administration, create_home, open_administration
 from rowgate.wiring.opening import make_audit_writer, make_recorder, open_reader, open_source, open_store
+from rowgate.wiring.webhooks import check_webhook, create_webhook_key, try_webhook
 from rowgate.wiring.worker import build_app, build_worker
 
 __all__ = [
     "Administration",
     "build_app",
     "build_worker",
+    "check_webhook",
     "create_home",
+    "create_webhook_key",
     "find_port_problem",
     "make_audit_writer",
     "make_recorder",
@@ -25,6 +28,7 @@ __all__ = [
     "open_source",
     "open_store",
     "serve",
+    "try_webhook",
 ]
 
 _log = logging.getLogger("rowgate")

@@ -9,9 +9,11 @@ from rowgate.outgoing.client import OutgoingClient
 from rowgate.ports import Clock
 from rowgate.service.remote_keys import RemoteKeys
 from rowgate.service.state import LiveState
+from rowgate.service.webhook import Webhook
 from rowgate.service.workloads import Workloads
 from rowgate.trusted_issuers import IssuerSettings
 from rowgate.wiring.opening import open_outgoing
+from rowgate.wiring.webhooks import load_webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Outside:
     http: OutgoingClient
     keys: RemoteKeys
     workloads: Workloads
+    webhook: Webhook | None
 
     async def stop(self) -> None:
         """End every call."""
@@ -32,7 +35,8 @@ def open_outside(settings: Settings, state: LiveState, *, clock: Clock) -> Outsi
     """Give the ways to other hosts; nothing is called yet.
 
     Raises:
-        ConfigError: A host of the settings is none, or a trusted issuer would trust nothing or too much.
+        ConfigError: A host of the settings is none, a trusted issuer would trust nothing or too much, or the webhook
+            cannot be called.
     """
     http = open_outgoing(settings)
     keys = RemoteKeys(http, clock=clock)
@@ -40,7 +44,7 @@ def open_outside(settings: Settings, state: LiveState, *, clock: Clock) -> Outsi
         workloads = Workloads(read_trusted_issuers(settings), state, keys, clock=clock)
     except UnusableJwkSet as error:
         raise ConfigError(f"trusted_issuers: {error}") from error
-    return Outside(http, keys, workloads)
+    return Outside(http, keys, workloads, load_webhook(settings, http))
 
 
 def read_trusted_issuers(settings: Settings) -> tuple[TrustedIssuer, ...]:

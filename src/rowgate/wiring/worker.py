@@ -31,6 +31,7 @@ from rowgate.service.follow import Follower
 from rowgate.service.inspection import InspectionService
 from rowgate.service.key_keeper import KeyKeeper
 from rowgate.service.keys import SigningKeys
+from rowgate.service.measures import Measures
 from rowgate.service.mint import TokenMint
 from rowgate.service.narrowing import Narrowing
 from rowgate.service.proofs import ProofChecker
@@ -41,11 +42,13 @@ from rowgate.service.state import LiveState
 from rowgate.service.throttle import FailureThrottle
 from rowgate.service.token_exchange import GrantTypes, TokenExchange
 from rowgate.service.tokens import TokenService
+from rowgate.service.webhook import WebhookSender
 from rowgate.service.writes import Writes
 from rowgate.web import metadata
 from rowgate.web.app import App, Endpoint
 from rowgate.web.client_certificates import ClientCertificates
 from rowgate.web.cors import Cors
+from rowgate.web.exchange import Exchange
 from rowgate.web.health import HealthEndpoint
 from rowgate.web.inspection_endpoints import list_inspection_endpoints
 from rowgate.web.jwks_endpoint import JWKS_PATH, JwksEndpoint
@@ -64,7 +67,7 @@ from rowgate.wiring.opening import (
     open_store,
     read_key_policy,
 )
-from rowgate.wiring.outside import open_outside
+from rowgate.wiring.outside import Outside, open_outside
 
 _log = logging.getLogger("rowgate")
 
@@ -171,6 +174,30 @@ def _list_registration_endpoints(
     )
 
 
+def _open_metrics(tokens: TokenService, state: LiveState, audit: SegmentSink, clock: Clock, issuer: str) -> Endpoint:
+    endpoint: Endpoint | None = None
+
+    async def answer(exchange: Exchange) -> None:
+        nonlocal endpoint
+        if endpoint is None:
+            # loaded when somebody asks for measures first
+            from rowgate.web.metrics_endpoint import MetricsEndpoint  # noqa: PLC0415
+
+            endpoint = MetricsEndpoint(tokens, Measures(state), audit, clock, issuer=issuer, version=__version__)
+        await endpoint(exchange)
+
+    return answer
+
+
+def _list_watches(
+    state: LiveState, writes: Writes, outside: Outside, audit: SegmentSink, clock: Clock
+) -> Sequence[ExpiryWatch | WebhookSender]:
+    watch = ExpiryWatch(state, writes, audit=audit, clock=clock)
+    if outside.webhook is None:
+        return (watch,)
+    return watch, WebhookSender(outside.webhook, state, writes, outside.http, audit=audit, clock=clock)
+
+
 def _list_tls_methods(settings: Settings) -> tuple[str, ...]:
     if not settings.knows_client_certificates:
         return ()
@@ -226,7 +253,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         remote_keys=outside.keys,
         workloads=outside.workloads,
     )
-    watch = ExpiryWatch(state, writes, audit=audit, clock=clock)
+    watches = _list_watches(state, writes, outside, audit, clock)
     mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=entropy)
     proofs = ProofChecker(_read_dpop_policy(settings, state.keys.digest), clock=clock, entropy=entropy)
     narrowing = Narrowing(state, source, issuer=issuer)
@@ -274,7 +301,8 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         audit.start()
         follower.start()
         keeper.start()
-        watch.start()
+        for watch in watches:
+            watch.start()
         await audit.record(ServerEvent(at=clock(), action="started", version=__version__, process=os.getpid()))
         # What was loaded stays for the life of the process: keep the collector from walking through it.
         gc.collect()
@@ -285,7 +313,8 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         finally:
             audit.record_soon(ServerEvent(at=clock(), action="stopped", version=__version__, process=os.getpid()))
             await keeper.stop()
-            await watch.stop()
+            for watch in watches:
+                await watch.stop()
             await outside.stop()
             await writes.stop()
             await follower.stop()
@@ -321,6 +350,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
                 registers_clients=settings.client_registration,
             ),
             **_list_registration_endpoints(settings, state, writes, audit, clock=clock, entropy=entropy),
+            "/metrics": (_open_metrics(tokens, state, audit, clock, issuer), _READ_ALLOW),
             JWKS_PATH: (jwks_endpoint, _READ_ALLOW),
         },
         (rows_endpoint, ROWS_ALLOW),
