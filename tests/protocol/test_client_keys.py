@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from joserfc.jws import deserialize_compact
 
 from protocol.case import numbered
 from protocol.judge import judge_error
@@ -205,3 +206,28 @@ def test_clock_that_runs_ahead(keyed: Keyed, claim: str, ahead: int, status: int
     assert answer.status_code == status
     if status == 401:
         _judge(keyed, answer, "assertion_not_yet")
+
+
+@numbered("P31", "RFC 6749 §2.3.1, RFC 7523 §3")
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA"])
+def test_every_assertion_without_a_good_key_costs_one_verification(
+    keyed: Keyed, secret: Keyed, algorithm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a client id exists and has a key does not show in the time that a refusal takes."""
+    done: list[str] = []
+
+    def count(text: str, key: Any, **more: Any) -> Any:
+        done.append(text)
+        return deserialize_compact(text, key, **more)
+
+    monkeypatch.setattr("rowgate.oauth.jws.deserialize_compact", count)
+    forger = ClientKey(algorithm)
+    for client_id in (keyed.client_id, secret.client_id, f"nobody-{algorithm}"):
+        for kid in (..., "first", "other"):
+            forged = forger.sign(forger.claim(client_id, keyed.issuer, keyed.now), kid=kid)
+            form = {**CLIENT_CREDENTIALS, "client_assertion_type": ASSERTION_TYPE, "client_assertion": forged}
+            done.clear()
+            answer = keyed.post(form)
+            assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+            assert done == [forged], (client_id, kid)
+    assert (keyed.ask().status_code, secret.ask().status_code) == (200, 200)

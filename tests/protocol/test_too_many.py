@@ -70,6 +70,20 @@ def test_replayed_assertion_takes_nothing_of_the_quota(world: World) -> None:
 
 
 @numbered("P119", "RFC 6585 §4")
+def test_a_replayed_assertion_is_a_failure_and_clears_none(world: World) -> None:
+    """Whoever has caught one may not guess the better for it, nor be counted as the client that proved itself."""
+    client = register_with_key(world, "replayed-and-counted")
+    world.server.clock.freeze()
+    form = {**CLIENT_CREDENTIALS, **client.authenticate()}
+    assert client.post(form, **{"X-Forwarded-For": _CLIENT}).status_code == 200
+    for _ in range(FREE_FAILURES):
+        assert client.post(form, **{"X-Forwarded-For": "192.0.2.9"}).status_code == 401
+    _judge_slow_down(client.post(form, **{"X-Forwarded-For": "192.0.2.9"}))
+    again = {**CLIENT_CREDENTIALS, **client.authenticate()}
+    assert client.post(again, **{"X-Forwarded-For": _CLIENT}).status_code == 200
+
+
+@numbered("P119", "RFC 6585 §4")
 def test_quota_of_one_is_no_quota_of_another(world: World, client: Keyed) -> None:
     other = register(world, "quota-of-one", PolicyChange(tokens_per_minute=1))
     world.server.clock.freeze()

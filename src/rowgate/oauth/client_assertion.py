@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from rowgate.oauth.decoy_keys import work_alike
 from rowgate.oauth.errors import InvalidClient, InvalidRequest
 from rowgate.oauth.form import TokenParameters
 from rowgate.oauth.jws import UNREADABLE_JSON, UnverifiableJws, VerificationKeys, read_unverified_payload, verify_jws
@@ -70,6 +71,7 @@ class VerifiedAssertion:
     key_id: str  # of the registered key that signed; empty when it has none
 
 
+_WITHOUT_WORK = frozenset({"unknown_key", "wrong_algorithm"})  # no signature was looked at
 _decode = msgspec.json.Decoder(AssertionClaims).decode
 _decode_names = msgspec.json.Decoder(_Names).decode
 
@@ -103,6 +105,12 @@ def parse_client_assertion(parameters: TokenParameters) -> PresentedAssertion | 
     if presented.is_of_a_client and parameters.client_id not in {None, names.sub}:
         raise InvalidRequest("The body names another client than the assertion.", reason="two_client_ids")
     return presented
+
+
+def refuse_without_key(presented: PresentedAssertion, reason: str) -> InvalidClient:
+    """Give the refusal of an assertion for which there is no key, after the work that one with a key costs."""
+    work_alike(presented.unverified_assertion, types=_TYPES, max_length=MAX_ASSERTION_LENGTH)
+    return InvalidClient(_FAILED, reason=reason)
 
 
 def verify_client_assertion(
@@ -139,6 +147,8 @@ def verify_client_assertion(
         )
         claims = _decode(payload)
     except UnverifiableJws as refused:
+        if refused.reason in _WITHOUT_WORK:
+            work_alike(presented.unverified_assertion, types=_TYPES, max_length=MAX_ASSERTION_LENGTH)
         raise InvalidClient(_FAILED, reason=f"assertion_{refused.reason}") from None
     except UNREADABLE_JSON:
         raise InvalidClient(_FAILED, reason="assertion_claims") from None

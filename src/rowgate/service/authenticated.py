@@ -14,6 +14,7 @@ class Authenticated(msgspec.Struct, frozen=True):
     once: tuple[tuple[bytes, int], ...] = ()  # what counts once only: 32 bytes each, and when they are too old anyway
     certificate_thumbprint: str = ""  # what its tokens are bound to (RFC 8705 §3); empty: to no certificate
     workload: str = ""  # of a job of a platform, see `workloads.ProvedWorkload`
+    counted_as: tuple[str, str] | None = None  # client id and source: how it goes is counted when the proof is used up
     is_grant: bool = False  # the proof was the grant itself (RFC 7523 §2.1)
 
     @property

@@ -11,6 +11,7 @@ from rowgate.oauth.client_assertion import (
     PRIVATE_KEY_JWT,
     PresentedAssertion,
     parse_client_assertion,
+    refuse_without_key,
     verify_client_assertion,
 )
 from rowgate.oauth.client_auth import PresentedCredentials, parse_client_authentication, verify_client
@@ -205,7 +206,7 @@ class ClientAuthenticator:
 
         Source: RFC 7523 §3 (7), RFC 9449 §11.1: jti values are kept so that nothing is replayed
         """
-        now = self._clock()
+        now = int(self._clock())
 
         def spend(change: StoreWriter) -> OAuthError | None:
             for handle, forget_at in client.once:
@@ -217,12 +218,13 @@ class ClientAuthenticator:
                 return InvalidDpopProof("The DPoP proof was used before.", reason="proof_replayed")
             if client.is_first_use:
                 try:
-                    change.note_secret_use(client.secret_number, used_at=int(now))
+                    change.note_secret_use(client.secret_number, used_at=now)
                 except UnknownName:  # the secret or its application was removed a moment ago
                     return InvalidClient(_FAILED, reason="unknown_client", key_id=client.key_id)
             return None
 
         def settle(outcome: OAuthError | StoreError | None) -> None:
+            self._count_use(client, outcome, now)
             then(outcome)
 
         try:
@@ -240,8 +242,19 @@ class ClientAuthenticator:
             if isinstance(refusal, (InvalidClient, InvalidGrant)) and refusal.reason not in _PROVED:
                 self._throttle.note_failure(client_id, source, now)
             raise
+        if client.once:  # a proof that came before is no success: see `use_up`
+            return msgspec.structs.replace(client, counted_as=(client_id, source))
         self._throttle.note_success(client_id, source)
         return client
+
+    def _count_use(self, client: Authenticated, outcome: OAuthError | StoreError | None, now: float) -> None:
+        """Count how a proof went that is good once only: one that came before is a failure."""
+        if client.counted_as is None:
+            return
+        if outcome is None:
+            self._throttle.note_success(*client.counted_as)
+        elif isinstance(outcome, (InvalidClient, InvalidGrant)):
+            self._throttle.note_failure(*client.counted_as, now)
 
     def _authenticate_secret(self, presented: PresentedCredentials, now: float) -> Authenticated:
         application = self._state.find_application(presented.client_id)
@@ -253,7 +266,7 @@ class ClientAuthenticator:
     def _authenticate_assertion(self, presented: PresentedAssertion, now: float) -> Authenticated:
         client_id = presented.unverified_subject
         application = self._state.find_application(client_id)
-        keys = self._find_keys(application)
+        keys = self._find_keys(application, presented)
         verified = verify_client_assertion(
             presented,
             keys,
@@ -286,13 +299,13 @@ class ClientAuthenticator:
         application = self._state.find_application(presented.unverified_subject)
         return "" if application is None else application.policy.jwks_uri
 
-    def _find_keys(self, application: Application | None) -> VerificationKeys:
+    def _find_keys(self, application: Application | None, presented: PresentedAssertion) -> VerificationKeys:
         if application is None:
-            raise InvalidClient(_FAILED, reason="unknown_client")
+            raise refuse_without_key(presented, "unknown_client")
         if application.policy.jwks_uri:
             return self._get_remote_keys(application.policy.jwks_uri)
         if not application.policy.jwks:
-            raise InvalidClient(_FAILED, reason="no_registered_key")
+            raise refuse_without_key(presented, "no_registered_key")
         return _read_keys(application.policy.jwks)
 
     def _get_remote_keys(self, uri: str) -> VerificationKeys:

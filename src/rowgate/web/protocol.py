@@ -22,6 +22,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from rowgate.web.client_certificates import ClientCertificates
+from rowgate.web.connection_limits import REFUSED_REQUEST_SECONDS, Admission, ConnectionLimits
 from rowgate.web.exchange import ABORT, FIND_CERTIFICATE, ON_DISCONNECT, RESET, WRITE_WHOLE
 from rowgate.web.forwarded import ForwardedHeaders
 from rowgate.web.whole import WHOLE_HANDLERS, Handle, WholeHandlers
@@ -46,7 +47,9 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._max_header_bytes: int = self.config.max_header_bytes  # type: ignore[attr-defined]
         self._request_seconds: int = self.config.request_seconds  # type: ignore[attr-defined]
         self._send_stall_seconds: int = self.config.send_stall_seconds  # type: ignore[attr-defined]
-        self._most_connections: int = self.config.most_connections  # type: ignore[attr-defined]
+        self._limits: ConnectionLimits = self.config.connection_limits  # type: ignore[attr-defined]
+        self._address = ""
+        self._admission = Admission.SERVED
         self._look_at_forwarded: ForwardedHeaders | None = self.config.look_at_forwarded  # type: ignore[attr-defined]
         self._client_certificates: ClientCertificates | None = self.config.client_certificates  # type: ignore[attr-defined]
         self._sweeper: asyncio.TimerHandle | None = None
@@ -74,6 +77,12 @@ class StrictHttpProtocol(HttpToolsProtocol):
         """Begin: the first request is due from now on."""
         super().connection_made(transport)
         self._waiting_since = self.loop.time()
+        self._address = self.client[0] if self.client else ""
+        self._admission = self._limits.enter(self._address)
+        if self._admission is Admission.DROPPED:
+            transport.abort()
+        elif self._admission is Admission.REFUSED:
+            self._request_seconds = REFUSED_REQUEST_SECONDS
         self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
         self._extensions = {ABORT: transport.abort, RESET: self._reset, ON_DISCONNECT: self._call_when_gone}
         if self._client_certificates is not None:
@@ -86,6 +95,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End: tell whoever works for this client."""
         super().connection_lost(exc)
+        self._limits.leave(self._address)
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
@@ -215,8 +225,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self._refuse(501, "The method is not known.")
         if len(self.pipeline) >= MAX_PIPELINED:
             self._refuse(400, "Too many requests were sent ahead.")
-        if len(self.connections) > self._most_connections:
-            self._refuse(503, "The server has too many connections.")
+        if crowded := self._limits.find_refusal(len(self.connections), self._admission):
+            self._refuse(503, crowded)
         if self.parser.should_upgrade():
             return  # it comes once more, without the offer
         self._head_bytes = -1

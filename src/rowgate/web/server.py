@@ -17,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 from rowgate.config import ConfigError, Settings
 from rowgate.web.app import App
 from rowgate.web.client_certificates import ClientCertificates, make_client_certificates, read_authorities
+from rowgate.web.connection_limits import ConnectionLimits
 from rowgate.web.forwarded import ForwardedHeaders
 from rowgate.web.protocol import StrictHttpProtocol
 
@@ -68,7 +69,7 @@ class ServerConfig(uvicorn.Config):
     max_header_bytes: int
     request_seconds: int
     send_stall_seconds: int
-    most_connections: int
+    connection_limits: ConnectionLimits
     look_at_forwarded: ForwardedHeaders | None
     client_certificates: ClientCertificates | None
 
@@ -121,9 +122,13 @@ def make_server_config(settings: Settings, app: Callable[..., Any]) -> ServerCon
     config.max_header_bytes = settings.max_header_bytes
     config.request_seconds = settings.request_seconds
     config.send_stall_seconds = settings.send_stall_seconds
-    config.most_connections = settings.max_connections
     trusted = list(settings.trusted_proxies)
     config.look_at_forwarded = ForwardedHeaders(trusted) if trusted else None
+    config.connection_limits = ConnectionLimits(
+        most=settings.max_connections,
+        most_of_one=settings.max_connections_per_address,
+        proxies=config.look_at_forwarded,
+    )
     return config
 
 
