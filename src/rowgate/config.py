@@ -74,7 +74,7 @@ class Settings:
     max_header_bytes: int = _setting(32_768, "largest request line and headers together", least=1024)  # 32 KiB
     max_connections: int = _setting(2000, "connections per worker; more get 503", least=1)
     max_connections_per_address: int = _setting(
-        500, "of them, from one address; trusted proxies may have all, 0: everybody may"
+        512, "of them, from one address; trusted proxies may have all, 0: everybody may"
     )
     request_seconds: int = _setting(20, "time for a whole request to arrive", least=1)
     keep_alive_seconds: int = _setting(75, "time that an idle connection stays open", least=1)
