@@ -10,6 +10,8 @@ from rowgate.oauth.model import Application
 class ObjectDetails(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is kept of an object as JSON: members may be added with defaults, never renamed."""
 
+    title: str = ""  # for people
+    description: str = ""
     key: tuple[str, ...] = ()  # columns that tell all rows apart and are never NULL; empty: what the database says
 
 

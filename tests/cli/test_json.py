@@ -91,7 +91,17 @@ def test_secret_add_and_list(made: dict[str, Any]) -> None:
 def test_object_list_and_show(home: Path) -> None:
     assert home.is_dir()
     listed = {found["name"]: found for found in read_json("object", "list", "--json")}
-    assert set(listed["SA_Activity_Events"]) == {"name", "kind", "blocked", "block_reason", "aliases", "run_key", "key"}
+    assert set(listed["SA_Activity_Events"]) == {
+        "name",
+        "kind",
+        "blocked",
+        "block_reason",
+        "aliases",
+        "run_key",
+        "key",
+        "title",
+        "description",
+    }
     shown = read_json("object", "show", "SA_Activity_Events", "--json")
     assert set(shown["columns"][0]) == {"name", "type", "compares_as"}
 

@@ -189,3 +189,18 @@ def test_snippets_of_pages_read_them(credentials: dict[str, str], tmp_path: Path
     assert [row["PermissionId"] for row in json.loads((tmp_path / "page.json").read_text("utf-8"))] == list(
         range(101, 201)
     )
+
+
+def test_lines_of_curl_find_what_may_be_read(
+    credentials: dict[str, str], tmp_path: Path, server: RunningServer
+) -> None:
+    """The list names the object that is described then."""
+    reader = Reader(tmp_path)
+    token = fetch_token(server.url, credentials["ID"], credentials["SECRET"])["access_token"]
+    reader.environment |= credentials | {"TOKEN": token, "ROWGATE_HOME": str(server.settings.home)}
+    text = (CHECKOUT / "docs/how-to/find-what-you-may-read.md").read_text("utf-8")
+    ask, describe, say = (block for _, block in _FENCE.findall(text))
+    assert "SA_Jobs_DiskUsage" in [item["name"] for item in json.loads(reader.paste(ask))]
+    assert json.loads(reader.paste(describe))["run_key"] == "JobRunTimeKey"
+    reader.paste(say)
+    wait_until(lambda: json.loads(reader.paste(describe))["title"] == "Free space by volume")

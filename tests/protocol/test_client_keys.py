@@ -208,7 +208,7 @@ def test_clock_that_runs_ahead(keyed: Keyed, claim: str, ahead: int, status: int
         _judge(keyed, answer, "assertion_not_yet")
 
 
-@numbered("P31", "RFC 6749 §2.3.1, RFC 7523 §3")
+@numbered("P31", "RFC 6749 §5.2")
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA"])
 def test_every_assertion_without_a_good_key_costs_one_verification(
     keyed: Keyed, secret: Keyed, algorithm: str, monkeypatch: pytest.MonkeyPatch

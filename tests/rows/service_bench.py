@@ -15,6 +15,7 @@ from rowgate.rows.errors import StatementCancelled
 from rowgate.rows.model import Column, Family, Format, ObjectDescription, RowsRequest, Statement, Value
 from rowgate.rows.sql import SQLITE
 from rowgate.service.cursors import Cursors
+from rowgate.service.object_access import ObjectAccess
 from rowgate.service.origin import Origin
 from rowgate.service.reading import Reading
 from rowgate.service.rows import ReadLimits, RowsService
@@ -123,8 +124,9 @@ class Bench:
         settings = (ObjectSettings("blocked", blocked=True),)
         self.source, self.audit = FakeSource(), FakeAudit()
         self.is_revoked = False
+        state = LiveState(StateSnapshot(1, (granted,), settings, ()))
         self.service = RowsService(
-            LiveState(StateSnapshot(1, (granted,), settings, ())),
+            state,
             self.source,
             confirm=self._confirm,
             audit=self.audit,
@@ -132,7 +134,7 @@ class Bench:
             limits=ReadLimits(
                 max_reads=max_reads, max_reads_per_application=max_reads, queue_seconds=0.05, statement_seconds=5
             ),
-            conceal_objects=conceal_objects,
+            objects=ObjectAccess(state, conceal_objects=conceal_objects),
             cursors=Cursors(bytes(32)),
         )
         self.when_gone: Callable[[str], None] = lambda _reason: None

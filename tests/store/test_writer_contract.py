@@ -148,8 +148,14 @@ def test_a_key_id_names_one_secret(store: Store) -> None:
 
 
 def test_object_settings_are_kept_replaced_and_found(store: Store) -> None:
+    details = ObjectDetails("T", "of things", ("Id", "Day"))
     wanted = ObjectSettings(
-        "T", blocked=True, block_reason="why", aliases=("a", "b"), run_key="Run", details=ObjectDetails(("Id", "Day"))
+        "T",
+        blocked=True,
+        block_reason="why",
+        aliases=("a", "b"),
+        run_key="Run",
+        details=details,
     )
     with store.changing() as change:
         change.set_object_settings(wanted)

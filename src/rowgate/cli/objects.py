@@ -42,6 +42,8 @@ def show(name: str, home: str | None, as_json: bool) -> None:
         print_json({"name": described.name, "kind": described.kind, **tell_settings(settings), "columns": columns})
         return
     click.echo(f"{described.name} ({described.kind}{', blocked' if settings.blocked else ''})")
+    if settings.details.title:
+        click.echo(settings.details.title)
     if key := find_run_key(described, settings.run_key):
         click.echo(f"runs are kept apart by {key.name}; the latest is read unless jobRuntimeKey says otherwise")
     if settings.details.key:
@@ -106,3 +108,15 @@ def key(name: str, columns: tuple[str, ...], home: str | None) -> None:
         changed = desk.objects.set_key(name, columns)
     told = ", ".join(changed.details.key)
     say(f"{changed.name} tells rows apart by {told or 'what the database says of itself'}.")
+
+
+@object_.command()
+@click.argument("name")
+@click.argument("text", default="")
+@click.option("--description", default="", help="More of it, in as many lines as it takes.")
+@HOME_OPTION
+def title(name: str, text: str, description: str, home: str | None) -> None:
+    """Say in TEXT what an object is; applications that may read it are told. Without TEXT nothing is said."""
+    with administration(home) as desk:
+        changed = desk.objects.set_title(name, text, description)
+    say(f"{changed.name} is told of as {changed.details.title or 'nothing more than its name'}.")

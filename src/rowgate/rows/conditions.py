@@ -3,7 +3,7 @@
 import base64
 import binascii
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rowgate.rows.columns import require_column
 from rowgate.rows.errors import InvalidParameter
@@ -23,6 +23,7 @@ from rowgate.rows.model import (
 )
 from rowgate.rows.request_values import MAX_INTEGER, MIN_INTEGER
 
+_OF_BINARY = (Function.EQUALS, Function.NOT_EQUALS, Function.IS_NULL, Function.IS_NOT_NULL)
 _ON_TEXT = frozenset({Function.CONTAINS, Function.STARTS_WITH, Function.ENDS_WITH})
 
 
@@ -35,6 +36,11 @@ def plan_condition(described: ObjectDescription, asked: RequestedCondition) -> A
     if isinstance(asked, RequestedGroup):
         return ConditionGroup(asked.connective, tuple([plan_condition(described, item) for item in asked.members]))
     return _plan_comparison(described, asked)
+
+
+def list_functions(column: Column) -> Sequence[Function]:
+    """Give what filters may ask of a column."""
+    return _OF_BINARY if column.family is Family.BINARY else tuple(Function)
 
 
 def list_compared(condition: AnyCondition) -> Iterator[Column]:
@@ -52,8 +58,9 @@ def _plan_comparison(described: ObjectDescription, asked: RequestedFilter) -> Co
     if asked.value is None:
         return Condition(column, asked.function, (), any_of=False)
     field = f"{asked.field}.value"
-    if column.family is Family.BINARY and asked.function not in (Function.EQUALS, Function.NOT_EQUALS):
-        expected = "equals, not_equals, is_null or is_not_null"
+    functions = list_functions(column)
+    if asked.function not in functions:
+        expected = "one of " + ", ".join(functions)
         raise InvalidParameter(f"{column.name} holds binary data.", field=f"{asked.field}.function", expected=expected)
     if isinstance(asked.value, (list, tuple)):
         fields = tuple(f"{field}[{place}]" for place in range(len(asked.value)))

@@ -55,10 +55,7 @@ def plan_rows(
         InvalidParameter: A column that the object does not have, or a value that it cannot be compared with.
     """
     complete = described
-    if allowed_columns is not None:
-        described = replace(
-            complete, columns=tuple(column for column in complete.columns if column.name in allowed_columns)
-        )
+    described = keep_allowed(complete, allowed_columns)
     group_by = _plan_columns(described, request.group_by, "groupby")
     aggregates = plan_aggregates(request, described, group_by)
     columns = () if aggregates else _plan_items(request, described, group_by)
@@ -84,6 +81,13 @@ def plan_rows(
         page=None if request.cursor is None else plan_page(request, find_row_key(complete, key), order_by, latest_run),
         count=request.count,
     )
+
+
+def keep_allowed(described: ObjectDescription, allowed_columns: Collection[str] | None) -> ObjectDescription:
+    """Give the object as somebody may know it who is allowed these columns; None: all of them."""
+    if allowed_columns is None:
+        return described
+    return replace(described, columns=tuple(c for c in described.columns if c.name in allowed_columns))
 
 
 def _plan_columns(described: ObjectDescription, names: Sequence[str], field: str) -> tuple[Column, ...]:

@@ -12,16 +12,16 @@ from typing import Any, Protocol
 
 from rowgate.access import Access
 from rowgate.oauth.authorization_details import find_allowed_columns
-from rowgate.oauth.errors import InsufficientScope, OAuthError
-from rowgate.oauth.model import DEFAULT_SCOPE
+from rowgate.oauth.errors import OAuthError
 from rowgate.ports import AuditSink, Clock
 from rowgate.ports.rows import RowSource
-from rowgate.rows.errors import RowsError, StatementCancelled, UnknownObject
-from rowgate.rows.model import Counting, Format, ObjectDescription, Plan, RowsRequest, Value
+from rowgate.rows.errors import RowsError, StatementCancelled
+from rowgate.rows.model import Counting, Format, Plan, RowsRequest, Value
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.sql import render_count, render_select
 from rowgate.service.cursors import Cursors, Seal
 from rowgate.service.hands import Hands
+from rowgate.service.object_access import ObjectAccess
 from rowgate.service.origin import Origin
 from rowgate.service.reading import Reading
 from rowgate.service.rows_record import tell_ended, tell_opened
@@ -64,7 +64,7 @@ class RowsService:
         audit: AuditSink,
         clock: Clock,
         limits: ReadLimits,
-        conceal_objects: bool,
+        objects: ObjectAccess,
         cursors: Cursors,
     ) -> None:
         """Take what the steps need; `confirm` decides once more on an Access, see `TokenService.confirm`."""
@@ -74,7 +74,7 @@ class RowsService:
         self._audit = audit
         self._clock = clock
         self._limits = limits
-        self._conceal_objects = conceal_objects
+        self._objects = objects
         self._cursors = cursors
         self._under_way: set[Reading] = set()
         self._all_ended = asyncio.Event()
@@ -185,7 +185,7 @@ class RowsService:
     def _decide_again(self, reading: Reading) -> None:
         """Raises OAuthError when the token was revoked, or the object withdrawn or blocked, since the read began."""
         self._confirm(reading.access, now=reading.begun_at)
-        self._decide_grant(reading.access, reading.plan.object.name)
+        self._objects.decide_grant(reading.access, reading.plan.object.name)
 
     async def discard(self, reading: Reading) -> None:
         """End a read of which only the head was wanted (HEAD)."""
@@ -207,9 +207,7 @@ class RowsService:
         # While the request arrived or waited for its turn, the token may have been revoked.
         self._confirm(reading.access, now=self._clock())
         name = self._state.resolve_alias(object_name)
-        described = self._source.find_object(name)
-        self._decide_object(reading.access, name, described)
-        assert described is not None, "internal error: an object that does not exist was allowed"
+        described = self._objects.decide(reading.access, name, self._source.find_object(name))
         settings = self._state.find_settings(name)
         plan = plan_rows(
             request,
@@ -236,33 +234,6 @@ class RowsService:
             blocks = self._source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
             reading.count = reading.read_count(blocks)
 
-    def _decide_object(self, access: Access, name: str, described: ObjectDescription | None) -> None:
-        """Refuse unless the object exists, is granted and is not blocked (O-17, O-36, PROTOCOL 103, 104).
-
-        Raises:
-            UnknownObject: It does not exist; with conceal_objects also when it is refused.
-            InsufficientScope: The token's scope or details, the grants or a block stand against it.
-        """
-        if DEFAULT_SCOPE not in access.scope:
-            raise InsufficientScope("The token's scope does not allow reading.", reason="scope_lacks_read")
-        if described is None:
-            raise _unknown()
-        try:
-            self._decide_grant(access, name)
-        except InsufficientScope:
-            if self._conceal_objects:
-                raise _unknown() from None
-            raise
-
-    def _decide_grant(self, access: Access, name: str) -> None:
-        if name not in self._state.list_granted(access.application_number):
-            raise InsufficientScope("The application may not read this object.", reason="not_granted")
-        if self._state.find_settings(name).blocked:
-            raise InsufficientScope("The object is blocked from remote access.", reason="blocked_object")
-        columns = find_allowed_columns(access.allowed, name)
-        if columns is not None and not columns:
-            raise InsufficientScope("The access token is not for this object.", reason="outside_token")
-
     async def _abandon(self, reading: Reading, under_way: asyncio.Future[Any] | None) -> None:
         """Give back what the read holds, once no thread uses it any more."""
         if under_way is not None and not under_way.done():
@@ -278,10 +249,6 @@ class RowsService:
         if not self._under_way:
             self._all_ended.set()
         self._turns.give_back(reading.access.application_number)
-
-
-def _unknown() -> UnknownObject:
-    return UnknownObject("There is no such object.", field="object", expected="a table, view or alias")
 
 
 def _seal_nothing(_place: Sequence[Value]) -> str:

@@ -12,14 +12,15 @@ from rowgate.ports import AuditUnavailable
 from rowgate.rows.errors import RowsError
 from rowgate.web.client_certificates import ClientCertificates
 from rowgate.web.cors import Cors
+from rowgate.web.data_requests import DATA_PATH
 from rowgate.web.exchange import BodyTooLarge, ClientGone, Exchange, PreparedHeaders, Receive, Request, Scope, Send
 from rowgate.web.problems import Edge, HttpProblem, respond_problem
-from rowgate.web.rows_endpoint import PREFIX, SUFFIX
 from rowgate.web.whole import WHOLE_HANDLERS, Put, Reply, WholeEndpoint, WholeHandlers, Write, put_by
 
 Endpoint = Callable[[Exchange], Awaitable[None]]
 _log = logging.getLogger("rowgate.web")
 
+_DATA_PREFIX = DATA_PATH.encode() + b"/"
 NOT_FOUND = "There is nothing at this address."
 
 
@@ -29,7 +30,7 @@ class App:
     def __init__(
         self,
         endpoints: Mapping[str, tuple[Endpoint, bytes]],
-        rows: tuple[Endpoint, bytes],
+        data: Mapping[bytes, tuple[Endpoint, bytes]],
         whole: Mapping[str, WholeEndpoint],
         *,
         edge: Edge,
@@ -37,13 +38,14 @@ class App:
         lifespan: Callable[[], AbstractAsyncContextManager[None]],
         take_client_certificates: Callable[[ClientCertificates], None],
     ) -> None:
-        """Take the endpoints by path, each with the methods it allows; rows match by prefix and suffix.
+        """Take the endpoints by path, each with the methods it allows.
 
-        A path among `whole` has its POST answered there, and the rest of it by its endpoint. The server calls
+        Those about one object are found by what follows its name in the address: `/rows`, or nothing. A path among
+        `whole` has its POST answered there, and the rest of it by its endpoint. The server calls
         `take_client_certificates` where clients may have certificates.
         """
         self._endpoints = endpoints
-        self._rows = rows
+        self._data = data
         self._whole = whole
         self._edge = edge
         self._cors = cors
@@ -125,10 +127,11 @@ class App:
         if found is not None:
             return found
         path: bytes = scope["raw_path"]
-        if path.startswith(PREFIX) and path.endswith(SUFFIX):
-            name = path[len(PREFIX) : -len(SUFFIX)]
-            if name and b"/" not in name:
-                return self._rows
+        if path.startswith(_DATA_PREFIX):
+            name, slash, rest = path[len(_DATA_PREFIX) :].partition(b"/")
+            of_object = self._data.get(slash + rest)
+            if name and of_object is not None:
+                return of_object
         raise HttpProblem(404, "not_found", NOT_FOUND)
 
     def _tell(self, error: Exception, request: Request) -> None:

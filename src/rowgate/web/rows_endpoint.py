@@ -1,24 +1,21 @@
 """GET and POST /api/v1/data/<object>/rows: rows for a bearer token (O-20 to O-37)."""
 
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from rowgate.access import Access
-from rowgate.audit.events import RowsRefused, redact
 from rowgate.oauth.errors import InvalidRequest, OAuthError
 from rowgate.oauth.form import FORM, find_credential_in_query
-from rowgate.ports import AuditSink, Clock
 from rowgate.rows.encode import CONTENT_TYPES
 from rowgate.rows.errors import InvalidParameter, NotAcceptable, RowsError
 from rowgate.rows.model import Format, RowsRequest
 from rowgate.rows.request import parse_rows_body, parse_rows_query
 from rowgate.service.reading import Reading
 from rowgate.service.rows import RowsService
-from rowgate.service.tokens import TokenService
+from rowgate.web.data_requests import DataGate, read_object_name
 from rowgate.web.exchange import Exchange, Headers, PreparedHeaders
-from rowgate.web.problems import NONCE_HEADER, HttpProblem
+from rowgate.web.problems import HttpProblem
 
 ALLOW = b"GET, HEAD, POST, OPTIONS"
-PREFIX = b"/api/v1/data/"
 SUFFIX = b"/rows"
 
 _MEDIA_TYPES = {
@@ -49,20 +46,14 @@ class RowsEndpoint:
 
     def __init__(
         self,
-        tokens: TokenService,
+        gate: DataGate,
         rows: RowsService,
-        audit: AuditSink,
-        clock: Clock,
         *,
-        issuer: str,
         max_body_bytes: int,
     ) -> None:
-        """Take the services, the address that clients use, and the limits."""
-        self._issuer = issuer
-        self._tokens = tokens
+        """Take who lets requests in, who reads, and the limits."""
+        self._gate = gate
         self._rows = rows
-        self._audit = audit
-        self._clock = clock
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -70,25 +61,16 @@ class RowsEndpoint:
         if exchange.method not in ("GET", "HEAD", "POST"):
             raise HttpProblem(405, "invalid_request", "Rows are read with GET or POST.", [(b"allow", ALLOW)])
         access: Access | None = None
-        name = unquote(exchange.scope["raw_path"][len(PREFIX) : -len(SUFFIX)].decode("ascii"), errors="replace")
+        name = read_object_name(exchange, SUFFIX)
         try:
-            _refuse_token_in_query(exchange)
-            access = self._tokens.authorize(
-                exchange.authorization,
-                dpop=exchange.dpop,
-                method=exchange.method,
-                url=self._issuer + exchange.scope["raw_path"].decode("ascii"),
-                find_certificate=exchange.find_certificate,
-            )
-            if access.dpop_nonce:
-                exchange.extra_headers = [*exchange.extra_headers, (NONCE_HEADER, access.dpop_nonce.encode())]
+            access = self._gate.authorize(exchange)
             request = await self._parse(exchange)
             form = choose_format(request.format, exchange.join_header(b"accept"))
             reading = await self._rows.open_rows(
                 access, name, request, exchange.origin, form=form, on_disconnect=exchange.on_disconnect
             )
         except (OAuthError, RowsError) as refusal:
-            await self._audit.record(self._refused(refusal, exchange, access, name))
+            await self._gate.record(refusal, exchange, access, name)
             raise
         await self._send(exchange, reading)
 
@@ -149,27 +131,12 @@ class RowsEndpoint:
             told.append((b"rowgate-next-cursor", cursor))
             if exchange.method != "POST":  # a link leads nowhere without the body
                 path: bytes = exchange.scope["raw_path"]
-                url = self._issuer.encode() + path + b"?" + _replace_cursor(exchange.query, cursor)
+                url = self._gate.issuer.encode() + path + b"?" + _replace_cursor(exchange.query, cursor)
                 told.append((b"link", b'<%b>; rel="next"' % url))
         if reading.count is not None:
             estimated = b";estimated" if reading.count_is_estimate else b""
             told.append((b"rowgate-count", b"%d%b" % (reading.count, estimated)))
         return told
-
-    def _refused(
-        self, refusal: OAuthError | RowsError, exchange: Exchange, access: Access | None, name: str
-    ) -> RowsRefused:
-        return RowsRefused(
-            at=self._clock(),
-            request_id=exchange.request_id,
-            source=exchange.origin.source,
-            error=refusal.code or "missing_token",
-            reason=refusal.reason if isinstance(refusal, OAuthError) else redact(refusal.field or refusal.code),
-            client_id=access.client_id if access else "",
-            application=access.application_name if access else "",
-            token_id=access.token_id if access else "",
-            object=redact(name),
-        )
 
 
 def choose_format(asked: Format | None, accept: bytes | None) -> Format:
@@ -212,9 +179,3 @@ async def _respond_head(exchange: Exchange, headers: Headers, length: int | None
     told: Headers = [] if length is None else [(b"content-length", b"%d" % length)]
     await exchange.begin(200, headers + told)
     await exchange.send_part(b"", is_last=True)
-
-
-def _refuse_token_in_query(exchange: Exchange) -> None:
-    """RFC 6750 §2.3 discourages, RFC 9700 §4.3.2 forbids it: the URL is written to logs."""
-    if exchange.query and find_credential_in_query(exchange.query):
-        raise InvalidRequest("A credential stands in the URL.", reason="token_in_url")

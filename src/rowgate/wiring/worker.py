@@ -26,14 +26,15 @@ from rowgate.service.admin.keys import KeyDesk
 from rowgate.service.certificates import list_own_certificates
 from rowgate.service.clients import ClientAuthenticator
 from rowgate.service.cursors import Cursors
+from rowgate.service.descriptions import DescriptionService
 from rowgate.service.expiry_watch import ExpiryWatch
 from rowgate.service.follow import Follower
 from rowgate.service.inspection import InspectionService
 from rowgate.service.key_keeper import KeyKeeper
 from rowgate.service.keys import SigningKeys
-from rowgate.service.measures import Measures
 from rowgate.service.mint import TokenMint
 from rowgate.service.narrowing import Narrowing
+from rowgate.service.object_access import ObjectAccess
 from rowgate.service.proofs import ProofChecker
 from rowgate.service.questions import Questions
 from rowgate.service.rotation import RefreshRotation
@@ -45,21 +46,25 @@ from rowgate.service.tokens import TokenService
 from rowgate.service.webhook import WebhookSender
 from rowgate.service.writes import Writes
 from rowgate.web import metadata
-from rowgate.web.app import App, Endpoint
+from rowgate.web.app import App
 from rowgate.web.client_certificates import ClientCertificates
 from rowgate.web.cors import Cors
-from rowgate.web.exchange import Exchange
+from rowgate.web.data_requests import DATA_PATH, DataGate
 from rowgate.web.health import HealthEndpoint
 from rowgate.web.inspection_endpoints import list_inspection_endpoints
 from rowgate.web.jwks_endpoint import JWKS_PATH, JwksEndpoint
 from rowgate.web.logs import set_up_logs
 from rowgate.web.problems import Edge
-from rowgate.web.rows_endpoint import ALLOW as ROWS_ALLOW
-from rowgate.web.rows_endpoint import RowsEndpoint
 from rowgate.web.secret_endpoint import list_secret_endpoints
 from rowgate.web.token_endpoint import ALLOW as TOKEN_ALLOW
 from rowgate.web.token_endpoint import TokenEndpoint, refuse_method
-from rowgate.web.well_known import AUTHORIZATION_SERVER, PROTECTED_RESOURCE, list_paths
+from rowgate.wiring.endpoints import (
+    READ_ALLOW,
+    DataEndpoints,
+    list_documents,
+    list_registration_endpoints,
+    open_metrics,
+)
 from rowgate.wiring.opening import (
     make_audit_writer,
     open_reader,
@@ -73,7 +78,6 @@ _log = logging.getLogger("rowgate")
 
 TOKEN_PATHS = (metadata.TOKEN_PATH, "/token", "/oauth/token")  # O-2
 GC_THRESHOLDS = (20_000, 50, 100)  # requests leave few cycles; the default looks every few requests
-_READ_ALLOW = b"GET, HEAD, OPTIONS"
 
 
 def _read_dpop_policy(settings: Settings, digest_key: bytes) -> DpopPolicy:
@@ -127,66 +131,6 @@ def _trust_registered(state: LiveState, follower: Follower, certificates: Client
     if certificates.from_handshake:
         trust()
         follower.tell_of_changes(trust)
-
-
-def _list_documents(
-    issuer: str, grant_types: GrantTypes, tls_methods: Sequence[str], *, registers_clients: bool
-) -> dict[str, tuple[Endpoint, bytes]]:
-    """Give the documents about this server by the paths at which they are found."""
-    described: tuple[tuple[str, Callable[[], dict[str, object]]], ...] = (
-        (
-            AUTHORIZATION_SERVER,
-            lambda: metadata.describe_authorization_server(
-                issuer, grant_types(), tls_methods, registers_clients=registers_clients
-            ),
-        ),
-        (PROTECTED_RESOURCE, lambda: metadata.describe_protected_resource(issuer)),
-    )
-    return {
-        path: (metadata.DocumentEndpoint(describe), _READ_ALLOW)
-        for document, describe in described
-        for path in list_paths(document, issuer)
-    }
-
-
-def _list_registration_endpoints(
-    settings: Settings,
-    state: LiveState,
-    writes: Writes,
-    audit: SegmentSink,
-    *,
-    clock: Clock,
-    entropy: Entropy,
-) -> dict[str, tuple[Endpoint, bytes]]:
-    if not settings.client_registration:
-        return {}
-    # loaded where it is on
-    from rowgate.web.registration_endpoint import list_registration_endpoints  # noqa: PLC0415
-
-    return list_registration_endpoints(
-        state,
-        writes,
-        audit,
-        clock=clock,
-        entropy=entropy,
-        issuer=settings.issuer,
-        max_body_bytes=settings.max_token_body_bytes,
-    )
-
-
-def _open_metrics(tokens: TokenService, state: LiveState, audit: SegmentSink, clock: Clock, issuer: str) -> Endpoint:
-    endpoint: Endpoint | None = None
-
-    async def answer(exchange: Exchange) -> None:
-        nonlocal endpoint
-        if endpoint is None:
-            # loaded when somebody asks for measures first
-            from rowgate.web.metrics_endpoint import MetricsEndpoint  # noqa: PLC0415
-
-            endpoint = MetricsEndpoint(tokens, Measures(state), audit, clock, issuer=issuer, version=__version__)
-        await endpoint(exchange)
-
-    return answer
 
 
 def _list_watches(
@@ -279,6 +223,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         audit=audit,
         clock=clock,
     )
+    objects = ObjectAccess(state, conceal_objects=settings.conceal_objects)
     rows = RowsService(
         state,
         source,
@@ -291,7 +236,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             settings.read_queue_seconds,
             settings.statement_seconds,
         ),
-        conceal_objects=settings.conceal_objects,
+        objects=objects,
         cursors=Cursors(state.keys.digest),
     )
     follower.tell_of_changes(rows.look_again)
@@ -325,13 +270,10 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             source.close()
 
     token_endpoint = TokenEndpoint(tokens, issuer=issuer, max_body_bytes=settings.max_token_body_bytes)
-    jwks_endpoint = JwksEndpoint(signing_keys, clock, max_age_seconds=settings.jwks_max_age_seconds)
-    rows_endpoint = RowsEndpoint(
-        tokens,
+    data = DataEndpoints(
+        DataGate(tokens, audit, clock, issuer=issuer),
         rows,
-        audit,
-        clock,
-        issuer=issuer,
+        DescriptionService(state, source, objects, data_url=issuer + DATA_PATH),
         max_body_bytes=settings.max_rows_body_bytes,
     )
     return App(
@@ -341,19 +283,20 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             **list_secret_endpoints(
                 clients, writes, audit, clock=clock, entropy=entropy, digest_key=state.keys.digest, settings=settings
             ),
-            "/healthz": (HealthEndpoint({}), _READ_ALLOW),
-            "/readyz": (_check_readiness(source, follower, audit), _READ_ALLOW),
-            **_list_documents(
+            "/healthz": (HealthEndpoint({}), READ_ALLOW),
+            "/readyz": (_check_readiness(source, follower, audit), READ_ALLOW),
+            **list_documents(
                 issuer,
                 GrantTypes(state, (JWT_BEARER_GRANT,) if settings.trusted_issuers else ()),
                 _list_tls_methods(settings),
                 registers_clients=settings.client_registration,
             ),
-            **_list_registration_endpoints(settings, state, writes, audit, clock=clock, entropy=entropy),
-            "/metrics": (_open_metrics(tokens, state, audit, clock, issuer), _READ_ALLOW),
-            JWKS_PATH: (jwks_endpoint, _READ_ALLOW),
+            **list_registration_endpoints(settings, state, writes, audit, clock=clock, entropy=entropy),
+            **data.of_all,
+            "/metrics": (open_metrics(tokens, state, audit, clock, issuer), READ_ALLOW),
+            JWKS_PATH: (JwksEndpoint(signing_keys, clock, max_age_seconds=settings.jwks_max_age_seconds), READ_ALLOW),
         },
-        (rows_endpoint, ROWS_ALLOW),
+        data.of_one,
         dict.fromkeys(TOKEN_PATHS, token_endpoint),
         edge=Edge(issuer, settings.forbidden_as_403),
         cors=Cors(settings.cors_origins),

@@ -13,6 +13,8 @@ from rowgate.rows.sql import render_key_check
 from rowgate.service.admin.desk import AdminError, Desk
 
 _CHECK_SECONDS = 600.0
+_MAX_TITLE = 200  # characters
+_MAX_DESCRIPTION = 4000
 
 
 class ObjectDesk:
@@ -101,6 +103,22 @@ class ObjectDesk:
             name, "object.key", lambda old: replace(old, details=msgspec.structs.replace(old.details, key=key))
         )
 
+    def set_title(self, name: str, title: str, description: str) -> ObjectSettings:
+        """Say what an object is, for the people who read it; empty texts say nothing.
+
+        Raises:
+            AdminError: A title of more than one line, or texts that are too long.
+        """
+        if len(title) > _MAX_TITLE or not title.isprintable() or len(description) > _MAX_DESCRIPTION:
+            raise AdminError(
+                f"a title has one line of up to {_MAX_TITLE} characters, a description up to {_MAX_DESCRIPTION}"
+            )
+
+        def edit(old: ObjectSettings) -> ObjectSettings:
+            return replace(old, details=msgspec.structs.replace(old.details, title=title, description=description))
+
+        return self._change_object(name, "object.title", edit)
+
     def _prove_key(self, described: ObjectDescription, key: tuple[str, ...]) -> None:
         source = self._desk.source
         blocks = source.open_rows(render_key_check(described, key, source.dialect), statement_seconds=_CHECK_SECONDS)
@@ -141,6 +159,7 @@ class ObjectDesk:
                 aliases=list(changed.aliases),
                 run_key=changed.run_key,
                 key=list(changed.details.key),
+                title=changed.details.title,
             )
         return changed
 

@@ -1,0 +1,151 @@
+"""Tells applications what they may read: which objects there are for them, and what those hold."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from rowgate.access import Access
+from rowgate.oauth.authorization_details import find_allowed_columns
+from rowgate.ports.rows import RowSource
+from rowgate.rows.conditions import list_functions
+from rowgate.rows.model import Column, Family, Format
+from rowgate.rows.plan import find_row_key, find_run_key, keep_allowed
+from rowgate.service.object_access import ObjectAccess
+from rowgate.service.state import LiveState
+
+_T = TypeVar("_T")
+_NOTHING = ""
+
+
+class DescribedColumn(msgspec.Struct, frozen=True):
+    """A column that an application may read."""
+
+    name: str
+    type: str  # as the database declares it; empty: it says nothing
+    compares_as: Family
+    json_type: str  # what its values mostly are in JSON; empty: whatever was stored
+    may_be_null: bool
+    filters: tuple[str, ...]  # functions that filters may have
+
+
+class ListedObject(msgspec.Struct, frozen=True):
+    """An object that an application may read."""
+
+    name: str
+    kind: str  # table, view
+    aliases: tuple[str, ...]
+    title: str
+    href: str  # where it is described
+    rows: str  # where its rows are
+
+
+class DescribedObject(ListedObject, frozen=True):
+    """The same, with what it holds."""
+
+    description: str
+    columns: tuple[DescribedColumn, ...]
+    run_key: str | None  # the column that tells runs apart; the newest run is read unless a request says otherwise
+    key: tuple[str, ...] | None  # columns that tell rows apart, where the application may know of all of them
+    pages_by_cursor: bool
+    formats: tuple[str, ...]
+
+
+class DescriptionService:
+    """Describes objects to an Access, by the same decision that rows are read by."""
+
+    def __init__(self, state: LiveState, source: RowSource, objects: ObjectAccess, *, data_url: str) -> None:
+        """Take what is described; `data_url` is the address of all objects."""
+        self._state = state
+        self._source = source
+        self._objects = objects
+        self._data_url = data_url
+
+    async def list_objects(self, access: Access) -> Sequence[ListedObject]:
+        """Give what the token may read, in order of name.
+
+        Raises:
+            InsufficientScope: It may read nothing at all, by its scope.
+            RowsError: The database cannot be asked now.
+        """
+        self._objects.decide_scope(access)
+        return await _in_thread(lambda: self._list(access))
+
+    async def describe(self, access: Access, object_name: str) -> DescribedObject:
+        """Give one object, by name or alias, with the columns that the token allows.
+
+        Raises:
+            InsufficientScope: The token, the grants or a block stand against it.
+            RowsError: No such object, or the database cannot be asked now.
+        """
+        return await _in_thread(lambda: self._describe(access, object_name))
+
+    async def describe_all(self, access: Access) -> Sequence[DescribedObject]:
+        """Give all that the token may read, with columns, in order of name.
+
+        Raises:
+            InsufficientScope: It may read nothing at all, by its scope.
+            RowsError: The database cannot be asked now.
+        """
+        self._objects.decide_scope(access)
+        return await _in_thread(lambda: [self._describe(access, listed.name) for listed in self._list(access)])
+
+    def _list(self, access: Access) -> Sequence[ListedObject]:
+        return [
+            ListedObject(*self._head(listing.name, listing.kind))
+            for listing in self._source.list_objects()
+            if self._objects.may_read(access, listing.name)
+        ]
+
+    def _describe(self, access: Access, object_name: str) -> DescribedObject:
+        name = self._state.resolve_alias(object_name)
+        complete = self._objects.decide(access, name, self._source.find_object(name))
+        settings = self._state.find_settings(name)
+        known = keep_allowed(complete, find_allowed_columns(access.allowed, name))
+        run_key = find_run_key(complete, settings.run_key)
+        key = find_row_key(complete, settings.details.key)
+        is_known = bool(key) and all(column in known.columns for column in key)
+        return DescribedObject(
+            *self._head(name, complete.kind),
+            description=settings.details.description,
+            columns=tuple(_describe_column(column) for column in known.columns),
+            run_key=run_key.name if run_key in known.columns and run_key is not None else None,
+            key=tuple(column.name for column in key) if is_known else None,
+            pages_by_cursor=bool(key),
+            formats=tuple(Format),
+        )
+
+    def _head(self, name: str, kind: str) -> tuple[str, str, tuple[str, ...], str, str, str]:
+        settings = self._state.find_settings(name)
+        href = f"{self._data_url}/{quote(name, safe=_NOTHING)}"
+        return name, kind, settings.aliases, settings.details.title, href, f"{href}/rows"
+
+
+def _describe_column(column: Column) -> DescribedColumn:
+    return DescribedColumn(
+        name=column.name,
+        type=column.declared_type,
+        compares_as=column.family,
+        json_type=_find_json_type(column),
+        may_be_null=not column.never_null,
+        filters=tuple(function.value for function in list_functions(column)),
+    )
+
+
+def _find_json_type(column: Column) -> str:
+    match column.family:
+        case Family.NUMBER if column.may_be_real:
+            return "number"
+        case Family.NUMBER | Family.BOOLEAN:
+            return "integer"
+        case Family.ANY:
+            return ""
+        case _:
+            return "string"
+
+
+async def _in_thread(work: Callable[[], _T]) -> _T:
+    """Do it in a thread: the catalog may have to be read."""
+    return await asyncio.to_thread(work)

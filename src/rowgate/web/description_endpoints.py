@@ -1,0 +1,81 @@
+"""GET /api/v1/data: what a token may read. GET /api/v1/data/<object>: what that holds."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from rowgate.access import Access
+from rowgate.oauth.errors import OAuthError
+from rowgate.rows.errors import RowsError
+from rowgate.service.descriptions import DescriptionService
+from rowgate.web.data_requests import DataGate, read_object_name
+from rowgate.web.exchange import Exchange, Headers
+from rowgate.web.jwks_endpoint import is_same
+from rowgate.web.problems import HttpProblem
+
+ALLOW = b"GET, HEAD, OPTIONS"
+
+_ETAG_BYTES = 16
+_HEADERS: Headers = [
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"private, no-cache"),  # a copy may be kept, and asked about each time
+    (b"vary", b"Authorization"),
+    (b"x-content-type-options", b"nosniff"),
+]
+_encode = msgspec.json.Encoder().encode
+
+Describe = Callable[[Access, Exchange], Awaitable[Any]]
+
+
+class DescriptionEndpoint:
+    """Answers with a JSON document about objects; every error goes up to the dispatcher, on record."""
+
+    def __init__(self, gate: DataGate, describe: Describe, *, names_object: bool) -> None:
+        """Take who lets requests in, what makes the document, and whether the address names an object."""
+        self._gate = gate
+        self._describe = describe
+        self._names_object = names_object
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer: 200, or 304 to who has the same already.
+
+        Source: RFC 9110 §8.8.3, §13.1.2, §15.4.5
+        """
+        if exchange.method not in ("GET", "HEAD"):
+            raise HttpProblem(405, "invalid_request", "Ask with GET.", [(b"allow", ALLOW)])
+        access: Access | None = None
+        name = read_object_name(exchange, b"") if self._names_object else ""
+        try:
+            access = self._gate.authorize(exchange)
+            document = await self._describe(access, exchange)
+        except (OAuthError, RowsError) as refusal:
+            await self._gate.record(refusal, exchange, access, name)
+            raise
+        body = _encode(document)
+        etag = b'"%b"' % hashlib.blake2b(body, digest_size=_ETAG_BYTES).hexdigest().encode()
+        headers = [*_HEADERS, (b"etag", etag)]
+        if is_same(exchange.join_header(b"if-none-match"), etag):
+            await exchange.begin(304, headers[1:])
+            await exchange.send_part(b"", is_last=True)
+            return
+        await exchange.respond(200, headers, body)
+
+
+def make_list_endpoint(gate: DataGate, descriptions: DescriptionService) -> DescriptionEndpoint:
+    """Give what lists the objects that a token may read."""
+
+    async def describe(access: Access, _exchange: Exchange) -> Any:
+        return await descriptions.list_objects(access)
+
+    return DescriptionEndpoint(gate, describe, names_object=False)
+
+
+def make_object_endpoint(gate: DataGate, descriptions: DescriptionService) -> DescriptionEndpoint:
+    """Give what describes the object that the address names."""
+
+    async def describe(access: Access, exchange: Exchange) -> Any:
+        return await descriptions.describe(access, read_object_name(exchange, b""))
+
+    return DescriptionEndpoint(gate, describe, names_object=True)

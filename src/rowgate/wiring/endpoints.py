@@ -1,0 +1,103 @@
+"""The endpoints of a worker that are put together from several rooms, by their paths."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from rowgate import __version__
+from rowgate.audit.segments import SegmentSink
+from rowgate.config import Settings
+from rowgate.ports import Clock, Entropy
+from rowgate.service.descriptions import DescriptionService
+from rowgate.service.measures import Measures
+from rowgate.service.rows import RowsService
+from rowgate.service.state import LiveState
+from rowgate.service.token_exchange import GrantTypes
+from rowgate.service.tokens import TokenService
+from rowgate.service.writes import Writes
+from rowgate.web import metadata
+from rowgate.web.app import Endpoint
+from rowgate.web.data_requests import DATA_PATH, DataGate
+from rowgate.web.description_endpoints import make_list_endpoint, make_object_endpoint
+from rowgate.web.exchange import Exchange
+from rowgate.web.rows_endpoint import ALLOW as ROWS_ALLOW
+from rowgate.web.rows_endpoint import SUFFIX, RowsEndpoint
+from rowgate.web.well_known import AUTHORIZATION_SERVER, PROTECTED_RESOURCE, list_paths
+
+READ_ALLOW = b"GET, HEAD, OPTIONS"
+
+
+class DataEndpoints:
+    """Everything about objects: one list, and by what follows an object's name in the address."""
+
+    def __init__(
+        self, gate: DataGate, rows: RowsService, descriptions: DescriptionService, *, max_body_bytes: int
+    ) -> None:
+        """Take who lets requests in, and the services."""
+        self.of_all: Mapping[str, tuple[Endpoint, bytes]] = {
+            DATA_PATH: (make_list_endpoint(gate, descriptions), READ_ALLOW)
+        }
+        self.of_one: Mapping[bytes, tuple[Endpoint, bytes]] = {
+            SUFFIX: (RowsEndpoint(gate, rows, max_body_bytes=max_body_bytes), ROWS_ALLOW),
+            b"": (make_object_endpoint(gate, descriptions), READ_ALLOW),
+        }
+
+
+def list_documents(
+    issuer: str, grant_types: GrantTypes, tls_methods: Sequence[str], *, registers_clients: bool
+) -> dict[str, tuple[Endpoint, bytes]]:
+    """Give the documents about this server by the paths at which they are found."""
+    described: tuple[tuple[str, Callable[[], dict[str, object]]], ...] = (
+        (
+            AUTHORIZATION_SERVER,
+            lambda: metadata.describe_authorization_server(
+                issuer, grant_types(), tls_methods, registers_clients=registers_clients
+            ),
+        ),
+        (PROTECTED_RESOURCE, lambda: metadata.describe_protected_resource(issuer)),
+    )
+    return {
+        path: (metadata.DocumentEndpoint(describe), READ_ALLOW)
+        for document, describe in described
+        for path in list_paths(document, issuer)
+    }
+
+
+def list_registration_endpoints(
+    settings: Settings,
+    state: LiveState,
+    writes: Writes,
+    audit: SegmentSink,
+    *,
+    clock: Clock,
+    entropy: Entropy,
+) -> dict[str, tuple[Endpoint, bytes]]:
+    """Give the endpoint at which clients register themselves, where that is on."""
+    if not settings.client_registration:
+        return {}
+    # loaded where it is on
+    from rowgate.web import registration_endpoint  # noqa: PLC0415
+
+    return registration_endpoint.list_registration_endpoints(
+        state,
+        writes,
+        audit,
+        clock=clock,
+        entropy=entropy,
+        issuer=settings.issuer,
+        max_body_bytes=settings.max_token_body_bytes,
+    )
+
+
+def open_metrics(tokens: TokenService, state: LiveState, audit: SegmentSink, clock: Clock, issuer: str) -> Endpoint:
+    """Give /metrics."""
+    endpoint: Endpoint | None = None
+
+    async def answer(exchange: Exchange) -> None:
+        nonlocal endpoint
+        if endpoint is None:
+            # loaded when somebody asks for measures first
+            from rowgate.web.metrics_endpoint import MetricsEndpoint  # noqa: PLC0415
+
+            endpoint = MetricsEndpoint(tokens, Measures(state), audit, clock, issuer=issuer, version=__version__)
+        await endpoint(exchange)
+
+    return answer

@@ -1,0 +1,146 @@
+"""What a token may read is described to it, and nothing else; by the decision that rows are read by."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from rowgate.rows.model import Function
+from rows.harness import Reader, open_reader
+from support.homes import add_application, administer
+from support.servers import fetch_token, wait_until
+
+DATA = "/api/v1/data"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Reader]:
+    database = tmp_path / "shop.sqlite"
+    with closing(sqlite3.connect(database)) as writer, writer:
+        writer.execute(
+            "CREATE TABLE sales (Id INTEGER PRIMARY KEY, JobRunTimeKey TEXT, Price REAL, Paid BOOLEAN, Bill BLOB, "
+            "Sold DATETIME NOT NULL, whatever)"
+        )
+        writer.execute('CREATE TABLE "odd/name ü" (a INTEGER)')
+        writer.execute("CREATE VIEW sold AS SELECT Id, Price FROM sales")
+        writer.execute("CREATE TABLE hidden (a INTEGER)")
+    with open_reader(database, tmp_path / "home", aliases={"shop-sales": "sales"}) as reader:
+        with administer(reader.server.settings) as desks:
+            desks.objects.set_title("sales", "What was sold", "Since the beginning.")
+            desks.objects.block("hidden", reason="")
+        wait_until(lambda: "What was sold" in reader.client.get(DATA).text)
+        wait_until(lambda: "hidden" not in reader.client.get(DATA).text)
+        yield reader
+
+
+def test_the_list_has_what_may_be_read(shop: Reader) -> None:
+    answer = shop.client.get(DATA)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "private, no-cache"
+    url = shop.server.settings.issuer + DATA
+    assert [(item["name"], item["kind"], item["aliases"], item["title"]) for item in answer.json()] == [
+        ("odd/name ü", "table", [], ""),
+        ("sales", "table", ["shop-sales"], "What was sold"),
+        ("sold", "view", [], ""),
+    ]
+    assert [item["rows"] for item in answer.json()][1:] == [f"{url}/sales/rows", f"{url}/sold/rows"]
+    for item in answer.json():
+        path = item["href"].removeprefix(shop.server.settings.issuer)
+        assert shop.client.get(path).json()["name"] == item["name"]
+        rows = item["rows"].removeprefix(shop.server.settings.issuer)
+        assert shop.client.get(rows).json() == []
+
+
+def test_an_object_is_described_with_what_filters_may_ask(shop: Reader) -> None:
+    for name in ("sales", "shop-sales"):
+        told = shop.client.get(f"{DATA}/{name}").json()
+        assert (told["name"], told["title"], told["description"]) == ("sales", "What was sold", "Since the beginning.")
+        assert (told["run_key"], told["key"], told["pages_by_cursor"]) == ("JobRunTimeKey", ["Id"], True)
+        assert told["formats"][:2] == ["json", "ndjson"]
+        columns = {column["name"]: column for column in told["columns"]}
+        assert [(c["type"], c["compares_as"], c["json_type"], c["may_be_null"]) for c in columns.values()] == [
+            ("INTEGER", "number", "integer", False),
+            ("TEXT", "text", "string", True),
+            ("REAL", "number", "number", True),
+            ("BOOLEAN", "boolean", "integer", True),
+            ("BLOB", "binary", "string", True),
+            ("DATETIME", "moment", "string", False),
+            ("", "any", "", True),
+        ]
+        assert columns["Bill"]["filters"] == ["equals", "not_equals", "is_null", "is_not_null"]
+        assert columns["Id"]["filters"] == list(Function)
+    view = shop.client.get(f"{DATA}/sold").json()
+    assert (view["key"], view["pages_by_cursor"], view["run_key"]) == (None, False, None)
+
+
+def test_what_is_described_can_be_asked(shop: Reader) -> None:
+    """Each filter that is told of is taken by the rows of that object."""
+    for column in shop.client.get(f"{DATA}/sales").json()["columns"]:
+        for function in column["filters"]:
+            value: Any = {"between": [1, 2], "is_null": None, "is_not_null": None}.get(function, "1")
+            if column["name"] == "Bill" and value is not None:
+                value = "AAAA"
+            asked = {"column": column["name"], "function": function, "value": value}
+            answer = shop.post("sales", {"filters": [asked], "jobRuntimeKey": "all"})
+            assert answer.status_code == 200, (asked, answer.text)
+
+
+def test_a_narrower_token_knows_only_its_columns(shop: Reader) -> None:
+    made = add_application(shop.server.settings, "narrow", ("sales", "sold"))
+    details = '[{"type":"rowgate_object","object":"sales","columns":["price"]}]'
+    credentials = (made.application.client_id, made.client_secret)
+    wait_until(
+        lambda: (
+            httpx.post(
+                f"{shop.server.url}/token", data={"grant_type": "client_credentials"}, auth=credentials
+            ).is_success
+        )
+    )
+    token = fetch_token(shop.server.url, *credentials, authorization_details=details)["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert [item["name"] for item in shop.client.get(DATA, headers=headers).json()] == ["sales"]
+    told = shop.client.get(f"{DATA}/sales", headers=headers).json()
+    assert [column["name"] for column in told["columns"]] == ["Price"]
+    assert (told["run_key"], told["key"], told["pages_by_cursor"]) == (None, None, True)
+    refused = shop.client.get(f"{DATA}/sold", headers=headers)
+    assert (refused.status_code, refused.json()["error"]) == (401, "insufficient_scope")
+
+
+def test_a_copy_is_good_until_something_changes(shop: Reader) -> None:
+    first = shop.client.get(f"{DATA}/sales")
+    etag = first.headers["etag"]
+    again = shop.client.get(f"{DATA}/sales", headers={"If-None-Match": etag})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+    with closing(sqlite3.connect(shop.database)) as writer, writer:
+        writer.execute("ALTER TABLE sales ADD COLUMN Extra TEXT")
+    changed = wait_until(
+        lambda: (r := shop.client.get(f"{DATA}/sales", headers={"If-None-Match": etag})).status_code == 200 and r
+    )
+    assert changed.json()["columns"][-1]["name"] == "Extra"
+    assert shop.client.head(f"{DATA}/sales").headers["etag"] == changed.headers["etag"]
+
+
+def test_refusals_are_those_of_rows_and_on_record(shop: Reader) -> None:
+    for path, status, error in (
+        (f"{DATA}/hidden", 401, "insufficient_scope"),
+        (f"{DATA}/nothing", 404, "unknown_object"),
+    ):
+        answer = shop.client.get(path)
+        assert (answer.status_code, answer.json()["error"]) == (status, error)
+        rows = shop.client.get(f"{path}/rows")
+        assert (rows.status_code, rows.json()["error"]) == (status, error)
+    for path in (DATA, f"{DATA}/sales"):
+        anonymous = httpx.get(shop.server.url + path)
+        assert anonymous.status_code == 401
+        assert shop.client.get(path, params={"access_token": "x"}).status_code == 400
+        assert shop.client.post(path).status_code == 405
+        assert shop.client.options(path).headers["allow"] == "GET, HEAD, OPTIONS"
+    for path in (f"{DATA}/", f"{DATA}//rows", f"{DATA}/a/b", f"{DATA}/a/rows/"):
+        assert shop.client.get(path).status_code == 404
+    refused = [event for event in shop.server.events(kind="rows_refused") if event.get("object") == "hidden"]
+    assert [event["reason"] for event in refused] == ["blocked_object", "blocked_object"]
