@@ -40,8 +40,9 @@ def make_certificate(directory: Path) -> tuple[Path, Path]:
 class Authority:
     """A certificate authority, or whoever makes one up: it signs what it is asked to."""
 
-    def __init__(self, name: str) -> None:
-        """Make its key and its own certificate."""
+    def __init__(self, name: str, *, days: int = 30) -> None:
+        """Make its key and its own certificate; what it signs is good for so many days."""
+        self.days = days
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.certificate = self._sign(self.name, self.key, [], is_authority=True)
@@ -69,7 +70,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=30))
+            .not_valid_after(now + dt.timedelta(days=self.days))
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         )
         if names:

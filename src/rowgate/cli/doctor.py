@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import click
 
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, open_settings
-from rowgate.cli.terminal import print_json, render_left
+from rowgate.cli.terminal import print_json, render_left, render_moment
 from rowgate.config import ConfigError, Settings
 
 _MIN_FREE_BYTES = 536_870_912  # 512 MiB
+_SOON_SECONDS = 30 * 86_400
 _SANE_CLOCK_SECONDS = 1_700_000_000  # November 2023: an earlier clock was never set
 
 
@@ -55,6 +56,8 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield _room(settings)
     yield from _secrets(settings)
     yield from _webhook(settings)
+    yield from _client_authorities(settings)
+    yield from _key_addresses(settings)
     yield _port(settings)
     now = time.time()
     shown = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now))
@@ -123,6 +126,50 @@ def _webhook(settings: Settings) -> Iterator[Finding]:
         yield Finding(question, False, str(error))  # noqa: FBT003
         return
     yield Finding(question, True, settings.webhook_url, "")  # noqa: FBT003
+
+
+def _client_authorities(settings: Settings) -> Iterator[Finding]:
+    from rowgate import wiring  # noqa: PLC0415
+
+    if not settings.tls_client_ca:
+        return
+    question = "the authorities of clients' certificates can be read, and are in force"
+    try:
+        ends = wiring.read_authority_ends(settings)
+    except ConfigError as error:
+        yield Finding(question, False, str(error))  # noqa: FBT003
+        return
+    now = time.time()
+    ended = [f"{name} ended {render_moment(end)}" for name, end in ends if end <= now]
+    soon = [f"{name} ends {render_left(end, now)}" for name, end in ends if now < end <= now + _SOON_SECONDS]
+    told = ", ".join([*ended, *soon]) or f"{len(ends)} certificates"
+    yield Finding(question, not ended, told, f"put the authority's new certificate into {settings.tls_client_ca}")
+
+
+def _key_addresses(settings: Settings) -> Iterator[Finding]:
+    from rowgate import wiring  # noqa: PLC0415
+    from rowgate.ports import StoreError  # noqa: PLC0415
+
+    question = "the addresses of applications' keys may be called"
+    try:
+        store = wiring.open_reader(settings)
+        try:
+            applications = [grants.application for grants in store.load_state().grants]
+        finally:
+            store.close()
+    except StoreError:
+        return  # that the state cannot be read is a finding of its own
+    named = {app.name: app.policy.jwks_uri for app in applications if app.enabled and app.policy.jwks_uri}
+    if not named:
+        return
+    try:
+        refused = {name: reason for name, url in named.items() if (reason := wiring.find_call_problem(settings, url))}
+    except ConfigError as error:
+        yield Finding(question, False, str(error))  # noqa: FBT003
+        return
+    told = ", ".join(f"{name} ({reason})" for name, reason in refused.items())
+    advice = "list the host in outgoing_hosts, or in outgoing_private_hosts when it is one of the house's own"
+    yield Finding(question, not refused, told or f"{len(named)} applications", advice)
 
 
 def _database(settings: Settings) -> Finding:

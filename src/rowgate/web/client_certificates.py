@@ -160,6 +160,16 @@ def read_authorities(path: str) -> list[bytes]:
     return [certificate.public_bytes(Encoding.DER) for certificate in found]
 
 
+def read_authority_ends(path: str) -> list[tuple[str, float]]:
+    """Give the subjects of the certificates of a PEM file, each with its end in seconds since 1970.
+
+    Raises:
+        ConfigError: It cannot be read, or holds none.
+    """
+    found = (x509.load_der_x509_certificate(der) for der in read_authorities(path))
+    return [(item.subject.rfc4514_string(), item.not_valid_after_utc.timestamp()) for item in found]
+
+
 def make_client_certificates(settings: Settings) -> ClientCertificates | None:
     """Give what the settings say of clients' certificates; None when there are to be none."""
     if not settings.knows_client_certificates:

@@ -6,10 +6,17 @@ import logging
 from collections.abc import Callable
 
 from rowgate.config import ConfigError, Settings
-from rowgate.web import server
+from rowgate.web import client_certificates, server
 from rowgate.web.logs import set_up_logs
 from rowgate.wiring.administration import Administration, create_home, open_administration
-from rowgate.wiring.opening import make_audit_writer, make_recorder, open_reader, open_source, open_store
+from rowgate.wiring.opening import (
+    find_call_problem,
+    make_audit_writer,
+    make_recorder,
+    open_reader,
+    open_source,
+    open_store,
+)
 from rowgate.wiring.webhooks import check_webhook, create_webhook_key, try_webhook
 from rowgate.wiring.worker import build_app, build_worker
 
@@ -20,6 +27,7 @@ __all__ = [
     "check_webhook",
     "create_home",
     "create_webhook_key",
+    "find_call_problem",
     "find_port_problem",
     "make_audit_writer",
     "make_recorder",
@@ -27,6 +35,7 @@ __all__ = [
     "open_reader",
     "open_source",
     "open_store",
+    "read_authority_ends",
     "serve",
     "try_webhook",
 ]
@@ -65,6 +74,15 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     else:
         announce(told)
     server.run_server(settings, functools.partial(build_worker, settings), bound)
+
+
+def read_authority_ends(settings: Settings) -> list[tuple[str, float]]:
+    """Give the authorities of `tls_client_ca` by name, each with its end in seconds since 1970.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds none.
+    """
+    return client_certificates.read_authority_ends(settings.tls_client_ca)
 
 
 def find_port_problem(settings: Settings) -> str:

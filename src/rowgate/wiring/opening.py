@@ -10,7 +10,7 @@ from rowgate.config import ConfigError, Settings
 from rowgate.engines.sqlite import SqliteSource
 from rowgate.outgoing.client import OutgoingClient, OutgoingLimits
 from rowgate.outgoing.destinations import Destinations, parse_hosts
-from rowgate.ports import AuditUnavailable
+from rowgate.ports import AuditUnavailable, CallError
 from rowgate.ports.rows import RowSource
 from rowgate.service.key_plan import KeyPolicy
 from rowgate.store.master_key import load_master_key
@@ -73,6 +73,19 @@ def open_outgoing(settings: Settings) -> OutgoingClient:
         Destinations(hosts, private, settings.outgoing_http_on_loopback),
         OutgoingLimits(settings.outgoing_seconds, settings.outgoing_ca_file),
     )
+
+
+def find_call_problem(settings: Settings, url: str) -> str:
+    """Give why an address may not be called, as a stable word, or an empty text.
+
+    Raises:
+        ConfigError: A host of the settings is none.
+    """
+    try:
+        open_outgoing(settings).check_url(url)
+    except CallError as error:
+        return error.reason
+    return ""
 
 
 def make_audit_writer(settings: Settings) -> SegmentWriter:

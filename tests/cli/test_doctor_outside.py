@@ -1,0 +1,68 @@
+"""`rowgate doctor` looks at whom the server would believe, and whether it may ask for keys."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.transcript import run
+from rowgate.config import load_settings
+from support.certificates import Authority, make_certificate
+from support.homes import add_without_secret
+
+AUTHORITIES = "the authorities of clients' certificates can be read, and are in force"
+ADDRESSES = "the addresses of applications' keys may be called"
+
+
+def find(question: str) -> dict[str, Any] | None:
+    findings = json.loads(run(["doctor", "--json"]).stdout)
+    return next((finding for finding in findings if finding["question"] == question), None)
+
+
+@pytest.fixture
+def authorities(home: Path, tmp_path: Path) -> Path:
+    """The file that `tls_client_ca` names; it is not there yet."""
+    cert, key = make_certificate(tmp_path)
+    path = tmp_path / "authorities.pem"
+    with (home / "rowgate.toml").open("a", encoding="utf-8") as file:
+        file.write(
+            f'tls_cert = "{cert}"\ntls_key = "{key}"\ntls_client_certificates = true\ntls_client_ca = "{path}"\n'
+        )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("days", "good", "told"),
+    [(400, True, "1 certificates"), (20, True, "CN=House ends in 19d"), (0, False, "CN=House ended 2")],
+)
+def test_authorities_that_end_are_named(authorities: Path, days: int, good: bool, told: str) -> None:  # noqa: FBT001
+    Authority("House", days=days).write(authorities)
+    finding = find(AUTHORITIES)
+    assert finding is not None
+    assert finding["good"] is good
+    assert finding["found"].startswith(told)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"nonsense"])
+def test_authorities_that_cannot_be_read_are_bad(authorities: Path, content: bytes | None) -> None:
+    if content is not None:
+        authorities.write_bytes(content)
+    finding = find(AUTHORITIES)
+    assert finding is not None
+    assert (finding["good"], finding["found"].startswith("tls_client_ca cannot be used")) == (False, True)
+
+
+def test_key_addresses_that_may_not_be_called_are_named(home: Path) -> None:
+    assert find(AUTHORITIES) is None
+    assert find(ADDRESSES) is None
+    settings = load_settings(home, {}, {})
+    for name, host in (("listed", "keys.example.com"), ("unlisted", "other.example.com")):
+        uri = f"https://{host}/jwks.json"
+        add_without_secret(settings, name, jwks_uri=uri, authentication_methods=("private_key_jwt",))
+    with (home / "rowgate.toml").open("a", encoding="utf-8") as file:
+        file.write('outgoing_hosts = ["keys.example.com"]\n')
+    finding = find(ADDRESSES)
+    assert finding is not None
+    assert (finding["good"], finding["found"]) == (False, "unlisted (host_not_listed)")
+    assert "outgoing_hosts" in finding["advice"]
