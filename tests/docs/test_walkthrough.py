@@ -204,3 +204,23 @@ def test_lines_of_curl_find_what_may_be_read(
     assert json.loads(reader.paste(describe))["run_key"] == "JobRunTimeKey"
     reader.paste(say)
     wait_until(lambda: json.loads(reader.paste(describe))["title"] == "Free space by volume")
+
+
+def test_lines_of_curl_enrol_a_client_and_renew_its_secret(tmp_path: Path, server: RunningServer) -> None:
+    """The code gives a secret, which gives the next one."""
+    add_application(server.settings, "enrolled", ("SA_Activity_Events",))
+    reader = Reader(tmp_path)
+    reader.environment["ROWGATE_HOME"] = str(server.settings.home)
+    code = json.loads(reader.paste("rowgate enrol enrolled --json"))["code"]
+    reader.environment["CODE"] = code
+    ((_, redeem),) = find_blocks("docs/how-to/enrol-a-client.md", "## Redeem it for a secret", "With Python:")
+    redeemed = json.loads(reader.paste(fill_in(redeem, server.url, ("", ""))))
+    reader.paste(f"ID={redeemed['client_id']}\nSECRET={redeemed['client_secret']}")
+    ((_, renew),) = find_blocks(
+        "docs/how-to/renew-secrets.md",
+        "## Ask for the next secret",
+        "With Python; it keeps the new secret in a file before it uses it:",
+    )
+    renewed = json.loads(reader.paste(fill_in(renew, server.url, ("", ""))))
+    assert renewed["client_secret"] != redeemed["client_secret"]
+    assert fetch_token(server.url, redeemed["client_id"], renewed["client_secret"])["access_token"]
