@@ -67,6 +67,7 @@ def app() -> None:
 )
 @policy_options
 @click.option("--no-secret", is_flag=True, help="It signs in with its key alone.")
+@click.option("--for-jobs", is_flag=True, help="Make no secret: jobs sign in for it, see `rowgate app workload`.")
 @HOME_OPTION
 @JSON_OPTION
 def add(
@@ -79,6 +80,7 @@ def add(
     access_lifetime: int,
     refresh_lifetime: int,
     no_secret: bool,
+    for_jobs: bool,
     home: str | None,
     as_json: bool,
     **options: Any,
@@ -86,8 +88,10 @@ def add(
     """Register an application; its secret is shown once."""
     if not objects and DEFAULT_SCOPE in scope.split():
         raise click.UsageError("Missing option '--object': an application with the scope read reads something")
-    if no_secret and (expires_in or expires_on):
-        raise click.UsageError("--no-secret and the end of a secret exclude each other")
+    if (no_secret or for_jobs) and (expires_in or expires_on):
+        raise click.UsageError(
+            f"{'--no-secret' if no_secret else '--for-jobs'} and the end of a secret exclude each other"
+        )
     terms: dict[str, Any] = {
         "scope": scope,
         "refresh_tokens": not no_refresh,
@@ -96,8 +100,8 @@ def add(
         "policy": read_policy_change(**options),
     }
     with administration(home) as desk:
-        if no_secret:
-            application, allowed = desk.applications.add_with_key(name, objects, **terms)
+        if no_secret or for_jobs:
+            application, allowed = desk.applications.add_with_key(name, objects, for_jobs=for_jobs, **terms)
             _show_keyed(application, allowed, as_json=as_json)
         else:
             made = desk.applications.add(
@@ -115,7 +119,8 @@ def _show_keyed(application: Application, objects: tuple[str, ...], *, as_json: 
         print_json({"name": application.name, "client_id": application.client_id, "key_ids": names, "objects": objects})
         return
     click.echo(f"client_id      {application.client_id}")
-    shown = ", ".join(key.key_id or key.thumbprint for key in keys) or f"keys at {application.policy.jwks_uri}"
+    uri = application.policy.jwks_uri
+    shown = ", ".join(key.key_id or key.thumbprint for key in keys) or (f"keys at {uri}" if uri else "nothing yet")
     click.echo(f"signs in with  {shown}")
     click.echo(f"may read       {', '.join(objects) or 'nothing yet'}")
 

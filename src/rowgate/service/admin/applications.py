@@ -110,16 +110,18 @@ class ApplicationDesk:
         access_lifetime_seconds: int,
         refresh_lifetime_seconds: int,
         policy: PolicyChange,
+        for_jobs: bool = False,
     ) -> tuple[Application, tuple[str, ...]]:
         """Register an application without a secret: it signs in with a key or a certificate (RFC 7523, RFC 8705).
 
-        Give it with the names of what it may read. The arguments are those of `add`.
+        Give it with the names of what it may read. The arguments are those of `add`; `for_jobs` says that jobs of a
+        trusted platform will sign in for it (RFC 7523 §2.1), by rules that are added later.
 
         Raises:
             AdminError: As `add`; or the policy has neither to sign in with.
             NameTaken: There is an application of this name.
         """
-        if set(decide_policy(ORDINARY, policy).authentication_methods) <= SECRET_METHODS:
+        if not for_jobs and set(decide_policy(ORDINARY, policy).authentication_methods) <= SECRET_METHODS:
             raise AdminError(
                 f"without a secret it needs a key: --jwks FILE or --jwks-uri URL, and --auth-method {PRIVATE_KEY_JWT}; "
                 f"or a certificate: --certificate FILE --auth-method {SELF_SIGNED_TLS_CLIENT_AUTH}"
