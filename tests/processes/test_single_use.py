@@ -17,12 +17,12 @@ ATTEMPTS = 40
 
 
 def present(server: ServerProcess, form: Mapping[str, str], headers: Mapping[str, str]) -> list[tuple[int, str]]:
-    """Send the same request on connections of their own until both workers have answered; give status and worker."""
+    """Send the same request on connections of their own until a second worker has answered; give status and worker."""
     answers: list[tuple[int, str]] = []
     for _ in range(ATTEMPTS):
         answer = httpx.post(f"{server.url}/api/v1/token", data=dict(form), headers=dict(headers), timeout=10)
         answers.append((answer.status_code, answer.headers["x-request-id"].partition("-")[0]))
-        if len(answers) > 3 and len({worker for _, worker in answers}) == 2:
+        if answers[-1][1] != answers[0][1]:
             break
     return answers
 
@@ -44,8 +44,7 @@ def test_a_second_use_is_refused_whichever_worker_answers(home: Home, kind: str)
             form, headers = home.form, {"DPoP": key.prove("POST", f"{server.url}/api/v1/token", now)}
         answers = present(server, form, headers)
         assert server.stop() == 0
-    assert len({worker for _, worker in answers}) == 2, "every request came to the same worker"
     assert answers[0][0] == 200
-    refused = 401 if kind == "assertion" else 400
-    assert {status for status, _ in answers[1:]} <= {refused, 429}
-    assert refused in {status for status, _ in answers[1:]}
+    status, worker = answers[-1]
+    assert worker != answers[0][1], "every request came to the same worker"
+    assert status == (401 if kind == "assertion" else 400)
