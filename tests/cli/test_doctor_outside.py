@@ -53,6 +53,17 @@ def test_authorities_that_cannot_be_read_are_bad(authorities: Path, content: byt
     assert (finding["good"], finding["found"].startswith("tls_client_ca cannot be used")) == (False, True)
 
 
+def test_an_address_of_keys_that_may_not_be_called_is_told_of_at_once(home: Path) -> None:
+    with (home / "rowgate.toml").open("a", encoding="utf-8") as file:
+        file.write('outgoing_hosts = ["keys.example.com"]\n')
+    flags = ["--object", "SA_Activity_Events", "--no-secret", "--auth-method", "private_key_jwt"]
+    listed = run(["app", "add", "listed", *flags, "--jwks-uri", "https://keys.example.com/jwks.json"])
+    assert (listed.exit_code, listed.stderr) == (0, "")
+    changed = run(["app", "set", "listed", "--jwks-uri", "https://other.example.com/jwks.json"])
+    assert changed.exit_code == 0
+    assert "may not be asked for (host_not_listed)" in changed.stderr
+
+
 def test_key_addresses_that_may_not_be_called_are_named(home: Path) -> None:
     assert find(AUTHORITIES) is None
     assert find(ADDRESSES) is None

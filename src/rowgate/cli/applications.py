@@ -109,7 +109,7 @@ def add(
             )
             application = made.application
             show_credentials(made, as_json=as_json)
-    warn_of(application)
+    warn_of(application, home)
 
 
 def _show_keyed(application: Application, objects: tuple[str, ...], *, as_json: bool) -> None:

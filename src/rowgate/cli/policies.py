@@ -5,7 +5,8 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 
-from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
+from rowgate import wiring
+from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration, open_settings
 from rowgate.cli.terminal import Length, print_json, read_length, render_length, render_moment, say
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.jws import SIGNING_ALGORITHMS
@@ -184,16 +185,18 @@ def set_(
         return
     for label, text in list_terms(application):
         click.echo(f"{label:25} {text}")
-    warn_of(application)
+    warn_of(application, home)
 
 
-def warn_of(application: Application) -> None:
+def warn_of(application: Application, home: str | None) -> None:
     """Say what an administrator may not have meant."""
     policy = application.policy
     if DEFAULT_SCOPE not in application.scope:
         say(f"Its scope has no {DEFAULT_SCOPE}: it gets tokens, and no rows with them.")
     if (policy.jwks or policy.jwks_uri) and PRIVATE_KEY_JWT not in policy.authentication_methods:
         say(f"Its keys are kept and not used: --auth-method {PRIVATE_KEY_JWT} lets it sign in with them.")
+    if policy.jwks_uri and (reason := wiring.find_call_problem(open_settings(home), policy.jwks_uri)):
+        say(f"Its keys may not be asked for ({reason}): list their host in outgoing_hosts or outgoing_private_hosts.")
 
 
 def describe_terms(application: Application) -> dict[str, object]:
