@@ -329,7 +329,8 @@ def test_the_count_is_told_beside_the_rows(sample: Reader) -> None:
     assert answer.headers["rowgate-count"] == str(total["n"])
     paged = sample.get(USERS, "filter=Enabled:equals:true&limit=2&count=exact&cursor=")
     again = sample.client.get(paged.links["next"]["url"])
-    assert again.headers["rowgate-count"] == paged.headers["rowgate-count"] == str(total["n"])
+    assert paged.headers["rowgate-count"] == str(total["n"])
+    assert "rowgate-count" not in again.headers  # told once: it costs a statement
     assert "rowgate-count" not in sample.get(USERS, "limit=2").headers
     assert refusal(sample.get(USERS, "count=roughly"))[0] == "count"
 

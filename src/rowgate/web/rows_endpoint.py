@@ -170,7 +170,9 @@ def choose_format(asked: Format | None, accept: bytes | None) -> Format:
 
 
 def _replace_cursor(query: bytes, cursor: bytes) -> bytes:
-    kept = [part for part in query.split(b"&") if unquote_to_bytes(part.partition(b"=")[0]).lower() != b"cursor"]
+    # whoever follows the links has been told the count with the first page, and it costs a statement each time
+    left_out = (b"cursor", b"count")
+    kept = [part for part in query.split(b"&") if unquote_to_bytes(part.partition(b"=")[0]).lower() not in left_out]
     return b"&".join([*kept, b"cursor=" + cursor])
 
 
