@@ -27,7 +27,7 @@ from rowgate.config import Settings
 from rowgate.oauth.jws import SigningAlgorithm
 from rowgate.oauth.signing import choose_signing_key, render_jwks
 from rowgate.oauth.tokens import ACCESS
-from rowgate.service import key_keeper
+from rowgate.service import looking
 from rowgate.service.admin.applications import NewCredentials
 from rowgate.service.admin.desk import AdminError
 from rowgate.service.key_plan import (
@@ -271,7 +271,7 @@ def test_a_state_that_cannot_be_written_delays_keys_and_nothing_else(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tokens and rows go on, readiness too; the key comes when the state can be written again."""
-    monkeypatch.setattr(key_keeper, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(looking, "RETRY_SECONDS", 0.1)
     monkeypatch.setattr(sql_store, "BUSY_MILLISECONDS", 50)
     made = add_application(settings, "load", (GRANTED,))
     ask_for_jwt(settings, "ES256")

@@ -18,7 +18,7 @@ from standardwebhooks.webhooks import Webhook as Receiver
 from rowgate import wiring
 from rowgate.audit.events import SecretsExpiring
 from rowgate.config import ConfigError, Settings
-from rowgate.service.webhook import ATTEMPTS_AT
+from rowgate.service.webhook import ATTEMPTS_AT, MAX_AT_ONCE
 from rowgate.service.webhook_message import parse_key, render_expiring, render_key, sign_message
 from support.clock import MovableClock
 from support.homes import add_application, make_home
@@ -166,6 +166,21 @@ def test_what_a_dead_worker_had_begun_is_sent_by_the_next(world: World) -> None:
         (attempt,) = world.wait_for_attempts(again, "delivered")
         assert attempt["attempt"] == 2
     assert world.other.asked[0].headers["webhook-id"] == world.other.asked[1].headers["webhook-id"]
+
+
+def test_many_warnings_leave_calls_for_the_keys_of_clients(world: World) -> None:
+    """A receiver that is slow must not keep other hosts from being asked."""
+    begun = world.ends_at - 72 * HOUR
+    for place in range(MAX_AT_ONCE + 3):
+        add_application(world.settings, f"other {place}", clock=lambda: begun)
+    world.other.hold.clear()
+    with run_server(world.settings, world.clock) as server:
+        world.clock.freeze(world.ends_at - 24 * HOUR)
+        wait_until(lambda: len(world.other.asked) == MAX_AT_ONCE)
+        with pytest.raises(AssertionError):
+            wait_until(lambda: len(world.other.asked) > MAX_AT_ONCE, seconds=1.5)  # three looks
+        world.other.hold.set()
+        world.wait_for_attempts(server, *["delivered"] * (MAX_AT_ONCE + 4))
 
 
 def test_tokens_do_not_wait_for_the_receiver(world: World) -> None:

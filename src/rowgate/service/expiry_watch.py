@@ -8,13 +8,12 @@ import asyncio
 import logging
 
 from rowgate.audit.events import SecretsExpiring
-from rowgate.ports import AuditSink, AuditUnavailable, Clock, StoreError, StoreWriter
+from rowgate.ports import AuditSink, Clock, StoreWriter
 from rowgate.service.expiring_secrets import ExpiringSecrets
+from rowgate.service.looking import Looking
 from rowgate.service.state import LiveState
 from rowgate.service.writes import Writes
 
-LOOK_SECONDS = 0.5
-RETRY_SECONDS = 30.0  # after a warning that could not be kept
 KEPT_SECONDS = 86_400  # 1 d after the end: no clock of a worker is that far behind
 
 _log = logging.getLogger("rowgate.secrets")
@@ -29,40 +28,28 @@ class ExpiryWatch:
         self._writes = writes
         self._audit = audit
         self._clock = clock
-        self._task: asyncio.Task[None] | None = None
+        self._looking = Looking(self._look, log=_log, trouble="the end of a secret cannot be warned of")
         self._warning: asyncio.Task[None] | None = None
         self._settled: dict[bytes, int] = {}  # warnings that somebody gave, and when they may be forgotten
         self._owed: list[SecretsExpiring] = []  # kept as given, and not on record yet
 
     def start(self) -> None:
         """Begin, in the running event loop."""
-        self._task = asyncio.get_running_loop().create_task(self._watch())
+        self._looking.start()
 
     async def stop(self) -> None:
         """End, leaving no warning half given; record and store must still be running."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await self._looking.stop()
         if self._warning is not None:
             await asyncio.wait([self._warning])
 
-    async def _watch(self) -> None:
-        while True:
-            pause = LOOK_SECONDS
-            try:
-                found = self._expiring.find_due(self._clock())
-                due = {handle: event for handle, event in found.items() if handle not in self._settled}
-                if due or self._owed:
-                    # shielded: between the store and the record there must be no stop
-                    self._warning = asyncio.get_running_loop().create_task(self._warn(due))
-                    await asyncio.shield(self._warning)
-            except (StoreError, AuditUnavailable) as error:
-                _log.warning("the end of a secret cannot be warned of now: %s", error)
-                pause = RETRY_SECONDS
-            except Exception:  # noqa: BLE001 - whatever it is, the next look must come
-                _log.exception("the end of a secret cannot be warned of")
-                pause = RETRY_SECONDS
-            await asyncio.sleep(pause)
+    async def _look(self) -> None:
+        found = self._expiring.find_due(self._clock())
+        due = {handle: event for handle, event in found.items() if handle not in self._settled}
+        if due or self._owed:
+            # shielded: between the store and the record there must be no stop
+            self._warning = asyncio.get_running_loop().create_task(self._warn(due))
+            await asyncio.shield(self._warning)
 
     async def _warn(self, due: dict[bytes, SecretsExpiring]) -> None:
         if due:

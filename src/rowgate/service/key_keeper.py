@@ -11,12 +11,10 @@ from typing import TypeAlias
 
 from rowgate.audit.events import Event
 from rowgate.oauth.tokens import TokenSealer
-from rowgate.ports import AuditSink, AuditUnavailable, Clock, Entropy, StoreError
+from rowgate.ports import AuditSink, Clock, Entropy
 from rowgate.service.key_plan import Demand, KeyPolicy, choose_sealing_number, measure_demand, plan_keys
+from rowgate.service.looking import Looking
 from rowgate.service.state import LiveState
-
-LOOK_SECONDS = 0.5
-RETRY_SECONDS = 30.0  # after a rotation that could not be made
 
 Record: TypeAlias = Callable[[Event], None]  # returns when the event is durable; called in the rotation's thread
 Rotate: TypeAlias = Callable[[Record], object]
@@ -56,7 +54,9 @@ class KeyKeeper:
         self._audit = audit
         self._clock = clock
         self._entropy = entropy
-        self._task: asyncio.Task[None] | None = None
+        self._looking = Looking(
+            self._look, log=_log, trouble="the keys' schedule cannot be kept and their old keys go on"
+        )
         self._rotation: asyncio.Future[object] | None = None
         self._demand = Demand()
         self._demand_of: int | None = None  # the state's sequence number
@@ -65,13 +65,11 @@ class KeyKeeper:
 
     def start(self) -> None:
         """Begin, in the running event loop."""
-        self._task = asyncio.get_running_loop().create_task(self._keep())
+        self._looking.start()
 
     async def stop(self) -> None:
         """End, leaving no rotation under way; the record must still be running."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await self._looking.stop()
         if self._rotation is not None:
             await asyncio.wait([self._rotation])
 
@@ -82,22 +80,12 @@ class KeyKeeper:
             self._sealer.take_keys(keys.sealing, seal_with=number)
             self._taken = keys.sealing, number
 
-    async def _keep(self) -> None:
-        while True:
-            pause = LOOK_SECONDS
-            try:
-                self._take_sealing_keys()
-                if self._is_due():
-                    await asyncio.sleep(self._entropy(1)[0] / 256)
-                    if self._is_due():
-                        await self._rotate_now()
-            except (StoreError, AuditUnavailable) as error:
-                _log.warning("the keys' schedule cannot be kept now, their old keys go on: %s", error)
-                pause = RETRY_SECONDS
-            except Exception:  # noqa: BLE001 - whatever it is, the next look must come
-                _log.exception("the keys' schedule cannot be kept")
-                pause = RETRY_SECONDS
-            await asyncio.sleep(pause)
+    async def _look(self) -> None:
+        self._take_sealing_keys()
+        if self._is_due():
+            await asyncio.sleep(self._entropy(1)[0] / 256)
+            if self._is_due():
+                await self._rotate_now()
 
     def _is_due(self) -> bool:
         if self._demand_of != self._state.sequence:

@@ -1,5 +1,6 @@
 """What can be measured of the state: the same at every worker, whichever of them is asked."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,11 +32,11 @@ class Measures:
     def measure(self, now: float) -> Measured:
         """Give what is so now; disabled applications and those whose secrets never end do not count as expiring."""
         last = self._expiring.list_last()
-        left = [secret.expires_at - now for _, secret in last if not secret.is_expired(now)]
-        soonest = sorted(last, key=lambda item: item[1].expires_at)[:MAX_APPLICATIONS_TOLD]
+        good = self._expiring.list_ending(now, math.inf)
+        soonest = last[:MAX_APPLICATIONS_TOLD]
         return Measured(
             applications=len(self._state.list_applications()),
-            expiring={hours: sum(seconds <= hours * HOUR_SECONDS for seconds in left) for hours in WARNING_HOURS},
-            expired=len(last) - len(left),
+            expiring={hours: len(self._expiring.list_ending(now, hours * HOUR_SECONDS)) for hours in WARNING_HOURS},
+            expired=len(last) - len(good),
             ends={(application.client_id, application.name): secret.expires_at for application, secret in soonest},
         )

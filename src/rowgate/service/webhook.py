@@ -11,19 +11,22 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 
 from rowgate.audit.events import SecretsExpiring, WebhookAttempted
 from rowgate.oauth.expiry import HOUR_SECONDS
 from rowgate.oauth.lineage import render_handle
-from rowgate.ports import AuditSink, AuditUnavailable, CallError, Clock, OutgoingHttp, StoreError, StoreWriter
+from rowgate.ports import AuditSink, CallError, Clock, OutgoingHttp, StoreWriter
 from rowgate.service.expiring_secrets import ExpiringSecrets
-from rowgate.service.expiry_watch import KEPT_SECONDS, LOOK_SECONDS, RETRY_SECONDS
+from rowgate.service.expiry_watch import KEPT_SECONDS
+from rowgate.service.looking import Looking
 from rowgate.service.state import LiveState
 from rowgate.service.webhook_message import is_success, render_expiring, sign_message
 from rowgate.service.writes import Writes
 
 # when the attempts are made, in seconds after the warning fell due; a shorter warning takes a longer one's place
 ATTEMPTS_AT = (0, 10, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800)
+MAX_AT_ONCE = 4  # of the calls that a worker makes to other hosts at once; clients' keys are asked for by the others
 MAX_ANSWER_BYTES = 65_536  # 64 KiB; nobody reads it
 
 _log = logging.getLogger("rowgate.webhook")
@@ -54,32 +57,19 @@ class WebhookSender:
         self._audit = audit
         self._clock = clock
         self._looked_at: dict[bytes, int] = {}  # the newest attempt of each warning that somebody has claimed
-        self._task: asyncio.Task[None] | None = None
+        self._looking = Looking(self._look, log=_log, trouble="the webhook cannot be called")
 
     def start(self) -> None:
         """Begin, in the running event loop."""
-        self._task = asyncio.get_running_loop().create_task(self._watch())
+        self._looking.start()
 
     async def stop(self) -> None:
         """End; an attempt that is under way is given up, and the next one is another worker's."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await self._looking.stop()
 
-    async def _watch(self) -> None:
-        while True:
-            pause = LOOK_SECONDS
-            try:
-                due = self._find_due(self._clock())
-                if due:
-                    await self._deliver(due)
-            except (StoreError, AuditUnavailable) as error:
-                _log.warning("the webhook cannot be called now: %s", error)
-                pause = RETRY_SECONDS
-            except Exception:  # noqa: BLE001 - whatever it is, the next look must come
-                _log.exception("the webhook cannot be called")
-                pause = RETRY_SECONDS
-            await asyncio.sleep(pause)
+    async def _look(self) -> None:
+        while due := self._find_due(self._clock()):
+            await self._deliver(dict(islice(due.items(), MAX_AT_ONCE)))
 
     def _find_due(self, now: float) -> Mapping[bytes, tuple[SecretsExpiring, int]]:
         """Give the warnings whose time for another attempt has come, each with the attempt's number, from 1."""
@@ -103,7 +93,12 @@ class WebhookSender:
 
         claimed = await self._writes.write(claim)
         self._looked_at |= {handle: attempt for handle, (_, attempt) in due.items()}
-        await asyncio.gather(*(self._attempt(handle, *due[handle]) for handle in claimed))
+        outcomes = await asyncio.gather(
+            *(self._attempt(handle, *due[handle]) for handle in claimed), return_exceptions=True
+        )
+        for failure in outcomes:  # the others were made all the same
+            if failure is not None:
+                raise failure
 
     async def _attempt(self, handle: bytes, event: SecretsExpiring, attempt: int) -> None:
         now, body = self._clock(), render_expiring(event)
@@ -117,8 +112,6 @@ class WebhookSender:
             reason = error.reason
         is_taken = is_success(status)
         is_gone = status == HTTPStatus.GONE  # the receiver wants no more of this
-        if is_taken or is_gone:
-            await self._settle(handle, event, attempt)
         if not is_taken:
             reason = reason or ("gone" if is_gone else "refused")
             _log.warning("the webhook did not take %s: %s %d", message_id, reason, status)
@@ -134,6 +127,8 @@ class WebhookSender:
                 reason=reason,
             )
         )
+        if is_taken or is_gone:
+            await self._settle(handle, event, attempt)
 
     async def _settle(self, handle: bytes, event: SecretsExpiring, attempt: int) -> None:
         """Claim every attempt that is left, so that nobody makes it."""
