@@ -1,10 +1,13 @@
 """Pages by cursor: together they are the whole, whatever is written meanwhile; and what a cursor is good for."""
 
+import http.client
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -261,6 +264,11 @@ def users_table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         writer.execute("CREATE TABLE taken (rowid TEXT, _rowid_ TEXT, oid TEXT)")
         writer.execute("CREATE TABLE quirk (id INTEGER PRIMARY KEY DESC, v INTEGER)")  # no row id: may hold NULL
         writer.execute("CREATE TABLE nameless (rowid TEXT PRIMARY KEY, v INTEGER)")
+        wide = [f"c{place}" for place in range(400)]
+        writer.execute(f"CREATE TABLE wide (id INTEGER PRIMARY KEY, {', '.join(wide)})")
+        writer.execute("CREATE TABLE names (name TEXT)")
+        writer.execute("CREATE VIEW folded AS SELECT name COLLATE NOCASE AS name FROM names")
+        writer.executemany("INSERT INTO names VALUES (?)", [("a",), ("A",), ("b",)])
         writer.execute("CREATE VIEW v AS SELECT * FROM t")
         writer.executemany("INSERT INTO t VALUES (?, ?, ?)", [(n, f"d{n % 3}", bytes(60_000)) for n in range(600)])
         writer.executemany("INSERT INTO pairs VALUES (?, ?, ?)", [(f"a{n % 5}", n % 7, str(n)) for n in range(35)])
@@ -291,6 +299,33 @@ def test_an_administrator_names_the_key_of_a_view(users_table: Reader) -> None:
     with administer(users_table.server.settings) as desks:
         desks.objects.set_key("v", [])
     wait_until(lambda: users_table.get("v", "cursor=&limit=1").status_code == 400)
+
+
+def test_a_key_tells_rows_apart_as_they_are_sorted(users_table: Reader) -> None:
+    """Two spellings that the column's collation takes for one would stand at one place."""
+    with administer(users_table.server.settings) as desks, pytest.raises(AdminError, match="not told apart by name"):
+        desks.objects.set_key("folded", ["name"])
+
+
+def test_more_columns_than_an_engine_could_bind_are_refused(users_table: Reader) -> None:
+    order = [f"c{place}" for place in range(400)]
+    assert refusal(users_table.post("wide", {"cursor": "", "orderby": order}))[0] == "orderby"
+    assert users_table.post("wide", {"cursor": "", "orderby": order[:16]}).status_code == 200
+    assert users_table.post("wide", {"orderby": order}).status_code == 200
+
+
+def test_a_link_leads_on_whatever_stands_in_the_query(users_table: Reader) -> None:
+    """curl sends > as it is."""
+    connection = http.client.HTTPConnection(urlsplit(users_table.server.url).netloc, timeout=10)
+    path = "/api/v1/data/t/rows?filter=Department:not_equals:<>&columns=UserId&limit=2&cursor="
+    connection.request("GET", path, headers={"Authorization": users_table.client.headers["authorization"]})
+    answer = connection.getresponse()
+    assert [row["UserId"] for row in json.loads(answer.read())] == [0, 1]
+    link = answer.headers["link"]
+    connection.close()
+    url = link.removeprefix("<").removesuffix('>; rel="next"')
+    assert not set("<>") & set(url)
+    assert [row["UserId"] for row in users_table.client.get(url).json()] == [2, 3]
 
 
 @pytest.mark.parametrize(("name", "order"), [("pairs", "b, a"), ("nameless", "_rowid_"), ("quirk", "rowid")])
@@ -345,6 +380,7 @@ def test_an_estimate_is_told_as_one_where_the_engine_has_it(tmp_path: Path) -> N
     with open_reader(database, tmp_path / "home") as reader:
         assert reader.get("t", "count=estimated&limit=1").headers["rowgate-count"] == "50"
         with closing(sqlite3.connect(database)) as writer, writer:
+            writer.execute("CREATE INDEX few ON t (n) WHERE n > 45")
             writer.execute("ANALYZE")
             writer.execute("DELETE FROM t WHERE n < 10")
         assert reader.get("t", "count=estimated&limit=1").headers["rowgate-count"] == "50;estimated"

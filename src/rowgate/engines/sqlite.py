@@ -44,9 +44,7 @@ _REPAIRED = "CASE typeof({0}) WHEN 'text' THEN rowgate_text(CAST({0} AS BLOB)) E
 # Pragmas that only tell: the full-text index asks for the first, the catalog for the others.
 _DATA_PRAGMAS = frozenset({"data_version"})
 _CATALOG_PRAGMAS = frozenset({"schema_version", "table_list", "table_xinfo", "index_list"})
-_WITH_ARGUMENT = frozenset(
-    {"table_list", "table_xinfo", "index_list"}
-)  # which names a table; other pragmas are set by it
+_WITH_ARGUMENT = _CATALOG_PRAGMAS - {"schema_version"}  # which names a table; other pragmas are set by it
 _READING = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE})
 _FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
 
@@ -276,14 +274,15 @@ class SqliteSource:
         """See `ports.RowSource`."""
         return SqliteRows(self, self._borrow(), statement, statement_seconds)
 
-    def estimate_rows(self, plan: Plan, _statement: Statement) -> int | None:
+    def estimate_rows(self, plan: Plan) -> int | None:
         """See `ports.RowSource`. SQLite knows of whole tables, where ANALYZE has run."""
         if plan.conditions or plan.latest_run or plan.distinct or plan.aggregates:
             return None
         connection = self._borrow()
         try:
-            found = connection.execute("SELECT stat FROM sqlite_stat1 WHERE tbl = ?", (plan.object.name,)).fetchone()
-            return int(str(found[0]).partition(" ")[0]) if found else None
+            found = connection.execute("SELECT stat FROM sqlite_stat1 WHERE tbl = ?", (plan.object.name,)).fetchall()
+            # the first number of each is of rows; an index that is partial has fewer
+            return max((int(str(stat).partition(" ")[0]) for (stat,) in found), default=None)
         except (apsw.SQLError, ValueError):  # no such table: nobody has asked for statistics; or not SQLite's own
             return None
         except apsw.Error as error:

@@ -60,12 +60,10 @@ class RowSource(Protocol):
             EngineUnavailable: The database is busy or cannot be read.
         """
 
-    def estimate_rows(self, plan: Plan, statement: Statement) -> int | None:
+    def estimate_rows(self, plan: Plan) -> int | None:
         """Give about how many rows a plan matches, without reading them; None where the engine cannot tell.
 
-        Args:
-            plan: What would be read; its limit, offset and page do not count.
-            statement: The plan as a statement.
+        The plan's limit, offset and page do not count.
 
         Raises:
             EngineUnavailable: The database is busy or cannot be read.

@@ -63,9 +63,10 @@ def _plan_aggregate(asked: RequestedAggregate, described: ObjectDescription) -> 
         return Aggregate(asked.function, column, _name_count(name))
     if asked.function is Aggregation.AVG:
         return Aggregate(asked.function, column, Column(name, "REAL", Family.NUMBER, may_be_real=True))
+    result = replace(column, name=name, never_null=False)  # of no rows there is no value
     if asked.function is Aggregation.SUM and column.family is Family.BOOLEAN:
-        return Aggregate(asked.function, column, replace(column, name=name, declared_type="", family=Family.NUMBER))
-    return Aggregate(asked.function, column, replace(column, name=name))
+        return Aggregate(asked.function, column, replace(result, declared_type="", family=Family.NUMBER))
+    return Aggregate(asked.function, column, result)
 
 
 def _name_count(name: str) -> Column:

@@ -28,6 +28,7 @@ from rowgate.rows.model import (
 
 DEFAULT_PAGE_ROWS = 1000
 MAX_PAGE_ROWS = 10_000
+MAX_PAGE_ORDER = 16  # columns of orderby: a page's place binds as many values as the square of it
 
 _encode = msgspec.json.Encoder().encode
 
@@ -59,6 +60,10 @@ def plan_page(
     if not 1 <= size <= MAX_PAGE_ROWS:
         raise InvalidParameter(
             "A page has fewer rows.", field="limit", expected=f"1 to {MAX_PAGE_ROWS} together with a cursor"
+        )
+    if len(order_by) > MAX_PAGE_ORDER:
+        raise InvalidParameter(
+            "So many columns have no pages by cursor.", field="orderby", expected=f"at most {MAX_PAGE_ORDER} of them"
         )
     if not row_key:
         raise InvalidParameter(

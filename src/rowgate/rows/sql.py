@@ -100,13 +100,15 @@ def render_count(plan: Plan, dialect: Dialect) -> Statement:
 
 
 def render_key_check(described: ObjectDescription, key: Sequence[str], dialect: Dialect) -> Statement:
-    """Give the statement that finds rows which these columns do not tell apart, or where one is NULL; one is enough."""
+    """Give the statement that finds rows which these columns do not tell apart, or where one is NULL; one is enough.
+
+    They must differ as the columns compare by themselves: that is how a page's place is found again.
+    """
     quote = dialect.quote
     names = [quote(name) for name in key]
-    exactly = [name + dialect.exact for name in names]
     nulls = " OR ".join(f"{name} IS NULL" for name in names)
     text = (
-        f"SELECT count(*) FROM {quote(described.name)} GROUP BY {', '.join(exactly)} "  # noqa: S608 - quoted catalog names
+        f"SELECT count(*) FROM {quote(described.name)} GROUP BY {', '.join(names)} "  # noqa: S608 - quoted catalog names
         f"HAVING count(*) > 1 OR max({_case(nulls)}) = 1 LIMIT 1"
     )
     return Statement(text, (), 1)

@@ -4,16 +4,15 @@ It may hold values of columns that the reader does not get, so it is encrypted: 
 is made of what is sealed; the mode is safe when nonces come again, and the same place gives the same cursor.
 """
 
-import binascii
 import hashlib
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
+from rowgate.oauth.jws import decode_base64url, encode_base64url
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.model import Plan, Value
 from rowgate.rows.paging import go_on_after, identify_query
@@ -61,7 +60,7 @@ class Cursors:
     def _seal(self, place: Sequence[Value], query: bytes) -> str:
         content = _encode(tuple(place))
         nonce = hmac.digest(self._key, query + content, hashlib.sha256)[:_NONCE_BYTES]
-        sealed = urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, content, query)).rstrip(b"=").decode()
+        sealed = encode_base64url(nonce + self._cipher.encrypt(nonce, content, query)).decode()
         if len(sealed) > MAX_CURSOR:
             raise InvalidParameter(
                 "The values sorted by are too long for a cursor.", field="orderby", expected="columns of short values"
@@ -70,9 +69,9 @@ class Cursors:
 
     def _open(self, cursor: str, query: bytes) -> tuple[Value, ...]:
         try:
-            raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+            raw = decode_base64url(cursor)
             content = self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], query)
-        except (ValueError, binascii.Error, InvalidTag):
+        except (ValueError, InvalidTag):  # UnverifiableJws is one
             raise _refuse() from None
         return tuple(_decode(content))
 

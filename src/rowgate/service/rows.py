@@ -228,7 +228,7 @@ class RowsService:
     def _count(self, reading: Reading, plan: Plan) -> None:
         statement = render_count(plan, self._source.dialect)
         if plan.count is Counting.ESTIMATED:
-            reading.count = self._source.estimate_rows(plan, statement)
+            reading.count = self._source.estimate_rows(plan)
             reading.count_is_estimate = reading.count is not None
         if reading.count is None:
             blocks = self._source.open_rows(statement, statement_seconds=self._limits.statement_seconds)

@@ -53,7 +53,8 @@ def _render_condition(condition: AnyCondition) -> tuple[object, ...]:
     kept = condition.values[:MAX_VALUES_ON_RECORD]
     values = [value[:MAX_VALUE_ON_RECORD] if isinstance(value, (str, bytes)) else value for value in kept]
     more = len(condition.values) - len(values)
-    return (condition.column.name, condition.function.value, *values, *([f"… and {more} more"] if more else []))
+    function = condition.function.value + (" in case" if condition.match_case else "")
+    return (condition.column.name, function, *values, *([f"… and {more} more"] if more else []))
 
 
 def tell_ended(reading: Reading, now: float, outcome: str, reason: str) -> RowsEnded:

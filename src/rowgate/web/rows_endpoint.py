@@ -131,8 +131,8 @@ class RowsEndpoint:
             told.append((b"rowgate-next-cursor", cursor))
             if exchange.method != "POST":  # a link leads nowhere without the body
                 path: bytes = exchange.scope["raw_path"]
-                url = self._gate.issuer.encode() + path + b"?" + _replace_cursor(exchange.query, cursor)
-                told.append((b"link", b'<%b>; rel="next"' % url))
+                query = _replace_cursor(exchange.query, cursor).replace(b"<", b"%3C").replace(b">", b"%3E")
+                told.append((b"link", b'<%b%b?%b>; rel="next"' % (self._gate.issuer.encode(), path, query)))
         if reading.count is not None:
             estimated = b";estimated" if reading.count_is_estimate else b""
             told.append((b"rowgate-count", b"%d%b" % (reading.count, estimated)))
