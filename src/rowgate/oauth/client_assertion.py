@@ -107,10 +107,9 @@ def parse_client_assertion(parameters: TokenParameters) -> PresentedAssertion | 
     return presented
 
 
-def refuse_without_key(presented: PresentedAssertion, reason: str) -> InvalidClient:
-    """Give the refusal of an assertion for which there is no key, after the work that one with a key costs."""
+def verify_in_vain(presented: PresentedAssertion) -> None:
+    """Do the work that an assertion costs, for one that there is no key to verify with."""
     work_alike(presented.unverified_assertion, types=_TYPES, max_length=MAX_ASSERTION_LENGTH)
-    return InvalidClient(_FAILED, reason=reason)
 
 
 def verify_client_assertion(
@@ -148,7 +147,7 @@ def verify_client_assertion(
         claims = _decode(payload)
     except UnverifiableJws as refused:
         if refused.reason in _WITHOUT_WORK:
-            work_alike(presented.unverified_assertion, types=_TYPES, max_length=MAX_ASSERTION_LENGTH)
+            verify_in_vain(presented)
         raise InvalidClient(_FAILED, reason=f"assertion_{refused.reason}") from None
     except UNREADABLE_JSON:
         raise InvalidClient(_FAILED, reason="assertion_claims") from None

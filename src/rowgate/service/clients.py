@@ -11,8 +11,8 @@ from rowgate.oauth.client_assertion import (
     PRIVATE_KEY_JWT,
     PresentedAssertion,
     parse_client_assertion,
-    refuse_without_key,
     verify_client_assertion,
+    verify_in_vain,
 )
 from rowgate.oauth.client_auth import PresentedCredentials, parse_client_authentication, verify_client
 from rowgate.oauth.dpop import DpopProof
@@ -266,7 +266,11 @@ class ClientAuthenticator:
     def _authenticate_assertion(self, presented: PresentedAssertion, now: float) -> Authenticated:
         client_id = presented.unverified_subject
         application = self._state.find_application(client_id)
-        keys = self._find_keys(application, presented)
+        try:
+            keys = self._find_keys(application)
+        except InvalidClient:
+            verify_in_vain(presented)
+            raise
         verified = verify_client_assertion(
             presented,
             keys,
@@ -299,13 +303,13 @@ class ClientAuthenticator:
         application = self._state.find_application(presented.unverified_subject)
         return "" if application is None else application.policy.jwks_uri
 
-    def _find_keys(self, application: Application | None, presented: PresentedAssertion) -> VerificationKeys:
+    def _find_keys(self, application: Application | None) -> VerificationKeys:
         if application is None:
-            raise refuse_without_key(presented, "unknown_client")
+            raise InvalidClient(_FAILED, reason="unknown_client")
         if application.policy.jwks_uri:
             return self._get_remote_keys(application.policy.jwks_uri)
         if not application.policy.jwks:
-            raise refuse_without_key(presented, "no_registered_key")
+            raise InvalidClient(_FAILED, reason="no_registered_key")
         return _read_keys(application.policy.jwks)
 
     def _get_remote_keys(self, uri: str) -> VerificationKeys:
