@@ -1,12 +1,14 @@
 """`rowgate app set`: what an administrator says is what is kept, shown and on record; nonsense changes nothing."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.transcript import Outcome, run
+from support.certificates import make_own_certificate, read_certificate_alone
 from support.client_keys import ClientKey
 
 KEY = ClientKey()
@@ -189,6 +191,25 @@ def test_keys_that_are_signed_in_with_cannot_be_forgotten(jwks: str) -> None:
 def test_keys_without_the_method_are_kept_and_the_administrator_is_told(jwks: str) -> None:
     assert "not used" in set_("--jwks", jwks).stderr
     assert "not used" not in set_("--auth-method", "private_key_jwt").stderr
+
+
+def test_what_an_application_without_a_secret_signs_in_with_is_shown(home: Path, jwks: str, tmp_path: Path) -> None:
+    assert home.is_dir()
+    own = tmp_path / "certificate.pem"
+    own.write_text(read_certificate_alone(make_own_certificate(tmp_path, "own")))
+    thumbprint = "[A-Za-z0-9_-]{43}"
+    for name, flags, shown in (
+        ("keyed", ["--jwks", jwks, "--auth-method", "private_key_jwt", "--no-secret"], "first"),
+        (
+            "certified",
+            ["--certificate", str(own), "--auth-method", "self_signed_tls_client_auth", "--no-secret"],
+            f"the certificate {thumbprint}",
+        ),
+        ("jobs", ["--for-jobs"], "nothing yet"),
+    ):
+        done = run(["app", "add", name, "--object", "SA_Activity_Events", *flags])
+        assert done.exit_code == 0, done.stderr
+        assert re.search(f"^signs in with  {shown}$", done.stdout, re.MULTILINE), done.stdout
 
 
 def test_application_with_a_key_and_no_secret(home: Path, jwks: str) -> None:

@@ -1,6 +1,7 @@
 """`rowgate app`: who may ask for tokens, and what for."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -25,8 +26,10 @@ from rowgate.oauth.model import (
     REFRESH_LIFETIME_SECONDS,
     SECRET_LIFETIME_SECONDS,
     Application,
+    ClientPolicy,
 )
 from rowgate.service.admin.applications import NewCredentials
+from rowgate.service.admin.certificates import list_certificate_thumbprints
 from rowgate.service.admin.policies import list_registered_keys
 
 EXPIRES_IN = click.option("--expires-in", metavar="LENGTH", help="The secret's life, for example 72h; or never.  [72h]")
@@ -119,10 +122,17 @@ def _show_keyed(application: Application, objects: tuple[str, ...], *, as_json: 
         print_json({"name": application.name, "client_id": application.client_id, "key_ids": names, "objects": objects})
         return
     click.echo(f"client_id      {application.client_id}")
-    uri = application.policy.jwks_uri
-    shown = ", ".join(key.key_id or key.thumbprint for key in keys) or (f"keys at {uri}" if uri else "nothing yet")
-    click.echo(f"signs in with  {shown}")
+    click.echo(f"signs in with  {', '.join(_list_proofs(application.policy)) or 'nothing yet'}")
     click.echo(f"may read       {', '.join(objects) or 'nothing yet'}")
+
+
+def _list_proofs(policy: ClientPolicy) -> Iterator[str]:
+    yield from (key.key_id or key.thumbprint for key in list_registered_keys(policy))
+    if policy.jwks_uri:
+        yield f"keys at {policy.jwks_uri}"
+    if policy.tls_subject:
+        yield f"a certificate of {policy.tls_subject_kind} {policy.tls_subject}"
+    yield from (f"the certificate {thumbprint}" for thumbprint in list_certificate_thumbprints(policy))
 
 
 def choose_expiry(expires_in: str | None, expires_on: int | None) -> int:
