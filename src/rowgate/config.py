@@ -98,7 +98,7 @@ class Settings:
     outgoing_http_on_loopback: bool = _setting(False, "call plain HTTP on this very machine; for tests")
     webhook_url: str = _setting(
         "",
-        "address that is told before secrets end, signed by the key of `rowgate webhook key`; its host is listed too",
+        "address that is told before secrets end, signed by the key of `rowgate webhook key`; an outgoing host",
     )
     trusted_issuers: tuple[IssuerSettings, ...] = _setting(
         (), "platforms whose tokens are believed, a [[trusted_issuers]] table each", convert=read_issuers

@@ -77,7 +77,8 @@ def test_only_the_scope_opens_it(settings: Settings) -> None:
             assert (f'error="{error}"' in answer.headers["www-authenticate"]) is (error is not None)
             assert "rowgate_" not in answer.text
         assert httpx.post(f"{server.url}/metrics").status_code == 405
-        wait_until(lambda: len(server.events(kind="token_refused")) == 3)
-        last = server.events(kind="token_refused")[-1]
+        assert httpx.get(f"{server.url}/metrics", params={"access_token": token}).status_code == 400
+        wait_until(lambda: len(server.events(kind="token_refused")) == 4)
+        last = server.events(kind="token_refused")[-2]
         assert (last["reason"], last["endpoint"]) == ("scope_lacks_metrics", "metrics")
         assert last["client_id"] == reader.application.client_id

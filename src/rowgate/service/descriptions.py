@@ -82,16 +82,6 @@ class DescriptionService:
         """
         return await _in_thread(lambda: self._describe(access, object_name))
 
-    async def describe_all(self, access: Access) -> Sequence[DescribedObject]:
-        """Give all that the token may read, with columns, in order of name.
-
-        Raises:
-            InsufficientScope: It may read nothing at all, by its scope.
-            RowsError: The database cannot be asked now.
-        """
-        self._objects.decide_scope(access)
-        return await _in_thread(lambda: [self._describe(access, listed.name) for listed in self._list(access)])
-
     def _list(self, access: Access) -> Sequence[ListedObject]:
         return [
             ListedObject(*self._head(listing.name, listing.kind))

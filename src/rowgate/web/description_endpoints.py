@@ -26,7 +26,7 @@ _HEADERS: Headers = [
 ]
 _encode = msgspec.json.Encoder().encode
 
-Describe = Callable[[Access, Exchange], Awaitable[Any]]
+Describe = Callable[[Access, str], Awaitable[Any]]  # of the object that the address names, or an empty name
 
 
 class DescriptionEndpoint:
@@ -49,7 +49,7 @@ class DescriptionEndpoint:
         name = read_object_name(exchange, b"") if self._names_object else ""
         try:
             access = self._gate.authorize(exchange)
-            document = await self._describe(access, exchange)
+            document = await self._describe(access, name)
         except (OAuthError, RowsError) as refusal:
             await self._gate.record(refusal, exchange, access, name)
             raise
@@ -66,7 +66,7 @@ class DescriptionEndpoint:
 def make_list_endpoint(gate: DataGate, descriptions: DescriptionService) -> DescriptionEndpoint:
     """Give what lists the objects that a token may read."""
 
-    async def describe(access: Access, _exchange: Exchange) -> Any:
+    async def describe(access: Access, _name: str) -> Any:
         return await descriptions.list_objects(access)
 
     return DescriptionEndpoint(gate, describe, names_object=False)
@@ -74,8 +74,4 @@ def make_list_endpoint(gate: DataGate, descriptions: DescriptionService) -> Desc
 
 def make_object_endpoint(gate: DataGate, descriptions: DescriptionService) -> DescriptionEndpoint:
     """Give what describes the object that the address names."""
-
-    async def describe(access: Access, exchange: Exchange) -> Any:
-        return await descriptions.describe(access, read_object_name(exchange, b""))
-
-    return DescriptionEndpoint(gate, describe, names_object=True)
+    return DescriptionEndpoint(gate, descriptions.describe, names_object=True)

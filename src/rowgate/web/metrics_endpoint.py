@@ -11,7 +11,7 @@ from rowgate.oauth.errors import InsufficientScope, OAuthError
 from rowgate.ports import AuditSink, Clock
 from rowgate.service.client_requests import record_refusal
 from rowgate.service.measures import Measures
-from rowgate.service.tokens import TokenService
+from rowgate.web.data_requests import DataGate
 from rowgate.web.exchange import Exchange, Headers
 from rowgate.web.problems import NO_STORE, HttpProblem
 
@@ -25,14 +25,11 @@ _HEADERS.append((b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode()))
 class MetricsEndpoint:
     """Answers; every error goes up to the dispatcher, on record."""
 
-    def __init__(
-        self, tokens: TokenService, measures: Measures, audit: AuditSink, clock: Clock, *, issuer: str, version: str
-    ) -> None:
+    def __init__(self, gate: DataGate, measures: Measures, audit: AuditSink, clock: Clock, *, version: str) -> None:
         """Take who may ask, and what is measured."""
-        self._tokens = tokens
+        self._gate = gate
         self._audit = audit
         self._clock = clock
-        self._url = issuer + "/metrics"
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_StateCollector(measures, clock, version))
 
@@ -42,13 +39,7 @@ class MetricsEndpoint:
             raise HttpProblem(405, "invalid_request", "Ask with GET.", [(b"allow", ALLOW)])
         client_id = ""
         try:
-            access = self._tokens.authorize(
-                exchange.authorization,
-                dpop=exchange.dpop,
-                method=exchange.method,
-                url=self._url,
-                find_certificate=exchange.find_certificate,
-            )
+            access = self._gate.authorize(exchange)
             client_id = access.client_id
             if SCOPE not in access.scope:
                 raise InsufficientScope("The token's scope does not allow this.", reason="scope_lacks_metrics")

@@ -11,7 +11,6 @@ from rowgate.service.measures import Measures
 from rowgate.service.rows import RowsService
 from rowgate.service.state import LiveState
 from rowgate.service.token_exchange import GrantTypes
-from rowgate.service.tokens import TokenService
 from rowgate.service.writes import Writes
 from rowgate.web import metadata
 from rowgate.web.app import Endpoint
@@ -87,7 +86,7 @@ def list_registration_endpoints(
     )
 
 
-def open_metrics(tokens: TokenService, state: LiveState, audit: SegmentSink, clock: Clock, issuer: str) -> Endpoint:
+def open_metrics(gate: DataGate, state: LiveState, audit: SegmentSink, clock: Clock) -> Endpoint:
     """Give /metrics."""
     endpoint: Endpoint | None = None
 
@@ -97,7 +96,7 @@ def open_metrics(tokens: TokenService, state: LiveState, audit: SegmentSink, clo
             # loaded when somebody asks for measures first
             from rowgate.web.metrics_endpoint import MetricsEndpoint  # noqa: PLC0415
 
-            endpoint = MetricsEndpoint(tokens, Measures(state), audit, clock, issuer=issuer, version=__version__)
+            endpoint = MetricsEndpoint(gate, Measures(state), audit, clock, version=__version__)
         await endpoint(exchange)
 
     return answer

@@ -269,9 +269,9 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             store.close()
             source.close()
 
-    token_endpoint = TokenEndpoint(tokens, issuer=issuer, max_body_bytes=settings.max_token_body_bytes)
+    gate = DataGate(tokens, audit, clock, issuer=issuer)
     data = DataEndpoints(
-        DataGate(tokens, audit, clock, issuer=issuer),
+        gate,
         rows,
         DescriptionService(state, source, objects, data_url=issuer + DATA_PATH),
         max_body_bytes=settings.max_rows_body_bytes,
@@ -293,11 +293,11 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             ),
             **list_registration_endpoints(settings, state, writes, audit, clock=clock, entropy=entropy),
             **data.of_all,
-            "/metrics": (open_metrics(tokens, state, audit, clock, issuer), READ_ALLOW),
+            "/metrics": (open_metrics(gate, state, audit, clock), READ_ALLOW),
             JWKS_PATH: (JwksEndpoint(signing_keys, clock, max_age_seconds=settings.jwks_max_age_seconds), READ_ALLOW),
         },
         data.of_one,
-        dict.fromkeys(TOKEN_PATHS, token_endpoint),
+        dict.fromkeys(TOKEN_PATHS, TokenEndpoint(tokens, issuer=issuer, max_body_bytes=settings.max_token_body_bytes)),
         edge=Edge(issuer, settings.forbidden_as_403),
         cors=Cors(settings.cors_origins),
         lifespan=live,
