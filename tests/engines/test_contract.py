@@ -49,6 +49,7 @@ def columns(serving: Serving, name: str) -> list[str] | None:
 
 def test_it_proves_that_it_cannot_write(serving: Serving) -> None:
     serving.source.prove_read_only()
+    serving.source.check_reachable()
     assert [listed.name for listed in serving.source.list_objects()] == ["made"]
 
 
@@ -220,6 +221,7 @@ def test_missing_or_corrupt_database_is_unavailable(serving: Serving, harm: str)
     getattr(serving, harm)()
     for use in (
         lambda: run(serving),
+        serving.source.check_reachable,
         serving.source.list_objects,
         serving.source.prove_read_only,
         lambda: serving.source.find_object("never asked before"),

@@ -240,6 +240,14 @@ class SqliteSource:
         finally:
             self.give_back(connection)
 
+    def check_reachable(self) -> None:
+        """See `ports.RowSource`."""
+        with self._lock:
+            try:
+                self._open_catalog()
+            except apsw.Error as error:
+                raise translate_error(error) from error
+
     def list_objects(self) -> Sequence[ObjectListing]:
         """See `ports.RowSource`."""
         with self._lock:
@@ -280,7 +288,9 @@ class SqliteSource:
             return None
         connection = self._borrow()
         try:
-            found = connection.execute("SELECT stat FROM sqlite_stat1 WHERE tbl = ?", (plan.object.name,)).fetchall()
+            found = connection.execute(
+                "SELECT stat FROM sqlite_stat1 WHERE tbl = ?", (plan.object.path[-1],)
+            ).fetchall()
             # the first number of each is of rows; an index that is partial has fewer
             return max((int(str(stat).partition(" ")[0]) for (stat,) in found), default=None)
         except (apsw.SQLError, ValueError):  # no such table: nobody has asked for statistics; or not SQLite's own

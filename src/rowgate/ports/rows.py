@@ -47,6 +47,13 @@ class RowSource(Protocol):
             EngineUnavailable: The database cannot be opened.
         """
 
+    def check_reachable(self) -> None:
+        """Ask the database something small, past every cache.
+
+        Raises:
+            EngineUnavailable: It does not answer.
+        """
+
     def list_objects(self) -> Sequence[ObjectListing]:
         """Give the tables and views in order of name."""
 

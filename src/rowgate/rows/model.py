@@ -103,10 +103,12 @@ class ObjectDescription:
     kind: str
     columns: tuple[Column, ...]
     row_key: tuple[Column, ...] = ()  # tell all rows apart and are never NULL; need not be among `columns`
+    path: tuple[str, ...] = ()  # how its own database names it, part by part; empty becomes its name alone
     by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
     by_folded_name: Mapping[str, Column | None] = field(init=False, repr=False, compare=False)  # None: several
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "path", self.path or (self.name,))
         folded: dict[str, Column | None] = {}
         for column in self.columns:
             name = fold(column.name)

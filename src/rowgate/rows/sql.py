@@ -93,7 +93,7 @@ def render_count(plan: Plan, dialect: Dialect) -> Statement:
     parameters: list[Value] = []
     plan = replace(plan, page=None)
     if not plan.distinct and not plan.aggregates:
-        text = f"SELECT count(*) FROM {dialect.quote(plan.object.name)}"  # noqa: S608 - a quoted catalog name
+        text = f"SELECT count(*) FROM {_path(plan.object, dialect)}"  # noqa: S608 - a quoted catalog name
         return Statement(text + _render_where(plan, dialect, parameters), tuple(parameters), 1)
     body = _render_body(plan, dialect, parameters)
     return Statement(f"SELECT count(*) FROM ({body})", tuple(parameters), 1)  # noqa: S608 - made here
@@ -108,10 +108,14 @@ def render_key_check(described: ObjectDescription, key: Sequence[str], dialect: 
     names = [quote(name) for name in key]
     nulls = " OR ".join(f"{name} IS NULL" for name in names)
     text = (
-        f"SELECT count(*) FROM {quote(described.name)} GROUP BY {', '.join(names)} "  # noqa: S608 - quoted catalog names
+        f"SELECT count(*) FROM {_path(described, dialect)} GROUP BY {', '.join(names)} "  # noqa: S608 - quoted catalog names
         f"HAVING count(*) > 1 OR max({_case(nulls)}) = 1 LIMIT 1"
     )
     return Statement(text, (), 1)
+
+
+def _path(described: ObjectDescription, dialect: Dialect) -> str:
+    return ".".join([dialect.quote(part) for part in described.path])
 
 
 def _case(condition: str) -> str:
@@ -124,7 +128,7 @@ def _render_body(plan: Plan, dialect: Dialect, parameters: list[Value]) -> str:
     selected = [quote(column.name) + exact for column in (*plan.group_by, *plan.columns)]
     selected += [_aggregate(aggregate, dialect) for aggregate in plan.aggregates]
     selected += [quote(column.name) for column in list_unseen(plan)]
-    text = f"SELECT {'DISTINCT ' if plan.distinct else ''}{', '.join(selected)} FROM {quote(plan.object.name)}"  # noqa: S608 - quoted catalog names
+    text = f"SELECT {'DISTINCT ' if plan.distinct else ''}{', '.join(selected)} FROM {_path(plan.object, dialect)}"  # noqa: S608 - quoted catalog names
     text += _render_where(plan, dialect, parameters)
     if plan.aggregates and plan.group_by:
         text += " GROUP BY " + ", ".join([quote(column.name) + dialect.exact for column in plan.group_by])
@@ -134,7 +138,7 @@ def _render_body(plan: Plan, dialect: Dialect, parameters: list[Value]) -> str:
 def _render_where(plan: Plan, dialect: Dialect, parameters: list[Value]) -> str:
     where = [_condition(condition, dialect, parameters) for condition in plan.conditions]
     if plan.latest_run is not None:
-        key, source = dialect.quote(plan.latest_run.column.name), dialect.quote(plan.object.name)
+        key, source = dialect.quote(plan.latest_run.column.name), _path(plan.object, dialect)
         where.append(f"{key} = (SELECT max({key}) FROM {source})")  # noqa: S608 - quoted catalog names
     if plan.page is not None and plan.page.after is not None:
         where += _after(plan.page.order, plan.page.after, dialect, parameters)

@@ -107,7 +107,7 @@ def _keep_keys(
 def _check_readiness(source: RowSource, follower: Follower, audit: SegmentSink) -> HealthEndpoint:
     async def is_database_there() -> bool:
         try:
-            await asyncio.get_running_loop().run_in_executor(None, source.list_objects)
+            await asyncio.get_running_loop().run_in_executor(None, source.check_reachable)
         except RowsError:
             return False
         return True
