@@ -108,14 +108,16 @@ def parse_token_parameters(content_type: bytes | None, body: bytes) -> TokenPara
 
     Source: RFC 6749 §3.2, §4.4.2, Appendix B
     """
+    if content_type == _FORM:  # as most clients spell it
+        return _collect(_form_fields(body))
     media_type = (content_type or b"").split(b";", 1)[0].strip().lower()
     if media_type == _FORM:
-        return _collect(_form_pairs(body))
+        return _collect(_form_fields(body))
     if media_type in (b"application/json", b""):
         if body.lstrip()[:1] == b"{":
-            return _collect(_json_pairs(body))
+            return _collect(_json_fields(body))
         if not body or b"=" in body:
-            return _collect(_form_pairs(body.strip()))
+            return _collect(_form_fields(body.strip()))
         raise InvalidRequest("The body is neither a form nor a JSON object.", reason="unreadable_body")
     raise InvalidRequest(f"The media type is not supported. {MEDIA_TYPE_HINT}", reason="media_type")
 
@@ -134,10 +136,11 @@ def find_credential_in_query(query: bytes, *, further: frozenset[str] = frozense
     return None
 
 
-def _collect(pairs: Iterable[tuple[str, str]]) -> TokenParameters:
+def _collect(fields: Iterable[tuple[str, str, str]]) -> TokenParameters:
+    """Give the parameters of fields: each a name, what stands between, and a value, as `str.partition` gives them."""
     found: dict[str, Any] = {}
     extension: dict[str, Any] = {}
-    for name, value in pairs:
+    for name, _, value in fields:
         key = name if name in _READ_ONCE else name.lower()
         if key in _READ_ONCE:
             if key in found:
@@ -160,16 +163,16 @@ def _collect_extension(found: dict[str, Any], key: str, value: str) -> None:
         found[key] = (*found.get(key, ()), value)
 
 
-def _form_pairs(body: bytes) -> list[tuple[str, str]]:
+def _form_fields(body: bytes) -> list[tuple[str, str, str]]:
     if body.count(b"&") >= MAX_PARAMETERS:
         raise InvalidRequest("The body has too many parameters.", reason="too_many_parameters")
     if b"%" not in body and b"+" not in body:
         # nothing is escaped, as in most token requests: one decoding serves all
-        return [(name, value) for name, _, value in [field.partition("=") for field in _text(body).split("&")]]
+        return [field.partition("=") for field in _text(body).split("&")]
     if _BROKEN_ESCAPE.search(body):
         raise InvalidRequest("The body has a broken percent escape.", reason="broken_escape")
     return [
-        (_text(unquote_to_bytes(name)), _text(unquote_to_bytes(value)))
+        (_text(unquote_to_bytes(name)), "=", _text(unquote_to_bytes(value)))
         for name, _, value in (field.partition(b"=") for field in body.replace(b"+", b" ").split(b"&"))
     ]
 
@@ -188,14 +191,14 @@ class _Pairs(list[tuple[str, Any]]):
     """The members of a JSON object in the order they came, repeats included."""
 
 
-def _json_pairs(body: bytes) -> list[tuple[str, str]]:
+def _json_fields(body: bytes) -> list[tuple[str, str, str]]:
     try:
         members = json.loads(body.decode("utf-8"), object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
         raise InvalidRequest("The body is not a JSON object.", reason="unreadable_body") from None
     if not isinstance(members, _Pairs) or len(members) > MAX_PARAMETERS:
         raise InvalidRequest("The body is not a JSON object of parameters.", reason="unreadable_body")
-    pairs = []
+    fields = []
     for name, value in members:
         if name.lower() not in _READ or value is None:
             continue
@@ -206,5 +209,5 @@ def _json_pairs(body: bytes) -> list[tuple[str, str]]:
         if not value.isascii() and _SURROGATE.search(value):
             # JSON can escape half a character; no UTF-8 text holds one, the audit record neither
             raise InvalidRequest("The body is not UTF-8.", reason="not_utf8")
-        pairs.append((name, value))
-    return pairs
+        fields.append((name, ":", value))
+    return fields

@@ -1,5 +1,7 @@
 """What the endpoints for tokens, secrets and one-time codes have in common: the request as it came, refusals."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from rowgate.audit.events import TokenRefused, redact
@@ -18,12 +20,20 @@ class ClientRequest(msgspec.Struct, frozen=True):
     query: bytes
     content_type: bytes | None
     body: bytes
-    authorization: tuple[bytes, ...]
+    authorization: Sequence[bytes]  # the values of every Authorization header
     origin: Origin
     find_certificate: FindCertificate | None = None
 
     def __repr__(self) -> str:
         return f"<request of a client {self.origin.request_id}>"  # never the credentials
+
+
+class TokenRequest(ClientRequest, frozen=True):
+    """A token request, as it came."""
+
+    dpop: Sequence[bytes] = ()  # the values of every DPoP header
+    url: str = ""  # of the endpoint, as clients spell it; only for who sends a proof
+    has_waited: bool = False  # the keys that the request needs have been asked for
 
 
 def describe_refusal(

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import msgspec
 
@@ -136,11 +136,12 @@ class ClientAuthenticator:
             and client_id is not None
             and not has_other_authentication(parameters, authorization)
         ):
-            application, find = self._state.find_application(client_id), find_certificate
-            return self._count(client_id, source, now, lambda: authenticate_by_certificate(application, find(), now))
+            application = self._state.find_application(client_id)
+            prove = partial(_authenticate_by_certificate, application, find_certificate, now)
+            return self._count(client_id, source, now, prove)
         if parameters.client_assertion is None and parameters.client_assertion_type is None:
             presented = parse_client_authentication(authorization, parameters)
-            return self._count(presented.client_id, source, now, lambda: self._authenticate_secret(presented, now))
+            return self._count(presented.client_id, source, now, partial(self._authenticate_secret, presented, now))
         if authorization or parameters.client_secret is not None:
             parse_client_authentication(authorization, parameters)  # refuses two mechanisms at once
         assertion = parse_client_assertion(parameters)
@@ -148,15 +149,15 @@ class ClientAuthenticator:
         client_id = assertion.unverified_subject
         issuer = None if assertion.is_of_a_client else self._workloads.find_issuer(assertion.unverified_assertion)
         if issuer is not None:
-            return self._count(
-                parameters.client_id or client_id,
-                source,
-                now,
-                lambda: self._prove_workload(
-                    assertion.unverified_assertion, issuer, client_id=parameters.client_id, refusal=InvalidClient
-                ),
+            prove = partial(
+                self._prove_workload,
+                assertion.unverified_assertion,
+                issuer,
+                client_id=parameters.client_id,
+                refusal=InvalidClient,
             )
-        return self._count(client_id, source, now, lambda: self._authenticate_assertion(assertion, now))
+            return self._count(parameters.client_id or client_id, source, now, prove)
+        return self._count(client_id, source, now, partial(self._authenticate_assertion, assertion, now))
 
     @property
     def takes_grants(self) -> bool:
@@ -319,6 +320,12 @@ class ClientAuthenticator:
             raise InvalidClient(_FAILED, reason="unusable_remote_keys") from None
         except KeysForbidden:
             raise InvalidClient(_FAILED, reason="key_host_not_allowed") from None
+
+
+def _authenticate_by_certificate(
+    application: Application | None, find_certificate: FindCertificate, now: float
+) -> Authenticated:
+    return authenticate_by_certificate(application, find_certificate(), now)
 
 
 def _require_method(application: Application, method: str, key_id: str) -> None:

@@ -1,6 +1,7 @@
 """What was decided on a token request is put on record, and then told: no answer leaves before its event is durable."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from rowgate.audit.events import Event, TokenIssued
 from rowgate.oauth.errors import OAuthError
 from rowgate.oauth.model import IssuedTokens
-from rowgate.ports import AuditSink, StoreError
+from rowgate.ports import AuditSink, AuditUnavailable, StoreError
 from rowgate.rows.errors import RowsError
 from rowgate.service.client_requests import describe_refusal
 from rowgate.service.mint import Granted
@@ -92,7 +93,11 @@ class TokenAnswers:
     def _reply_on_record(
         self, event: Event, outcome: IssuedTokens | OAuthError | StoreError | RowsError, reply: Reply
     ) -> None:
-        self._audit.record_then(event, lambda failure: reply(outcome if failure is None else failure))
+        self._audit.record_then(event, partial(_reply_with, reply, outcome))
+
+
+def _reply_with(reply: Reply, outcome: IssuedTokens | Exception, failure: AuditUnavailable | None) -> None:
+    reply(outcome if failure is None else failure)
 
 
 def _describe_extras(granted: Granted) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Issues tokens and checks them: the text of `issue_token` is the order of the steps."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -31,10 +32,10 @@ from rowgate.oauth.workload import JWT_BEARER_GRANT
 from rowgate.ports import AuditSink, Clock, StoreError
 from rowgate.service.authenticated import Authenticated
 from rowgate.service.certificates import FindCertificate, bind_to_certificate, check_certificate
+from rowgate.service.client_requests import TokenRequest
 from rowgate.service.clients import ClientAuthenticator
 from rowgate.service.mint import Granted, TokenMint
 from rowgate.service.narrowing import Narrowing, Outcome
-from rowgate.service.origin import Origin
 from rowgate.service.proofs import ProofChecker
 from rowgate.service.rotation import RefreshRotation, Successor
 from rowgate.service.state import LiveState
@@ -73,20 +74,7 @@ class TokenService:
         self._clock = clock
         self._quota = TokenQuota()
 
-    def issue_token(
-        self,
-        *,
-        url: str,
-        query: bytes,
-        content_type: bytes | None,
-        body: bytes,
-        authorization: Sequence[bytes],
-        dpop: Sequence[bytes],
-        origin: Origin,
-        reply: Reply,
-        find_certificate: FindCertificate | None = None,
-        has_waited: bool = False,
-    ) -> None:
+    def issue_token(self, request: TokenRequest, reply: Reply) -> None:
         """Decide a token request; what was decided is handed to `reply` when it is on record, durably.
 
         A refusal is on record too. When nothing can be put on record the reply is AuditUnavailable: no token.
@@ -95,59 +83,38 @@ class TokenService:
         no coroutine: a task would cost as much as a step.
 
         Args:
-            url: Of this endpoint, as clients spell it.
-            query: Of the request's URL.
-            content_type: As sent.
-            body: The whole of it.
-            authorization: The values of every Authorization header.
-            dpop: The values of every DPoP header.
-            origin: Where it came from.
+            request: As it came.
             reply: Called once, on the event loop.
-            find_certificate: Gives the client's certificate; None where this server learns of none.
-            has_waited: The keys that the request needs have been asked for.
 
         Raises:
             AuditUnavailable: There is no record to write to; `reply` is not called.
 
         Source: RFC 6749 §4.4, §5, §6; RFC 8693 §2; RFC 9449 §5; the order of the checks: PROTOCOL 5.0
         """
-        asked = Asked(origin, self._clock(), reply)
+        # What is handed on is handed on by partial: a function in here would make every step's names dearer.
+        asked = Asked(request.origin, self._clock(), reply)
+        find_certificate = request.find_certificate
         try:
-            parameters = parse_token_parameters(content_type, body)
+            parameters = parse_token_parameters(request.content_type, request.body)
             asked.client_id = parameters.client_id or ""
-            refuse_credential_in_query(query)
-            if (parameters.client_assertion is not None or parameters.assertion is not None) and not has_waited:
-
-                def begin_anew() -> None:
-                    try:
-                        self.issue_token(
-                            url=url,
-                            query=query,
-                            content_type=content_type,
-                            body=body,
-                            authorization=authorization,
-                            dpop=dpop,
-                            origin=origin,
-                            reply=reply,
-                            find_certificate=find_certificate,
-                            has_waited=True,
-                        )
-                    except Exception as error:  # noqa: BLE001 - nobody above would answer the request
-                        reply(error)
-
-                if self._clients.load_keys_then(parameters, begin_anew):
-                    return
+            refuse_credential_in_query(request.query)
+            if (
+                (parameters.client_assertion is not None or parameters.assertion is not None)
+                and not request.has_waited
+                and self._clients.load_keys_then(parameters, partial(self._begin_anew, request, reply))
+            ):
+                return
             by_grant = parameters.grant_type == JWT_BEARER_GRANT and self._clients.takes_grants
             prove = self._clients.authenticate_by_grant if by_grant else self._clients.authenticate
-            client = prove(parameters, authorization, origin.source, find_certificate)
+            client = prove(parameters, request.authorization, request.origin.source, find_certificate)
             asked.client_id = client.application.client_id
             if client.application.policy.certificate_bound_tokens:
                 client = bind_to_certificate(client, find_certificate)
-            proof = self._proofs.verify_at_token_endpoint(dpop, url=url) if dpop else None
+            proof = self._proofs.verify_at_token_endpoint(request.dpop, url=request.url) if request.dpop else None
             granted = self._decide(parameters, client, proof, asked.at)
             if granted.details or parameters.extension is not NO_EXTENSION:
                 self._narrowing.narrow_then(
-                    granted, parameters.extension, lambda outcome: self._issue_narrowed(client, proof, outcome, asked)
+                    granted, parameters.extension, partial(self._issue_narrowed, client, proof, asked)
                 )
                 return
             issued = self._issue(client, proof, granted, asked)
@@ -156,6 +123,13 @@ class TokenService:
             return
         if issued is not None:
             self._answers.tell(granted, issued, asked)
+
+    def _begin_anew(self, request: TokenRequest, reply: Reply) -> None:
+        """Go on when the keys that the request needs have been asked for, whatever came of it."""
+        try:
+            self.issue_token(msgspec.structs.replace(request, has_waited=True), reply)
+        except Exception as error:  # noqa: BLE001 - nobody above would answer the request
+            reply(error)
 
     def authorize(
         self,
@@ -229,7 +203,7 @@ class TokenService:
     def _take_quota(self, client: Authenticated, asked: Asked) -> None:
         self._quota.take(client.application.number, client.application.policy.tokens_per_minute, asked.at)
 
-    def _issue_narrowed(self, client: Authenticated, proof: DpopProof | None, outcome: Outcome, asked: Asked) -> None:
+    def _issue_narrowed(self, client: Authenticated, proof: DpopProof | None, asked: Asked, outcome: Outcome) -> None:
         issued: IssuedTokens | Exception | None
         try:
             issued = outcome if isinstance(outcome, Exception) else self._issue(client, proof, outcome, asked)

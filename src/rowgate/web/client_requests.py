@@ -25,7 +25,7 @@ async def read_client_request(
         exchange.query,
         exchange.content_type,
         body,
-        tuple(exchange.authorization),
+        exchange.authorization,
         exchange.origin,
         exchange.find_certificate,
     )

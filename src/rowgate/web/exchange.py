@@ -31,12 +31,16 @@ class ClientGone(Exception):
     """The client went away in the middle of its request."""
 
 
+CLOSE = (b"connection", b"close")
+
+
 class PreparedHeaders:
     """Headers that never vary, ready in both forms. Only for values that this server itself wrote."""
 
     def __init__(self, pairs: Headers) -> None:
         """Take them as ASGI does."""
         self.pairs = pairs
+        self.closes = CLOSE in pairs
         self.lines = b"".join(b"%b: %b\r\n" % pair for pair in pairs)
 
 

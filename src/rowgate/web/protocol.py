@@ -7,7 +7,6 @@ must close. The handlers get two more things from the connection: a way to cut i
 
 import asyncio
 import contextlib
-import os
 import re
 import socket
 import struct
@@ -17,12 +16,12 @@ from functools import partial
 from typing import Any
 
 import httptools
-import msgspec
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from rowgate.web.client_certificates import ClientCertificates
 from rowgate.web.connection_limits import REFUSED_REQUEST_SECONDS, Admission, ConnectionLimits
+from rowgate.web.connection_refusal import render_refusal
 from rowgate.web.exchange import ABORT, FIND_CERTIFICATE, ON_DISCONNECT, RESET, WRITE_WHOLE
 from rowgate.web.forwarded import ForwardedHeaders
 from rowgate.web.whole import WHOLE_HANDLERS, Handle, WholeHandlers
@@ -31,7 +30,6 @@ from rowgate.web.whole_cycle import WholeCycle
 MAX_HEADERS = 100
 MAX_TRAILER_BYTES = 8192  # 8 KiB
 MAX_PIPELINED = 16  # requests sent ahead of their answers
-OVERLOADED = 503
 SWEEP_SECONDS = 1.0
 _CLOSING_SECONDS = 5.0  # for the client to take what is buffered
 _DROP_AT_ONCE = struct.pack("ii", 1, 0)  # linger on, for no time: the close is a reset
@@ -179,14 +177,23 @@ class StrictHttpProtocol(HttpToolsProtocol):
         return True
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
-        super().on_message_begin()
+        """Begin a request; uvicorn makes its scope here, which most requests for tokens would throw away."""
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
         self._hosts = 0
         self._body_bytes = 0
         self._framing_bytes = 0
         if self._waiting_since is None:
             self._waiting_since = self.loop.time()
             self._began_inside = True  # it came in one piece with the end of another
+
+    def _make_scope(self) -> None:
+        """Make the scope as uvicorn does when a request begins, of what was read of it since."""
+        url, headers, expects_continue = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expects_continue
+        self.scope["headers"] = headers
         self.scope["extensions"] = self._extensions
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -234,6 +241,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         if whole is not None and method == b"POST":
             self._begin_whole(*whole)
             return
+        self._make_scope()
         super().on_headers_complete()
         scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]
         scope[WRITE_WHOLE] = partial(self._write_whole, self.cycle)
@@ -253,8 +261,16 @@ class StrictHttpProtocol(HttpToolsProtocol):
     def _begin_whole(self, most_bytes: int, handle: Handle) -> None:
         """Take a request whose answer needs no task; see `web/whole.py`."""
         http_version = self.parser.get_http_version()
-        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
-        scope["method"], scope["path"], scope["raw_path"], scope["query_string"] = "POST", "", self.url, b""
+        scope: dict[str, Any] = {
+            "type": "http",
+            "method": "POST",
+            "raw_path": self.url,
+            "query_string": b"",
+            "client": self.client,
+            "scheme": self.scheme,
+            "headers": self.headers,
+            "extensions": self._extensions,
+        }
         if self._look_at_forwarded is not None:
             self._look_at_forwarded(scope)
         cycle = WholeCycle(self, scope, most_bytes, handle)
@@ -299,14 +315,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         if isinstance(sys.exc_info()[1], httptools.HttpParserInvalidMethodError) and _METHOD.match(self._data):
             self._refusal = (501, "The method is not known.")  # RFC 9110 §9.1
         status, text = self._refusal
-        code = "temporarily_unavailable" if status == OVERLOADED else "invalid_request"
-        body = msgspec.json.encode({"error": code, "error_description": text})
-        head = (
-            b"content-type: application/json\r\ncache-control: no-store\r\npragma: no-cache\r\n"
-            b"connection: close\r\nx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n"
-            % (os.urandom(8).hex().encode(), b"retry-after: 5\r\n" if status == OVERLOADED else b"", len(body))
-        )
-        self.transport.write(STATUS_LINE[status] + head + body)
+        self.transport.write(STATUS_LINE[status] + render_refusal(status, text))
         self._closing_since = self.loop.time()
         self.transport.close()
 

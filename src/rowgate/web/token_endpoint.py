@@ -1,10 +1,12 @@
 """POST /api/v1/token: client credentials in, tokens out (RFC 6749 §3.2)."""
 
 from email.utils import formatdate
+from functools import partial
 
 import msgspec
 
 from rowgate.oauth.model import IssuedTokens
+from rowgate.service.client_requests import TokenRequest
 from rowgate.service.tokens import TokenService
 from rowgate.web.exchange import BodyTooLarge, Exchange, PreparedHeaders, Request
 from rowgate.web.problems import NO_STORE, NONCE_HEADER, HttpProblem
@@ -47,26 +49,28 @@ class TokenEndpoint:
         if request.content_encoding not in (b"", b"identity"):
             raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
 
-        def answer(outcome: IssuedTokens | Exception) -> None:
-            if isinstance(outcome, IssuedTokens):
-                headers = _HEADERS
-                if outcome.secret_ends_soon or outcome.dpop_nonce:
-                    headers = _render_further_headers(outcome)
-                reply.send(headers, render_token_response(outcome))
-            else:
-                reply.fail(outcome)
-
         self._tokens.issue_token(
-            url=self._issuer + request.scope["raw_path"].decode("ascii") if request.dpop else "",
-            query=request.query,
-            content_type=request.content_type,
-            body=body,
-            authorization=request.authorization,
-            dpop=request.dpop,
-            origin=request.origin,
-            reply=answer,
-            find_certificate=request.find_certificate,
+            TokenRequest(
+                request.query,
+                request.content_type,
+                body,
+                request.authorization,
+                request.origin,
+                request.find_certificate,
+                request.dpop,
+                self._issuer + request.scope["raw_path"].decode("ascii") if request.dpop else "",
+            ),
+            partial(_answer, reply),
         )
+
+
+def _answer(reply: Reply, outcome: IssuedTokens | Exception) -> None:
+    if not isinstance(outcome, IssuedTokens):
+        reply.fail(outcome)
+    elif outcome.secret_ends_soon or outcome.dpop_nonce:
+        reply.send(_render_further_headers(outcome), render_token_response(outcome))
+    else:
+        reply.send(_HEADERS, render_token_response(outcome))
 
 
 def _render_further_headers(issued: IssuedTokens) -> PreparedHeaders:

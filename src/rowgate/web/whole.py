@@ -60,11 +60,11 @@ def put_by(write: Write, request: Request, extra: Headers) -> Put:
     more = PreparedHeaders(extra).lines if extra else b""
 
     def put(status: int, headers: PreparedHeaders, body: bytes) -> None:
-        lines, closes = headers.lines, _CLOSE_LINE in headers.lines
-        if closes:
+        lines = headers.lines
+        if headers.closes:
             lines = lines.replace(_CLOSE_LINE, b"")  # the connection says it itself
         request_id = request.request_id.encode()
         head = b"%bcontent-length: %d\r\nx-request-id: %b\r\n%b" % (lines, len(body), request_id, more)
-        write(status, head, body, closes)
+        write(status, head, body, headers.closes)
 
     return put

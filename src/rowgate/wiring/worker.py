@@ -73,6 +73,7 @@ from rowgate.wiring.opening import (
     read_key_policy,
 )
 from rowgate.wiring.outside import Outside, open_outside
+from rowgate.wiring.randomness import BulkEntropy
 
 _log = logging.getLogger("rowgate")
 
@@ -198,7 +199,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         workloads=outside.workloads,
     )
     watches = _list_watches(state, writes, outside, audit, clock)
-    mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=entropy)
+    mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=BulkEntropy(entropy))
     proofs = ProofChecker(_read_dpop_policy(settings, state.keys.digest), clock=clock, entropy=entropy)
     narrowing = Narrowing(state, source, issuer=issuer)
     inspection = InspectionService(
