@@ -10,11 +10,12 @@ import pytest
 from engines.test_contract import read_all
 from rowgate.engines import sqlite
 from rowgate.engines.sqlite import SqliteSource
+from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import EngineFailure, NotReadOnly
 from rowgate.rows.model import Statement, Value
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
-from rowgate.rows.sql import SQLITE, render_select
+from rowgate.rows.sql import render_select
 
 
 @pytest.fixture

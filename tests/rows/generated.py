@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 
 from rowgate.engines.sqlite import SqliteSource
+from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.encode import open_encoder
 from rowgate.rows.model import Format, Plan
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
-from rowgate.rows.sql import SQLITE, render_count, render_select
+from rowgate.rows.sql import render_count, render_select
 from rows.oracle import Row
 
 

@@ -11,9 +11,9 @@ from rowgate.oauth.errors import InvalidToken
 from rowgate.oauth.model import Application
 from rowgate.ports import AuditUnavailable, WhenDurable
 from rowgate.records import Grants, ObjectSettings, StateSnapshot
+from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import StatementCancelled
 from rowgate.rows.model import Column, Family, Format, ObjectDescription, RowsRequest, Statement, Value
-from rowgate.rows.sql import SQLITE
 from rowgate.service.cursors import Cursors
 from rowgate.service.object_access import ObjectAccess
 from rowgate.service.origin import Origin

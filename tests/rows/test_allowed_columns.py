@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.model import (
     Column,
@@ -19,7 +20,7 @@ from rowgate.rows.model import (
     RowsRequest,
 )
 from rowgate.rows.plan import plan_rows
-from rowgate.rows.sql import SQLITE, render_select
+from rowgate.rows.sql import render_select
 
 _RUN_KEY = "JobRunTimeKey"
 _NAMES = ("Id", "id", "Total", "Note", _RUN_KEY)

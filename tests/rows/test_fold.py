@@ -1,8 +1,13 @@
 """Folding means what rows/fold.py says, for every character there is."""
 
+# ruff: noqa: RUF001 - letters that look alike are what is tested
+
 import sys
 
-from rowgate.rows.fold import fold
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rowgate.rows.fold import fold, list_foldings
 
 
 def test_every_character_becomes_its_simple_lower_case_or_stays() -> None:
@@ -12,3 +17,23 @@ def test_every_character_becomes_its_simple_lower_case_or_stays() -> None:
         lower = letter.lower()
         expected = lower if len(lower) == 1 and lower.isascii() == letter.isascii() else letter
         assert fold(letter) == expected, hex(point)
+
+
+cased = st.text(st.sampled_from("aAzZéÉßẞſΣσςǅΩ\u2126ıİµ山花😀\u212aᏀꭰⴀႠԱա") | st.characters(codec="utf-8"), max_size=4)
+
+
+@settings(max_examples=300)
+@given(cased, st.lists(cased, min_size=1, max_size=3))
+@example("Ꮏ", ["山"])
+def test_few_foldings_are_enough_to_compare_with_a_text(stored: str, values: list[str]) -> None:
+    """Engines fold by replacing characters; a table of all of them would be slow."""
+    folded = [fold(text) for text in values]
+    lowered = "".join(sign.lower() if sign.isascii() else sign for sign in stored)
+    for ordered in (False, True):
+        upper, lower = list_foldings(folded, ordered=ordered)
+        replaced = lowered.translate(str.maketrans(upper, lower))
+        for text in folded:
+            assert (replaced == text) is (fold(stored) == text)
+            assert (text in replaced) is (text in fold(stored))
+            if ordered:
+                assert (replaced < text) is (fold(stored) < text)

@@ -14,13 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rowgate.engines.sqlite import SqliteSource
+from rowgate.rows.dialects.postgres import POSTGRES
+from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.fold import fold
+from rowgate.rows.holds import Collation, Holds
 from rowgate.rows.model import Aggregation, Column, Family, Function, ObjectDescription, Statement, Value
 from rowgate.rows.paging import go_on_after
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
-from rowgate.rows.sql import SQLITE, render_count, render_select
+from rowgate.rows.sql import render_count, render_select
 from rows.harness import Reader, refusal
 from rows.tables import HOSTILE, quoted
 from support.homes import add_application
@@ -34,21 +37,28 @@ attacks = st.sampled_from(ATTACKS) | st.lists(st.sampled_from(ATTACKS), min_size
 names = (attacks | st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)).filter(lambda name: "\0" not in name)
 
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+_PLACES = re.compile(r"\?|\$(\d+)")
 _WORDS = (
     r"SELECT|FROM|WHERE|AND|OR|NOT|IN|IS|NULL|ORDER|BY|DESC|LIMIT|OFFSET|COLLATE|NOCASE|BINARY|CASE|WHEN|THEN|ELSE|END"
-    r"|CAST|AS|BLOB|typeof|max|instr|lower|substr|rowgate_fold|'text'|-?\d{1,3}"
-    r"|DISTINCT|GROUP|NULLS|FIRST|LAST|count|sum|avg|min|'integer'|'real'"
+    r"|CAST|AS|BLOB|typeof|max|instr|lower|substr|rowgate_fold|counted"
+    r"|DISTINCT|GROUP|NULLS|FIRST|LAST|count|sum|avg|min"
+    r"|translate|strpos|left|right|to_json|btrim|chr|encode|decode"
+    r"|text|bigint|int|numeric|double precision|real|boolean|date|time|timestamp|timestamptz|uuid|bytea"
 )
-_SKELETON = re.compile(rf"(?:\s|[(),=<>?*]|\b(?:{_WORDS})\b|-\d{{1,3}}|'text'|'integer'|'real')*")
+_SKELETON = re.compile(
+    rf"(?:\s|[(),=<>?*]|~>=~|~<~|\b(?:{_WORDS}|\d{{1,3}})\b|-\d{{1,3}}|\$\d+|'(?:text|integer|real|hex)')*"
+)
 
 
 def check_text(statement: Statement, allowed: set[str]) -> None:
     """The text is known words, quoted names of the catalog, and a place for each value."""
     found = {name.replace('""', '"') for name in _QUOTED.findall(statement.text)}
-    assert found <= allowed
+    assert found <= allowed | {"C"}  # the collation
     skeleton = _QUOTED.sub(" ", statement.text)
     assert _SKELETON.fullmatch(skeleton), skeleton
-    assert skeleton.count("?") == len(statement.parameters)
+    numbers = [place[1] for place in _PLACES.finditer(skeleton)]
+    assert len(numbers) == len(statement.parameters)
+    assert not any(numbers) or numbers == [str(place + 1) for place in range(len(numbers))]
 
 
 columns = st.builds(
@@ -57,6 +67,15 @@ columns = st.builds(
     declared_type=st.just(""),
     family=st.sampled_from([Family.TEXT, Family.ANY, Family.MOMENT]),
     may_be_real=st.just(value=True),
+) | st.builds(
+    Column,
+    names,
+    declared_type=st.just(""),
+    family=st.sampled_from([Family.TEXT, Family.NUMBER, Family.BOOLEAN, Family.BINARY, Family.MOMENT]),
+    may_be_real=st.just(value=True),
+    never_null=st.booleans(),
+    holds=st.sampled_from(Holds),
+    collation=st.sampled_from(Collation),
 )
 
 
@@ -118,8 +137,9 @@ def test_only_names_of_the_catalog_reach_the_text(made: tuple[ObjectDescription,
             place: list[Value] = [body.get("jobRuntimeKey", "'; --")] * len(plan.page.noted)
             plans += [p for p in (go_on_after(plan, place), go_on_after(plan, [None] * len(place))) if p]
         for found in plans:
-            check_text(render_select(found, SQLITE), known)
-            check_text(render_count(found, SQLITE), known)
+            for dialect in (SQLITE, POSTGRES):
+                check_text(render_select(found, dialect), known)
+                check_text(render_count(found, dialect), known)
 
 
 @pytest.fixture(scope="module")

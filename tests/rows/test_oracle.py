@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.fold import fold
 from rowgate.rows.model import Function
-from rowgate.rows.sql import SQLITE, render_select
+from rowgate.rows.sql import render_select
 from rows.generated import Bench
 from rows.oracle import Row, read
 

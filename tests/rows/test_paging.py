@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.paging import go_on_after, list_unseen, note_place
-from rowgate.rows.sql import SQLITE, render_select
+from rowgate.rows.sql import render_select
 from rowgate.service.admin.desk import AdminError
 from rowgate.service.cursors import Cursors
 from rows.cases import DISKS, USERS

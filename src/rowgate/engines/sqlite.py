@@ -15,6 +15,7 @@ from urllib.parse import quote
 import apsw
 
 from rowgate.engines.sqlite_catalog import describe, list_catalog
+from rowgate.rows.dialects.sqlite import SQLITE, SqliteDialect
 from rowgate.rows.errors import (
     EngineFailure,
     EngineUnavailable,
@@ -25,8 +26,7 @@ from rowgate.rows.errors import (
     StatementTimeout,
 )
 from rowgate.rows.fold import fold
-from rowgate.rows.model import Dialect, ObjectDescription, ObjectListing, Plan, Statement, Value
-from rowgate.rows.sql import SQLITE
+from rowgate.rows.model import ObjectDescription, ObjectListing, Plan, Statement, Value
 
 Authorizer = Callable[[int, str | None, str | None, str | None, str | None], int]
 
@@ -213,10 +213,10 @@ class SqliteSource:
         self._catalog_key: tuple[int, int, int] | None = None
         self._looked_at = float("-inf")
         self._descriptions: dict[str, ObjectDescription] = {}
-        self._dialect: Dialect | None = None
+        self._dialect: SqliteDialect | None = None
 
     @property
-    def dialect(self) -> Dialect:
+    def dialect(self) -> SqliteDialect:
         """See `ports.RowSource`."""
         if self._dialect is None:
             self.give_back(self._borrow())

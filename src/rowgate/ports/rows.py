@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from rowgate.rows.model import Dialect, ObjectDescription, ObjectListing, Plan, Statement, Value
+from rowgate.rows.dialects.model import Dialect
+from rowgate.rows.model import ObjectDescription, ObjectListing, Plan, Statement, Value
 
 
 class RowBlocks(Protocol):

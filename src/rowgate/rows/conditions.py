@@ -22,6 +22,7 @@ from rowgate.rows.model import (
     Value,
 )
 from rowgate.rows.request_values import MAX_INTEGER, MIN_INTEGER
+from rowgate.rows.suit import suit
 
 _OF_BINARY = (Function.EQUALS, Function.NOT_EQUALS, Function.IS_NULL, Function.IS_NOT_NULL)
 _ON_TEXT = frozenset({Function.CONTAINS, Function.STARTS_WITH, Function.ENDS_WITH})
@@ -80,7 +81,11 @@ def plan_values(
         InvalidParameter: The column cannot be compared with it.
     """
     if function in _ON_TEXT or column.family in (Family.TEXT, Family.MOMENT):
-        return tuple(_as_text(value, column, field) for value, field in zip(given, fields, strict=True))
+        texts = tuple(_as_text(value, column, field) for value, field in zip(given, fields, strict=True))
+        if function not in _ON_TEXT:
+            for text, field in zip(texts, fields, strict=True):
+                suit(column, text, field)  # refused here, where the place in the request is known
+        return texts
     if column.family in (Family.NUMBER, Family.BOOLEAN):
         return tuple(_as_number(value, column, field) for value, field in zip(given, fields, strict=True))
     if column.family is Family.BINARY:

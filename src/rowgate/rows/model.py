@@ -1,13 +1,15 @@
 """The shapes on the road from a rows request to a statement. Data only."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
 
 from rowgate.rows.fold import fold
+from rowgate.rows.holds import Collation, Holds
 
-Value = str | int | float | bytes | None
+Value = str | int | float | Decimal | bytes | None
 Row = tuple[Value, ...]
 Scalar = str | int | float | bool
 
@@ -85,6 +87,8 @@ class Column:
     family: Family
     may_be_real: bool  # holds floating-point numbers, so infinities may occur
     never_null: bool = False  # the database says so
+    holds: Holds = Holds.ANYTHING
+    collation: Collation = Collation.UNKNOWN  # of text
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +220,7 @@ class Order:
     by: Column | Aggregate
     descending: bool
     nulls_first: bool
+    is_key: bool = False  # not asked for: it tells rows apart, and any order will do that an index has
 
     @property
     def column(self) -> Column:
@@ -272,19 +277,3 @@ class Statement:
     text: str
     parameters: tuple[Value, ...]
     most_rows: int | None = None  # it gives no more
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How one engine writes what differs between engines."""
-
-    quote: Callable[[str], str]
-    ignore_ascii_case: str  # appended to an expression: compares it without regard to ASCII case
-    fold_ascii: str  # function: lower-cases ASCII only
-    fold_text: Callable[[str], str]  # of an expression, as text: folded as rows/fold.py does
-    fold_value: Callable[[str], str]  # the same where it is text; numbers, binary data and NULL as they are
-    exact: str  # appended to a column: compares and sorts so that only equal values are equal
-    is_same: str  # operator: equal, or NULL both
-    only_numbers: Callable[[str], str]  # of an expression without a type: NULL where it is no number
-    no_limit: str  # what LIMIT takes for "all"
-    orders_by_code_point: bool = True  # then texts that begin alike stand together, from the beginning itself on

@@ -73,7 +73,7 @@ def plan_page(
         )
     named = {order.by for order in order_by}
     descending = order_by[-1].descending if order_by else False  # one direction throughout, so that an index serves
-    rest = [Order(column, descending, not descending) for column in row_key if column not in named]
+    rest = [Order(column, descending, not descending, is_key=True) for column in row_key if column not in named]
     order = (*order_by, *rest)
     noted = tuple(item.column for item in order)
     return Page(size, order, noted if latest_run is None else (*noted, latest_run.column))

@@ -1,0 +1,1 @@
+"""How each engine writes what differs between engines, one file each."""

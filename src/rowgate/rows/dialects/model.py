@@ -1,0 +1,112 @@
+"""What a dialect is: how an engine writes what differs between engines; the SQL standard's way where there is one.
+
+An engine's own dialect overrides what it writes otherwise. Names reach these methods as columns of the catalog, values
+never: a place stands for each.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rowgate.rows.fold import list_foldings
+from rowgate.rows.model import Aggregation, Column, Family, ObjectDescription, Value
+
+Bind = Callable[[Value], str]  # gives the place that stands for a value
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Expressions are SQL text that was made here; `column` is always one of the catalog's."""
+
+    null_is_least: bool = True  # by itself, so that saying so is not needed
+    holds_nul: bool = True  # a text may hold the character U+0000
+    orders_by_code_point: bool = True  # then texts that begin alike stand together, from the beginning itself on
+
+    def quote(self, name: str) -> str:
+        """Give an identifier."""
+        return '"' + name.replace('"', '""') + '"'
+
+    def find_source(self, described: ObjectDescription) -> str:
+        """Give what rows are read from."""
+        return ".".join([self.quote(part) for part in described.path])
+
+    def place(self, number: int) -> str:  # noqa: ARG002 - for engines that number them
+        """Give what stands for the value of this number, from 1; places are made in the order of the text."""
+        return "?"
+
+    def cast(self, place: str, column: Column) -> str:  # noqa: ARG002 - for engines that keep to types
+        """Give a place as a value of the column's type (`Holds`)."""
+        return place
+
+    def limit(self, most: str | None, skipped: str | None) -> str:
+        """Give the clause for a place of each; it stands last."""
+        return (f" LIMIT {most}" if most else "") + (f" OFFSET {skipped}" if skipped else "")
+
+    def plain(self, column: Column) -> str:
+        """Give the column as it compares by itself, which an ordinary index serves."""
+        return self.quote(column.name)
+
+    def sorted(self, column: Column) -> str:
+        """Give the column as `orderby` sorts, and as the least and the greatest are found."""
+        return self.plain(column)
+
+    def exact(self, column: Column) -> str:
+        """Give the column so that only equal values are equal, and text sorts by code point."""
+        return self.plain(column)
+
+    def same(self, column: Column) -> str:
+        """Give the column so that only equal values are equal, for an index if one can serve."""
+        return self.exact(column)
+
+    def show(self, expression: str, column: Column) -> str:  # noqa: ARG002 - for types that need it
+        """Give a value of the column's type as it stands in the answer."""
+        return expression
+
+    def text(self, column: Column) -> str:
+        """Give the column as text."""
+        return self.quote(column.name)
+
+    def ignore_case(self, column: Column, folded: Sequence[str], bind: Bind, *, ordered: bool) -> str:
+        """Give a column that may hold text so that it compares with folded values, ignoring case."""
+        return self.fold(self.text(column), folded, bind, ordered=ordered)
+
+    def fold(self, expression: str, folded: Sequence[str], bind: Bind, *, ordered: bool = False) -> str:
+        """Give a text folded as rows/fold.py does, as far as comparing it with these folded texts needs it."""
+        lowered = self.lower_ascii(expression)
+        upper, lower = list_foldings(folded, ordered=ordered)
+        return f"translate({lowered}, {bind(upper)}, {bind(lower)})" if upper else lowered
+
+    def lower_ascii(self, expression: str) -> str:
+        """Give a text with A to Z as small letters, and nothing else changed."""
+        return f"lower({expression})"
+
+    def find(self, expression: str, part: str) -> str:
+        """Give where a text holds another, from 1; 0: nowhere."""
+        return f"instr({expression}, {part})"
+
+    def take_first(self, expression: str, length: int) -> str:
+        """Give the first characters of a text."""
+        return f"substr({expression}, 1, {length})"
+
+    def take_last(self, expression: str, length: int) -> str:
+        """Give the last characters of a text."""
+        return f"substr({expression}, -{length}, {length})"
+
+    def by_code_point(self, column: Column) -> tuple[str, str, str]:
+        """Give a column of text, and the operators "at least" and "less" that compare it by code point."""
+        return self.exact(column), ">=", "<"
+
+    def compute(self, function: Aggregation, column: Column) -> str:
+        """Give an aggregate of a column, as it is sorted by."""
+        match function:
+            case Aggregation.COUNT_DISTINCT:
+                return f"count(DISTINCT {self.exact(column)})"
+            case Aggregation.MIN | Aggregation.MAX:
+                return f"{function.value}({self.sorted(column)})"
+            case Aggregation.SUM | Aggregation.AVG if column.family is Family.ANY:
+                return f"{function.value}({self.only_numbers(column)})"
+            case _:
+                return f"{function.value}({self.quote(column.name)})"
+
+    def only_numbers(self, column: Column) -> str:
+        """Give a column without a declared type, NULL where it holds no number."""
+        return self.quote(column.name)

@@ -1,0 +1,129 @@
+"""How PostgreSQL writes it. It keeps to types, so every value is cast to its column's.
+
+Text sorts by code point, whatever the database's language: what is asked for in an order means the same everywhere.
+"""
+
+from dataclasses import dataclass
+
+from rowgate.rows.dialects.model import Dialect
+from rowgate.rows.holds import Collation, Holds
+from rowgate.rows.model import Aggregation, Column
+
+_TYPES = {
+    Holds.INTEGER: "bigint",
+    Holds.DECIMAL: "numeric",
+    Holds.REAL: "double precision",
+    Holds.SINGLE: "real",
+    Holds.BOOLEAN: "boolean",
+    Holds.DATE: "date",
+    Holds.TIME: "time",
+    Holds.MOMENT: "timestamp",
+    Holds.INSTANT: "timestamptz",
+    Holds.UUID: "uuid",
+    Holds.BINARY: "bytea",
+}
+_TEXTS = (Holds.TEXT, Holds.OTHER)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDialect(Dialect):
+    """See `Dialect`. Needs UTC as the session's time zone and ISO as its style of dates."""
+
+    null_is_least: bool = False
+    holds_nul: bool = False
+
+    def place(self, number: int) -> str:
+        """See `Dialect`."""
+        return f"${number}"
+
+    def cast(self, place: str, column: Column) -> str:
+        """See `Dialect`."""
+        return f"CAST({place} AS {_TYPES.get(column.holds, 'text')})"
+
+    def plain(self, column: Column) -> str:
+        """See `Dialect`."""
+        return self.text(column) if column.holds is Holds.OTHER else self.quote(column.name)
+
+    def sorted(self, column: Column) -> str:
+        """See `Dialect`."""
+        return self.exact(column)
+
+    def exact(self, column: Column) -> str:
+        """See `Dialect`."""
+        is_exact = column.holds not in _TEXTS or (
+            column.holds is Holds.TEXT and column.collation is Collation.CODE_POINT
+        )
+        return self.plain(column) if is_exact else self.plain(column) + ' COLLATE "C"'
+
+    def same(self, column: Column) -> str:
+        """See `Dialect`."""
+        is_same = column.holds is Holds.TEXT and column.collation is not Collation.UNKNOWN
+        return self.plain(column) if is_same else self.exact(column)
+
+    def show(self, expression: str, column: Column) -> str:
+        """See `Dialect`."""
+        if column.holds in (
+            Holds.MOMENT,
+            Holds.INSTANT,
+        ):  # with a T, and without quotation marks
+            return f"btrim(CAST(to_json({expression}) AS text), chr(34))"
+        return expression
+
+    def text(self, column: Column) -> str:
+        """See `Dialect`."""
+        name = self.quote(column.name)
+        if column.holds in (Holds.MOMENT, Holds.INSTANT):
+            return self.show(name, column)
+        return name if column.holds is Holds.TEXT else f"CAST({name} AS text)"
+
+    def lower_ascii(self, expression: str) -> str:
+        """See `Dialect`."""
+        return f'lower({expression} COLLATE "C")'
+
+    def find(self, expression: str, part: str) -> str:
+        """See `Dialect`."""
+        return f"strpos({expression}, {part})"
+
+    def take_first(self, expression: str, length: int) -> str:
+        """See `Dialect`."""
+        return f"left({expression}, {length})"
+
+    def take_last(self, expression: str, length: int) -> str:
+        """See `Dialect`."""
+        return f"right({expression}, {length})"
+
+    def by_code_point(self, column: Column) -> tuple[str, str, str]:
+        """See `Dialect`. In another collation an index serves that has the operator class text_pattern_ops."""
+        if column.collation is Collation.CODE_POINT:
+            return self.plain(column), ">=", "<"
+        return self.plain(column), "~>=~", "~<~"
+
+    def compute(self, function: Aggregation, column: Column) -> str:
+        """See `Dialect`. What PostgreSQL does not compute of a type is computed of one that tells the same."""
+        name = self.quote(column.name)
+        if function in (Aggregation.MIN, Aggregation.MAX):
+            return self._find_end(function.value, name, column)
+        if function in (Aggregation.SUM, Aggregation.AVG):
+            if column.holds is Holds.BOOLEAN:
+                name = f"CAST({name} AS int)"
+            elif column.holds is Holds.SINGLE:
+                name = f"CAST({name} AS double precision)"
+            if function is Aggregation.AVG:
+                return f"CAST(avg({name}) AS double precision)"
+            is_whole = column.holds in (Holds.INTEGER, Holds.BOOLEAN)
+            return f"CAST(sum({name}) AS bigint)" if is_whole else f"sum({name})"
+        return Dialect.compute(self, function, column)
+
+    def _find_end(self, function: str, name: str, column: Column) -> str:
+        match column.holds:
+            case Holds.BOOLEAN:
+                return f"CAST({function}(CAST({name} AS int)) AS boolean)"
+            case Holds.BINARY:
+                return f"decode({function}(encode({name}, 'hex') COLLATE \"C\"), 'hex')"
+            case Holds.UUID:
+                return f'CAST({function}(CAST({name} AS text) COLLATE "C") AS uuid)'
+            case _:
+                return f"{function}({self.sorted(column)})"
+
+
+POSTGRES = PostgresDialect()

@@ -1,0 +1,55 @@
+"""How SQLite writes it. Values have types of their own; a column's type is advice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rowgate.rows.dialects.model import Bind, Dialect
+from rowgate.rows.model import Column
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteDialect(Dialect):
+    """See `Dialect`. `rowgate_fold` is a function that engines/sqlite.py defines."""
+
+    def limit(self, most: str | None, skipped: str | None) -> str:
+        """See `Dialect`."""
+        return Dialect.limit(self, most or ("-1" if skipped else None), skipped)
+
+    def exact(self, column: Column) -> str:
+        """See `Dialect`."""
+        return self.quote(column.name) + " COLLATE BINARY"
+
+    def ignore_case(self, column: Column, folded: Sequence[str], bind: Bind, *, ordered: bool) -> str:  # noqa: ARG002
+        """See `Dialect`.
+
+        A value in ASCII needs only ASCII folding (rows/fold.py says why), which SQLite does by itself and can use an
+        index for; other text is folded by a function.
+        """
+        name = self.quote(column.name)
+        if all(text.isascii() and "\0" not in text for text in folded):  # NOCASE looks no further than a NUL
+            return name + " COLLATE NOCASE"
+        return f"CASE typeof({name}) WHEN 'text' THEN {_fold(name)} ELSE {name} END"
+
+    def fold(
+        self,
+        expression: str,
+        folded: Sequence[str],
+        bind: Bind,  # noqa: ARG002 - the function folds whatever it is given
+        *,
+        ordered: bool = False,  # noqa: ARG002
+    ) -> str:
+        """See `Dialect`."""
+        return self.lower_ascii(expression) if all(map(str.isascii, folded)) else _fold(expression)
+
+    def only_numbers(self, column: Column) -> str:
+        """See `Dialect`."""
+        name = self.quote(column.name)
+        return f"CASE typeof({name}) WHEN 'integer' THEN {name} WHEN 'real' THEN {name} END"
+
+
+def _fold(expression: str) -> str:
+    # As bytes: text that is not valid UTF-8 does not reach a function as text.
+    return f"rowgate_fold(CAST({expression} AS BLOB))"
+
+
+SQLITE = SqliteDialect()

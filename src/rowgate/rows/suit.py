@@ -1,0 +1,167 @@
+"""What a value becomes beside a column that holds values of one type only.
+
+A value that the type cannot hold stands somewhere between those that it can: right after one of them or right before
+it. So a comparison keeps its meaning whatever the type, and the engine is never given what it cannot take.
+"""
+
+import re
+import struct
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from math import floor
+
+from rowgate.rows.errors import InvalidParameter
+from rowgate.rows.holds import Holds
+from rowgate.rows.model import Column, Value
+from rowgate.rows.request_values import MAX_INTEGER, MIN_INTEGER
+
+_LARGEST_SINGLE = struct.unpack("f", b"\xff\xff\x7f\x7f")[0]
+_TIME = r"(?P<hour>\d\d)(:(?P<minute>\d\d)(:(?P<second>\d\d)(\.(?P<fraction>\d+))?)?)?"
+_TIMES = re.compile(_TIME, re.ASCII)
+_MOMENTS = re.compile(
+    rf"(?P<year>\d{{4}})(-(?P<month>\d\d)(-(?P<day>\d\d)([Tt ]{_TIME})?)?)?(?P<zone>[Zz]|[+-]\d\d(:?\d\d)?)?", re.ASCII
+)
+_UUIDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_DATED = (Holds.DATE, Holds.MOMENT, Holds.INSTANT)
+_INFINITIES = ("infinity", "-infinity")
+_MICROSECOND_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A place between two values that a column can hold: right after this one, or right before it."""
+
+    value: Value
+    is_after: bool
+
+
+def suit(column: Column, value: Value, field: str = "") -> Value | Gap:
+    """Give the value as the column's type holds it, or the place where it would stand.
+
+    >>> from rowgate.rows.model import Family
+    >>> suit(Column("n", "bigint", Family.NUMBER, may_be_real=False, holds=Holds.INTEGER), 1.5)
+    Gap(value=1, is_after=True)
+
+    Raises:
+        InvalidParameter: It has no place among the column's values; `field` says where it stood in the request.
+    """
+    if isinstance(value, (int, float)) and column.holds in _SUIT_NUMBER:
+        return _SUIT_NUMBER[column.holds](value)
+    if isinstance(value, str) and column.holds is Holds.TIME:
+        return _suit_time(column, value, field)
+    if isinstance(value, str) and column.holds in _DATED:
+        return _suit_moment(column, value, field)
+    return value
+
+
+def is_uuid(text: str, *, match_case: bool) -> bool:
+    """Tell whether a text is a UUID as an engine writes it, or would be but for case."""
+    return _UUIDS.fullmatch(text if match_case else text.lower()) is not None
+
+
+def _suit_integer(value: float) -> Value | Gap:
+    whole = floor(value)
+    if whole > MAX_INTEGER:
+        return Gap(MAX_INTEGER, is_after=True)
+    if whole < MIN_INTEGER:
+        return Gap(MIN_INTEGER, is_after=False)
+    return whole if whole == value else Gap(whole, is_after=True)
+
+
+def _suit_real(value: float) -> Value | Gap:
+    nearest = float(value)
+    return nearest if nearest == value else Gap(nearest, is_after=nearest < value)
+
+
+def _suit_single(value: float) -> Value | Gap:
+    """Give what rounds to the nearest single, as the engine rounds what it stores."""
+    try:
+        single = struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        return Gap(_LARGEST_SINGLE, is_after=True) if value > 0 else Gap(-_LARGEST_SINGLE, is_after=False)
+    if single == 0 and value != 0:
+        return Gap(0.0, is_after=value > 0)
+    return float(single)
+
+
+def _suit_boolean(value: float) -> Value | Gap:
+    if value in (0, 1):
+        return bool(value)
+    return Gap(value > 1, is_after=value > 0)
+
+
+def _suit_time(column: Column, value: str, field: str) -> Value | Gap:
+    found = _TIMES.fullmatch(value)
+    if found is None:
+        raise _refuse(column, field, "a time as ISO 8601 writes it, or its beginning: 13:15:30.5, 13:15")
+    try:
+        return _place(found, _read_time(found).isoformat())
+    except ValueError:
+        raise _refuse(column, field, "a time that there is") from None
+
+
+def _suit_moment(column: Column, value: str, field: str) -> Value | Gap:
+    """Give the moment. A beginning, such as a year, stands right before all moments that begin so."""
+    if value.lower() in _INFINITIES:
+        return value.lower()
+    found = _MOMENTS.fullmatch(value)
+    if found is None:
+        raise _refuse(
+            column, field, "a date or time as ISO 8601 writes it, or its beginning: 2018-11-05T13:15:30, 2018"
+        )
+    zone = found["zone"] or ""
+    if zone and (column.holds is not Holds.INSTANT or found["hour"] is None):
+        raise _refuse(column, field, "a date or time without a zone")
+    try:
+        day = date(int(found["year"]), int(found["month"] or 1), int(found["day"] or 1))
+        if column.holds is Holds.DATE:
+            return _place_in_dates(found, day)
+        moment = datetime.combine(day, _read_time(found)).isoformat()
+        return _place(found, moment + _spell_zone(column, zone))
+    except ValueError:
+        raise _refuse(column, field, "a date or time that there is") from None
+
+
+def _place_in_dates(found: re.Match[str], day: date) -> Value | Gap:
+    if found["day"] is None:
+        return Gap(day.isoformat(), is_after=False)
+    if found["hour"] is None:
+        return day.isoformat()
+    _read_time(found)
+    return Gap(day.isoformat(), is_after=True)  # a date is what all the moments of its day begin with
+
+
+def _read_time(found: re.Match[str]) -> time:
+    micros = (found["fraction"] or "")[:_MICROSECOND_DIGITS].ljust(_MICROSECOND_DIGITS, "0")
+    return time(int(found["hour"] or 0), int(found["minute"] or 0), int(found["second"] or 0), int(micros))
+
+
+def _place(found: re.Match[str], text: str) -> Value | Gap:
+    if found["second"] is None:
+        return Gap(text, is_after=False)
+    finer = (found["fraction"] or "")[_MICROSECOND_DIGITS:].strip("0")
+    return Gap(text, is_after=True) if finer else text
+
+
+def _spell_zone(column: Column, zone: str) -> str:
+    if column.holds is not Holds.INSTANT:
+        return ""
+    if zone in ("", "Z", "z"):
+        return "+00:00"
+    hours, minutes = int(zone[1:3]), int(zone[3:].lstrip(":") or 0)
+    offset = timedelta(hours=hours, minutes=minutes)
+    if offset >= timedelta(hours=16):  # more than any zone, and than engines take
+        raise ValueError
+    return f"{zone[0]}{hours:02}:{minutes:02}"
+
+
+def _refuse(column: Column, field: str, expected: str) -> InvalidParameter:
+    return InvalidParameter(f"{column.name} holds dates or times.", field=field, expected=expected)
+
+
+_SUIT_NUMBER = {
+    Holds.INTEGER: _suit_integer,
+    Holds.REAL: _suit_real,
+    Holds.SINGLE: _suit_single,
+    Holds.BOOLEAN: _suit_boolean,
+}
