@@ -170,7 +170,7 @@ class Bench:
     async def check_nothing_is_held(self) -> None:
         """Every connection was given back once, and there are as many turns as before."""
         assert [blocks.closed for blocks in self.source.opened] == [1] * len(self.source.opened)
-        self.source.script, self.audit.fails, self.is_revoked = [ROW], False, False
+        self.source.script, self.audit.fails, self.is_revoked = [ROW, ROW], False, False
         readings = [await self.open() for _ in range(2)]
         for reading in readings:
             assert await self.service.deliver(reading, take_part, _cut_nothing)

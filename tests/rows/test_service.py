@@ -8,6 +8,7 @@ from rowgate.audit.events import RowsOpened
 from rowgate.oauth.errors import InsufficientScope
 from rowgate.ports import AuditUnavailable
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, StatementCancelled, UnknownObject
+from rowgate.service.rows import SMALL_BYTES
 from rows.service_bench import ROW, Bench, run, take_part
 from support.servers import wait_until
 
@@ -163,8 +164,35 @@ def test_why_a_read_is_cut_outlives_the_end_of_its_connection() -> None:
     run(test)
 
 
+def test_read_that_is_in_hand_keeps_nobody_waiting() -> None:
+    """What the engine is done with holds no turn: not while it goes on record, nor while a slow client takes it."""
+
+    async def test(bench: Bench) -> None:
+        bench.source.script = [ROW]
+        readings = [await bench.open() for _ in range(5)]
+        assert not bench.ended()
+        for reading in readings:
+            assert await bench.service.deliver(reading, take_part, lambda: None)
+
+    run(test, max_reads=1)
+
+
+def test_large_read_that_is_in_hand_keeps_its_turn() -> None:
+    """Memory is bounded by the turns."""
+
+    async def test(bench: Bench) -> None:
+        bench.source.script = [ROW * (SMALL_BYTES // 8)]
+        reading = await bench.open()
+        with pytest.raises(EngineUnavailable):
+            await bench.open()
+        assert await bench.service.deliver(reading, take_part, lambda: None)
+
+    run(test, max_reads=1)
+
+
 def test_more_reads_than_turns_are_refused_after_the_wait() -> None:
     async def test(bench: Bench) -> None:
+        bench.source.script = [ROW, ROW]
         readings = [await bench.open() for _ in range(2)]
         with pytest.raises(EngineUnavailable):
             await bench.open()

@@ -31,6 +31,7 @@ class Reading:
         self.next_cursor = ""  # of a page that others follow
         self.count: int | None = None  # of all rows that match, where it was asked for
         self.count_is_estimate = False
+        self.has_turn = False  # see `Turns`
         self._blocks: RowBlocks | None = None
         self._encoder: BlockEncoder
         self._cancelled = False

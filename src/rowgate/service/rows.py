@@ -39,6 +39,7 @@ class Confirm(Protocol):
 
 
 CLOSE_SECONDS = 5.0  # for reads that were told to stop; the engine looks about every millisecond
+SMALL_BYTES = 65_536  # 64 KiB: what a read may hold in memory without having its turn
 COMPLETE, CUT, FAILED = "complete", "cut", "failed"
 
 
@@ -113,12 +114,15 @@ class RowsService:
         """
         reading = Reading(access, origin, form, begun_at=self._clock())
         await self._turns.take(access.application_number)
+        reading.has_turn = True
         self._under_way.add(reading)
         on_disconnect(reading.cancel)
         started = self._hands.run(self._start, reading, object_name, request)
         try:
             # shield: the thread goes on when this task is cancelled, and must be waited for
             await asyncio.shield(started)
+            if reading.is_complete and len(reading.first) <= SMALL_BYTES:
+                self._give_turn_back(reading)  # the engine is done with it: others need not wait for the disk
             await self._audit.record(tell_opened(reading, self._clock()))
         except BaseException:
             await self._abandon(reading, started)
@@ -248,7 +252,12 @@ class RowsService:
         self._under_way.discard(reading)
         if not self._under_way:
             self._all_ended.set()
-        self._turns.give_back(reading.access.application_number)
+        self._give_turn_back(reading)
+
+    def _give_turn_back(self, reading: Reading) -> None:
+        if reading.has_turn:
+            reading.has_turn = False
+            self._turns.give_back(reading.access.application_number)
 
 
 def _seal_nothing(_place: Sequence[Value]) -> str:
