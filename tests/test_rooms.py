@@ -18,7 +18,8 @@ MAX_LINES = 400
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "access": set(),
-    "config": {"trusted_issuers"},
+    "config": {"served_databases", "trusted_issuers"},
+    "served_databases": set(),
     "trusted_issuers": set(),
     "oauth": {"access"},
     "rows": {"access"},
@@ -39,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "audit.reader",
         "access",
         "config",
+        "served_databases",
         "service",
         "ports",
         "oauth",

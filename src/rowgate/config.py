@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from rowgate.served_databases import DatabaseSettings, read_databases
 from rowgate.trusted_issuers import IssuerSettings, read_issuers
 
 CONFIG_NAME = "rowgate.toml"
@@ -36,6 +37,9 @@ class Settings:
     # ruff: noqa: FBT003 - the default of a switch
     home: Path = field(metadata={"help": "where state, keys and audit are kept"})
     database: str = _setting("", "the served database: sqlite:///PATH")
+    databases: tuple[DatabaseSettings, ...] = _setting(
+        (), "further ones, a [[databases]] table each: their objects are called NAME.OBJECT", convert=read_databases
+    )
     host: str = _setting("127.0.0.1", "address to listen on")
     port: int = _setting(8082, "port to listen on; 0 takes a free one", most=65_535)
     workers: int = _setting(1, "worker processes", least=1, most=64)
@@ -107,6 +111,12 @@ class Settings:
     log_level: str = _setting("info", "debug, info, warning or error")
 
     @property
+    def served_databases(self) -> tuple[DatabaseSettings, ...]:
+        """Every served database: the plain one, if there is one, and those of the tables."""
+        plain = (DatabaseSettings(address=self.database),) if self.database else ()
+        return (*plain, *self.databases)
+
+    @property
     def state_path(self) -> Path:
         """The file of the state database."""
         return self.home / "state.db"
@@ -156,6 +166,8 @@ class Settings:
         Raises:
             ConfigError: It says which.
         """
+        if self.database and any(not served.name for served in self.databases):
+            raise ConfigError("database and a [[databases]] table without a name would be the same one: keep either")
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ConfigError("tls_cert and tls_key go together: set both or neither")
         if not (self.tls_cert or self.is_on_loopback or self.trusted_proxies or self.insecure_http):
@@ -265,7 +277,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return '"' + _CONTROLS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", escaped) + '"'
-    if isinstance(value, IssuerSettings):
+    if isinstance(value, (IssuerSettings, DatabaseSettings)):
         members = [(item, getattr(value, item.name)) for item in fields(value)]
         told = (f"{item.name} = {_toml(given)}" for item, given in members if given != item.default)
         return "{" + ", ".join(told) + "}"

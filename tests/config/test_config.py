@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rowgate.config import CONFIG_NAME, SETTINGS, ConfigError, Settings, dump, find_home, load_settings
+from rowgate.served_databases import DatabaseSettings, split_named_addresses
 
 GOLDEN = Path(__file__).with_name("golden")
 HOME = Path("/home/of/rowgate")
@@ -23,6 +24,10 @@ CHANGED: dict[str, Any] = {
     "trusted_proxies": ("10.0.0.1", "10.0.0.2"),
     "forbidden_as_403": True,
     "log_format": "json",
+    "databases": (
+        DatabaseSettings(name="sales", address="sqlite:////data/sales.db"),
+        DatabaseSettings(name="stock", address="mariadb://reader@db/stock", password_file="/run/secrets/stock"),
+    ),
 }
 
 
@@ -172,3 +177,42 @@ def test_table_that_is_none_is_refused(tmp_path: Path, table: str) -> None:
     (tmp_path / CONFIG_NAME).write_text(table, "utf-8")
     with pytest.raises(ConfigError, match="trusted_issuers"):
         load_settings(tmp_path, {}, {})
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        'databases = "x"',
+        "databases = 1",
+        "databases = ['x']",
+        'databases = [{name = "a"}]',
+        'databases = [{name = "a", address = ""}]',
+        'databases = [{name = "a.b", address = "x"}]',
+        'databases = [{name = "a/b", address = "x"}]',
+        'databases = [{name = "1", address = "x"}]',
+        'databases = [{name = "a", address = 1}]',
+        'databases = [{name = "a", address = "x", unproven_read_only = 1}]',
+        'databases = [{name = "a", address = "x", owner = "y"}]',
+        'databases = [{name = "a", address = "x"}, {name = "a", address = "y"}]',
+        'database = "x"\ndatabases = [{address = "y"}]',
+    ],
+)
+def test_table_that_is_no_database_is_refused(tmp_path: Path, table: str) -> None:
+    (tmp_path / CONFIG_NAME).write_text(table, "utf-8")
+    with pytest.raises(ConfigError, match="databases"):
+        load_settings(tmp_path, {}, {})
+
+
+def test_table_without_a_name_is_the_plain_database(tmp_path: Path) -> None:
+    (tmp_path / CONFIG_NAME).write_text('[[databases]]\naddress = "x"\nunproven_read_only = true\n', "utf-8")
+    [served] = load_settings(tmp_path, {}, {}).served_databases
+    assert (served.name, served.address, served.unproven_read_only) == ("", "x", True)
+
+
+def test_databases_of_the_command_line_have_names_but_one() -> None:
+    plain, named = split_named_addresses(["/a=b.db", "sales=sqlite:////s=t.db"])
+    assert plain == "/a=b.db"
+    assert named == (DatabaseSettings(name="sales", address="sqlite:////s=t.db"),)
+    for several in (["a.db", "b.db"], ["x=a.db", "x=b.db"]):
+        with pytest.raises(ValueError, match="name"):
+            split_named_addresses(several)

@@ -15,6 +15,7 @@ from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import StatementCancelled
 from rowgate.rows.model import Column, Family, Format, ObjectDescription, RowsRequest, Statement, Value
 from rowgate.service.cursors import Cursors
+from rowgate.service.databases import Database, Databases
 from rowgate.service.object_access import ObjectAccess
 from rowgate.service.origin import Origin
 from rowgate.service.reading import Reading
@@ -68,6 +69,9 @@ class FakeSource:
     def find_object(self, name: str) -> ObjectDescription | None:
         column = Column("n", "INTEGER", Family.NUMBER, may_be_real=False)
         return ObjectDescription(name, "table", (column,)) if name in ("t", "blocked", "other") else None
+
+    def prove_read_only(self) -> None:
+        """It cannot be written."""
 
     def open_rows(self, statement: Statement, *, statement_seconds: float) -> FakeBlocks:
         assert statement.text
@@ -127,7 +131,7 @@ class Bench:
         state = LiveState(StateSnapshot(1, (granted,), settings, ()))
         self.service = RowsService(
             state,
-            self.source,
+            Databases([Database("", self.source)]),
             confirm=self._confirm,
             audit=self.audit,
             clock=lambda: 1000.0,

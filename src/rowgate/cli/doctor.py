@@ -5,12 +5,16 @@ import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, open_settings
 from rowgate.cli.terminal import print_json, render_left, render_moment
 from rowgate.config import ConfigError, Settings
+
+if TYPE_CHECKING:
+    from rowgate.service.databases import Databases
 
 _MIN_FREE_BYTES = 536_870_912  # 512 MiB
 _SOON_SECONDS = 30 * 86_400
@@ -51,7 +55,7 @@ def doctor(home: str | None, as_json: bool) -> None:
 def _examine(settings: Settings) -> Iterator[Finding]:
     yield from _modes(settings)
     yield _state(settings)
-    yield _database(settings)
+    yield from _databases(settings)
     yield _record(settings)
     yield _room(settings)
     yield from _secrets(settings)
@@ -172,22 +176,42 @@ def _key_addresses(settings: Settings) -> Iterator[Finding]:
     yield Finding(question, not refused, told or f"{len(named)} applications", advice)
 
 
-def _database(settings: Settings) -> Finding:
+def _databases(settings: Settings) -> Iterator[Finding]:
     from rowgate import wiring  # noqa: PLC0415
     from rowgate.rows.errors import RowsError  # noqa: PLC0415
 
-    question = "the database can be read, and only read"
+    advice = f"check database in {settings.home}/rowgate.toml"
     try:
-        source = wiring.open_source(settings.database)
-        try:
-            source.prove_read_only()
-            count = len(source.list_objects())
-        finally:
-            source.close()
-    except (ConfigError, RowsError) as error:
-        detail = getattr(error, "detail", "")
-        return Finding(question, False, f"{error} {detail}".strip(), f"check database in {settings.home}/rowgate.toml")  # noqa: FBT003
-    return Finding(question, True, f"{source.name}, {count} tables and views")  # noqa: FBT003
+        databases = wiring.open_databases(settings)
+    except ConfigError as error:
+        yield Finding("the database can be read, and only read", False, str(error), advice)  # noqa: FBT003
+        return
+    try:
+        for database in databases.all:
+            question = f"{database.label} can be read, and only read"
+            try:
+                database.prove_read_only()
+                count = len(database.list_objects())
+            except RowsError as error:
+                yield Finding(question, False, f"{error} {error.detail}".strip(), advice)  # noqa: FBT003
+                continue
+            yield Finding(question, True, f"{database.engine}, {count} tables and views")  # noqa: FBT003
+        if len(databases.all) > 1:
+            yield _clashes(databases)
+    finally:
+        databases.close()
+
+
+def _clashes(databases: "Databases") -> Finding:
+    from rowgate.rows.errors import RowsError  # noqa: PLC0415
+
+    question = "no object of the plain database looks like one of a namespace"
+    try:
+        clashes = databases.find_clashes()
+    except RowsError:
+        return Finding(question, False, "the plain database cannot be asked")  # noqa: FBT003
+    advice = "they are not served: name the [[databases]] table otherwise"
+    return Finding(question, not clashes, ", ".join(clashes) or "none", advice)
 
 
 def _record(settings: Settings) -> Finding:

@@ -5,12 +5,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rowgate.config import CONFIG_NAME, ConfigError, Settings, dump, find_home, load_settings
+from rowgate.served_databases import split_named_addresses
 
 if TYPE_CHECKING:
     from rowgate.wiring import Administration
@@ -55,17 +57,28 @@ def administration(home: str | None) -> Iterator["Administration"]:
 
 @click.command()
 @HOME_OPTION
-@click.option("--database", metavar="URL", help="The database to serve: sqlite:///PATH, or a path.")
+@click.option(
+    "--database",
+    "given",
+    metavar="[NAME=]URL",
+    multiple=True,
+    help="A database to serve: sqlite:///PATH, or a path. Several times: NAME=URL names the objects' namespace.",
+)
 @click.pass_context
-def init(context: click.Context, home: str | None, database: str | None) -> None:
+def init(context: click.Context, home: str | None, given: tuple[str, ...]) -> None:
     """Make a home: state, keys, rowgate.toml."""
     from rowgate import wiring  # noqa: PLC0415 - see administration
 
     path = find_home(home or context.find_root().obj)
-    database = _complete(database)
+    try:
+        plain, named = split_named_addresses(given)
+    except ValueError as error:
+        raise ConfigError(f"--database: {error}") from error
+    database = _complete(plain)
+    databases = tuple(replace(one, address=_complete(one.address)) for one in named)
     if (path / CONFIG_NAME).exists() or (path / "state.db").exists():
         raise ConfigError(f"{path} is a home already; nothing was changed")
-    settings = load_settings(path, {}, {"database": database})
+    settings = load_settings(path, {}, {"database": database, "databases": databases})
     made = not path.exists()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
@@ -75,13 +88,13 @@ def init(context: click.Context, home: str | None, database: str | None) -> None
             shutil.rmtree(path, ignore_errors=True)
         raise
     click.echo(f"Made a home at {path}.", err=True)
-    if database:
+    if settings.served_databases:
         click.echo("Next: rowgate object list; rowgate app add NAME --object OBJECT; rowgate serve", err=True)
     else:
         click.echo(f"Next: set database in {path / CONFIG_NAME}", err=True)
 
 
-def _complete(database: str | None) -> str:
+def _complete(database: str) -> str:
     """Give the address with its path made absolute, so that the server finds it from any folder."""
     if not database:
         return ""

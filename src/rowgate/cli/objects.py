@@ -19,14 +19,20 @@ def object_() -> None:
 def list_(home: str | None, as_json: bool) -> None:
     """List the tables and views."""
     with administration(home) as desk:
-        found = desk.objects.list_all()
+        found, unreachable = desk.objects.list_all()
+    if not found and unreachable:
+        raise unreachable[0].error
     if as_json:
         print_json([{"name": o.name, "kind": o.kind, **tell_settings(settings)} for o, settings in found])
-        return
-    print_table(
-        ("name", "kind", "blocked", "aliases", "run key"),
-        [(o.name, o.kind, "blocked" if s.blocked else "", ", ".join(s.aliases), s.run_key) for o, s in found],
-    )
+    else:
+        print_table(
+            ("name", "kind", "blocked", "aliases", "run key"),
+            [(o.name, o.kind, "blocked" if s.blocked else "", ", ".join(s.aliases), s.run_key) for o, s in found],
+        )
+    for missing in unreachable:
+        say(f"not listed: database {missing.namespace or '(plain)'}: {missing.error}")
+    if unreachable:
+        raise click.exceptions.Exit(1)
 
 
 @object_.command()

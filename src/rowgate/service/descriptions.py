@@ -9,10 +9,10 @@ import msgspec
 
 from rowgate.access import Access
 from rowgate.oauth.authorization_details import find_allowed_columns
-from rowgate.ports.rows import RowSource
 from rowgate.rows.conditions import list_functions
 from rowgate.rows.model import Column, Family, Format
 from rowgate.rows.plan import find_row_key, find_run_key, keep_allowed
+from rowgate.service.databases import Databases
 from rowgate.service.object_access import ObjectAccess
 from rowgate.service.state import LiveState
 
@@ -56,10 +56,10 @@ class DescribedObject(ListedObject, frozen=True):
 class DescriptionService:
     """Describes objects to an Access, by the same decision that rows are read by."""
 
-    def __init__(self, state: LiveState, source: RowSource, objects: ObjectAccess, *, data_url: str) -> None:
+    def __init__(self, state: LiveState, databases: Databases, objects: ObjectAccess, *, data_url: str) -> None:
         """Take what is described; `data_url` is the address of all objects."""
         self._state = state
-        self._source = source
+        self._databases = databases
         self._objects = objects
         self._data_url = data_url
 
@@ -85,13 +85,13 @@ class DescriptionService:
     def _list(self, access: Access) -> Sequence[ListedObject]:
         return [
             ListedObject(*self._head(listing.name, listing.kind))
-            for listing in self._source.list_objects()
+            for listing in self._databases.list_objects(self._state.list_granted(access.application_number))
             if self._objects.may_read(access, listing.name)
         ]
 
     def _describe(self, access: Access, object_name: str) -> DescribedObject:
         name = self._state.resolve_alias(object_name)
-        complete = self._objects.decide(access, name, self._source.find_object(name))
+        complete = self._objects.decide(access, name, self._databases.find_object(name))
         settings = self._state.find_settings(name)
         known = keep_allowed(complete, find_allowed_columns(access.allowed, name))
         run_key = find_run_key(complete, settings.run_key)

@@ -24,9 +24,9 @@ from rowgate.oauth.authorization_details import (
 from rowgate.oauth.errors import InvalidAuthorizationDetails
 from rowgate.oauth.form import ExtensionParameters
 from rowgate.oauth.resource import narrow_audience, parse_resources
-from rowgate.ports.rows import RowSource
 from rowgate.rows.columns import find_column
 from rowgate.rows.model import ObjectDescription
+from rowgate.service.databases import Databases
 from rowgate.service.mint import Granted
 from rowgate.service.state import LiveState
 
@@ -37,10 +37,10 @@ _Catalog: TypeAlias = Mapping[str, ObjectDescription | None]
 class Narrowing:
     """Holds what a request asks for against what is granted now; used on the event loop."""
 
-    def __init__(self, state: LiveState, source: RowSource, *, issuer: str) -> None:
+    def __init__(self, state: LiveState, databases: Databases, *, issuer: str) -> None:
         """Take the state and the catalog; this server is one resource, which is its issuer (docs/choices.md)."""
         self._state = state
-        self._source = source
+        self._databases = databases
         self._resources = (issuer,)
 
     def narrow_then(self, granted: Granted, parameters: ExtensionParameters, then: Callable[[Outcome], None]) -> None:
@@ -122,7 +122,7 @@ class Narrowing:
     def _read_catalog_then(self, names: Collection[str], then: Callable[[_Catalog | Exception], None]) -> None:
         def read() -> _Catalog | Exception:
             try:
-                return {name: self._source.find_object(name) for name in names}
+                return {name: self._databases.find_object(name) for name in names}
             except Exception as error:  # noqa: BLE001 - nobody above would answer the request
                 return error
 

@@ -20,6 +20,7 @@ from rowgate.rows.model import Counting, Format, Plan, RowsRequest, Value
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.sql import render_count, render_select
 from rowgate.service.cursors import Cursors, Seal
+from rowgate.service.databases import Databases
 from rowgate.service.hands import Hands
 from rowgate.service.object_access import ObjectAccess
 from rowgate.service.origin import Origin
@@ -59,7 +60,7 @@ class RowsService:
     def __init__(
         self,
         state: LiveState,
-        source: RowSource,
+        databases: Databases,
         *,
         confirm: Confirm,
         audit: AuditSink,
@@ -70,7 +71,7 @@ class RowsService:
     ) -> None:
         """Take what the steps need; `confirm` decides once more on an Access, see `TokenService.confirm`."""
         self._state = state
-        self._source = source
+        self._databases = databases
         self._confirm = confirm
         self._audit = audit
         self._clock = clock
@@ -211,7 +212,7 @@ class RowsService:
         # While the request arrived or waited for its turn, the token may have been revoked.
         self._confirm(reading.access, now=self._clock())
         name = self._state.resolve_alias(object_name)
-        described = self._objects.decide(reading.access, name, self._source.find_object(name))
+        described = self._objects.decide(reading.access, name, self._databases.find_object(name))
         settings = self._state.find_settings(name)
         plan = plan_rows(
             request,
@@ -223,19 +224,20 @@ class RowsService:
         seal: Seal = _seal_nothing
         if request.cursor is not None:
             plan, seal = self._cursors.open_page(plan, request.cursor, reading.access.application_number)
+        source = self._databases.open_source(described)
         if plan.count is not Counting.NONE:
-            self._count(reading, plan)
-        statement = render_select(plan, self._source.dialect)
-        blocks = self._source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
+            self._count(reading, plan, source)
+        statement = render_select(plan, source.dialect)
+        blocks = source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
         reading.start(plan, blocks, seal)
 
-    def _count(self, reading: Reading, plan: Plan) -> None:
-        statement = render_count(plan, self._source.dialect)
+    def _count(self, reading: Reading, plan: Plan, source: RowSource) -> None:
+        statement = render_count(plan, source.dialect)
         if plan.count is Counting.ESTIMATED:
-            reading.count = self._source.estimate_rows(plan)
+            reading.count = source.estimate_rows(plan)
             reading.count_is_estimate = reading.count is not None
         if reading.count is None:
-            blocks = self._source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
+            blocks = source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
             reading.count = reading.read_count(blocks)
 
     async def _abandon(self, reading: Reading, under_way: asyncio.Future[Any] | None) -> None:

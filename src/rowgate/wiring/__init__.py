@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from rowgate.config import ConfigError, Settings
+from rowgate.service.databases import Databases
 from rowgate.web import client_certificates, server
 from rowgate.web.logs import set_up_logs
 from rowgate.wiring.administration import Administration, create_home, open_administration
@@ -13,9 +14,10 @@ from rowgate.wiring.opening import (
     find_call_problem,
     make_audit_writer,
     make_recorder,
+    open_databases,
     open_reader,
-    open_source,
     open_store,
+    prove_databases,
 )
 from rowgate.wiring.webhooks import check_webhook, create_webhook_key, try_webhook
 from rowgate.wiring.worker import build_app, build_worker
@@ -32,9 +34,10 @@ __all__ = [
     "make_audit_writer",
     "make_recorder",
     "open_administration",
+    "open_databases",
     "open_reader",
-    "open_source",
     "open_store",
+    "prove_databases",
     "read_authority_ends",
     "serve",
     "try_webhook",
@@ -59,21 +62,29 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     store = open_reader(settings)
     store.load_keys()
     store.close()
-    source = open_source(settings.database)
-    source.prove_read_only()
-    engine = source.name
-    source.close()
+    databases = open_databases(settings)
+    try:
+        unreachable = prove_databases(databases)
+        engine = _tell_engines(databases)
+    finally:
+        databases.close()
     bound = server.bind_socket(settings.host, settings.port)
     settings = dataclasses.replace(settings, port=bound.getsockname()[1])
     workers = f", {settings.workers} workers" if settings.workers > 1 else ""
     listening = dataclasses.replace(settings, public_url="").issuer
     told = f"Rowgate serves {engine} read-only at {listening} (home {settings.home}{workers})"
     set_up_logs(settings.log_format, settings.log_level)
+    for missing in unreachable:
+        _log.warning("database %s cannot be reached yet: %s", missing.namespace or "(plain)", missing.error)
     if settings.log_format == "json":
         _log.info(told)  # every line is one that a log collector can read
     else:
         announce(told)
     server.run_server(settings, functools.partial(build_worker, settings), bound)
+
+
+def _tell_engines(databases: Databases) -> str:
+    return ", ".join(f"{one.namespace}: {one.engine}" if one.namespace else one.engine for one in databases.all)
 
 
 def read_authority_ends(settings: Settings) -> list[tuple[str, float]]:

@@ -19,7 +19,14 @@ from rowgate.service.admin.registrations import RegistrationDesk
 from rowgate.service.admin.tokens import TokenDesk
 from rowgate.service.admin.workloads import WorkloadDesk
 from rowgate.store.master_key import create_master_key
-from rowgate.wiring.opening import make_audit_writer, make_recorder, open_source, open_store, read_key_policy
+from rowgate.wiring.opening import (
+    make_audit_writer,
+    make_recorder,
+    open_databases,
+    open_store,
+    prove_databases,
+    read_key_policy,
+)
 
 
 def create_home(settings: Settings, actor: str) -> None:
@@ -32,10 +39,13 @@ def create_home(settings: Settings, actor: str) -> None:
     """
     from rowgate.store.sql_store import SqlStore  # noqa: PLC0415 - see open_store
 
-    if settings.database:
-        source = open_source(settings.database)
-        source.prove_read_only()
-        source.close()
+    if settings.served_databases:
+        databases = open_databases(settings)
+        try:
+            if unreachable := prove_databases(databases):
+                raise unreachable[0].error  # a wrong address is best told of at once
+        finally:
+            databases.close()
     master = os.urandom(32)
     create_master_key(settings.master_key_path, master)
     SqlStore.create(
@@ -77,9 +87,9 @@ def open_administration(settings: Settings, *, actor: str, clock: Clock = time.t
         ConfigError: The database cannot be served.
     """
     store = open_store(settings)
-    source = open_source(settings.database)
+    databases = open_databases(settings)
     writer = make_audit_writer(settings)
-    desk = Desk(store, source, make_recorder(writer), actor, clock, os.urandom)
+    desk = Desk(store, databases, make_recorder(writer), actor, clock, os.urandom)
     try:
         keys = KeyDesk(desk, read_key_policy(settings))
         policies = PolicyDesk(desk, keys)
@@ -95,5 +105,5 @@ def open_administration(settings: Settings, *, actor: str, clock: Clock = time.t
         )
     finally:
         writer.close()
-        source.close()
+        databases.close()
         store.close()

@@ -1,12 +1,16 @@
 """The endpoints of a worker that are put together from several rooms, by their paths."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from rowgate import __version__
 from rowgate.audit.segments import SegmentSink
 from rowgate.config import Settings
 from rowgate.ports import Clock, Entropy
+from rowgate.rows.errors import RowsError
+from rowgate.service.databases import Database, Databases
 from rowgate.service.descriptions import DescriptionService
+from rowgate.service.follow import Follower
 from rowgate.service.measures import Measures
 from rowgate.service.rows import RowsService
 from rowgate.service.state import LiveState
@@ -17,6 +21,7 @@ from rowgate.web.app import Endpoint
 from rowgate.web.data_requests import DATA_PATH, DataGate
 from rowgate.web.description_endpoints import make_list_endpoint, make_object_endpoint
 from rowgate.web.exchange import Exchange
+from rowgate.web.health import Check, HealthEndpoint
 from rowgate.web.rows_endpoint import ALLOW as ROWS_ALLOW
 from rowgate.web.rows_endpoint import SUFFIX, RowsEndpoint
 from rowgate.web.well_known import AUTHORIZATION_SERVER, PROTECTED_RESOURCE, list_paths
@@ -84,6 +89,29 @@ def list_registration_endpoints(
         issuer=settings.issuer,
         max_body_bytes=settings.max_token_body_bytes,
     )
+
+
+def check_readiness(databases: Databases, follower: Follower, audit: SegmentSink) -> Endpoint:
+    """Give /readyz. One database that answers is enough: the others refuse their own objects only."""
+
+    async def is_state_current() -> bool:
+        return follower.is_current
+
+    async def is_audit_writable() -> bool:
+        return audit.is_writable
+
+    def make_check(database: Database) -> Check:
+        async def is_database_there() -> bool:
+            try:
+                await asyncio.get_running_loop().run_in_executor(None, database.check_reachable)
+            except RowsError:
+                return False
+            return True
+
+        return is_database_there
+
+    named = {f"database {one.namespace}".strip(): make_check(one) for one in databases.all}
+    return HealthEndpoint({"state": is_state_current, "audit": is_audit_writable}, one_of=named)
 
 
 def open_metrics(gate: DataGate, state: LiveState, audit: SegmentSink, clock: Clock) -> Endpoint:

@@ -1,6 +1,6 @@
 """Opens what a home has: its state, its record, the database that it serves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,9 @@ from rowgate.outgoing.client import OutgoingClient, OutgoingLimits
 from rowgate.outgoing.destinations import Destinations, parse_hosts
 from rowgate.ports import AuditUnavailable, CallError
 from rowgate.ports.rows import RowSource
+from rowgate.rows.errors import EngineUnavailable
+from rowgate.served_databases import DatabaseSettings
+from rowgate.service.databases import PLAIN, Database, Databases, Unreachable
 from rowgate.service.key_plan import KeyPolicy
 from rowgate.store.master_key import load_master_key
 from rowgate.store.reader import NEWEST_REVISION, SqliteReader
@@ -43,14 +46,50 @@ def open_reader(settings: Settings) -> SqliteReader:
     return reader
 
 
-def open_source(database: str) -> RowSource:
-    """Give the served database of an address.
+def open_databases(settings: Settings) -> Databases:
+    """Give the served databases; nothing of them is opened yet.
+
+    Raises:
+        ConfigError: There is none, or the address of one is not one that this release can serve.
+    """
+    if not settings.served_databases:
+        raise ConfigError("no database is set: `rowgate init --database sqlite:///PATH`, or database in rowgate.toml")
+    return Databases([Database(served.name, open_source(served)) for served in settings.served_databases])
+
+
+def prove_databases(databases: Databases) -> Sequence[Unreachable]:
+    """Have every database prove that it cannot be written, and give those that cannot be reached now.
+
+    They are served later, once they have proven it: one that is down must not keep the others from being served.
+
+    Raises:
+        NotReadOnly: One would let us write.
+        RowsError: None can be reached; most likely an address is wrong.
+        ConfigError: Two objects would have one name.
+    """
+    unreachable: list[Unreachable] = []
+    for database in databases.all:
+        try:
+            database.prove_read_only()
+        except EngineUnavailable as error:
+            unreachable.append(Unreachable(database.namespace, error))
+    if len(unreachable) == len(databases.all):
+        raise unreachable[0].error
+    if all(missing.namespace != PLAIN for missing in unreachable) and (clashes := databases.find_clashes()):
+        raise ConfigError(
+            f"the database has an object {clashes[0]} of its own, which looks like one of the [[databases]] "
+            "named so: name that table otherwise"
+        )
+    return unreachable
+
+
+def open_source(served: DatabaseSettings) -> RowSource:
+    """Give the source of a served database.
 
     Raises:
         ConfigError: The address is not one that this release can serve.
     """
-    if not database:
-        raise ConfigError("no database is set: `rowgate init --database sqlite:///PATH`, or database in rowgate.toml")
+    database = served.address
     scheme, separator, rest = database.partition("://")
     if not separator:
         return SqliteSource(Path(database).absolute())

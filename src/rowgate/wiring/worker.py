@@ -1,6 +1,5 @@
 """Puts a worker together: everything that serves requests."""
 
-import asyncio
 import contextlib
 import gc
 import hmac
@@ -19,13 +18,12 @@ from rowgate.oauth.mutual_tls import SELF_SIGNED_TLS_CLIENT_AUTH, TLS_CLIENT_AUT
 from rowgate.oauth.tokens import TokenSealer
 from rowgate.oauth.workload import JWT_BEARER_GRANT
 from rowgate.ports import Clock, Entropy
-from rowgate.ports.rows import RowSource
-from rowgate.rows.errors import RowsError
 from rowgate.service.admin.desk import Desk
 from rowgate.service.admin.keys import KeyDesk
 from rowgate.service.certificates import list_own_certificates
 from rowgate.service.clients import ClientAuthenticator
 from rowgate.service.cursors import Cursors
+from rowgate.service.databases import Databases
 from rowgate.service.descriptions import DescriptionService
 from rowgate.service.expiry_watch import ExpiryWatch
 from rowgate.service.follow import Follower
@@ -61,14 +59,15 @@ from rowgate.web.token_endpoint import TokenEndpoint, refuse_method
 from rowgate.wiring.endpoints import (
     READ_ALLOW,
     DataEndpoints,
+    check_readiness,
     list_documents,
     list_registration_endpoints,
     open_metrics,
 )
 from rowgate.wiring.opening import (
     make_audit_writer,
+    open_databases,
     open_reader,
-    open_source,
     open_store,
     read_key_policy,
 )
@@ -90,7 +89,7 @@ def _keep_keys(
     settings: Settings,
     state: LiveState,
     sealer: TokenSealer,
-    source: RowSource,
+    databases: Databases,
     audit: SegmentSink,
     *,
     clock: Clock,
@@ -100,26 +99,9 @@ def _keep_keys(
 
     def rotate(record: Callable[[Event], None]) -> None:
         with contextlib.closing(open_store(settings)) as writing:
-            KeyDesk(Desk(writing, source, record, "server", clock, entropy), policy).rotate_scheduled()
+            KeyDesk(Desk(writing, databases, record, "server", clock, entropy), policy).rotate_scheduled()
 
     return KeyKeeper(state, sealer, policy=policy, rotate=rotate, audit=audit, clock=clock, entropy=entropy)
-
-
-def _check_readiness(source: RowSource, follower: Follower, audit: SegmentSink) -> HealthEndpoint:
-    async def is_database_there() -> bool:
-        try:
-            await asyncio.get_running_loop().run_in_executor(None, source.check_reachable)
-        except RowsError:
-            return False
-        return True
-
-    async def is_state_current() -> bool:
-        return follower.is_current
-
-    async def is_audit_writable() -> bool:
-        return audit.is_writable
-
-    return HealthEndpoint({"database": is_database_there, "state": is_state_current, "audit": is_audit_writable})
 
 
 def _trust_registered(state: LiveState, follower: Follower, certificates: ClientCertificates) -> None:
@@ -172,7 +154,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         ConfigError: The database cannot be served.
     """
     store = open_reader(settings)
-    source = open_source(settings.database)
+    databases = open_databases(settings)
     state = LiveState(store.load_state())
     audit = SegmentSink(
         make_audit_writer(settings),
@@ -182,7 +164,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
     follower = Follower(store, state, store_thread, clock)
     sealer = TokenSealer(state.keys.sealing)
 
-    keeper = _keep_keys(settings, state, sealer, source, audit, clock=clock, entropy=entropy)
+    keeper = _keep_keys(settings, state, sealer, databases, audit, clock=clock, entropy=entropy)
     signing_keys = SigningKeys(state)
     issuer = settings.issuer
     writes = Writes(lambda: open_store(settings), follower, store_thread, clock=clock)
@@ -201,7 +183,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
     watches = _list_watches(state, writes, outside, audit, clock)
     mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=BulkEntropy(entropy))
     proofs = ProofChecker(_read_dpop_policy(settings, state.keys.digest), clock=clock, entropy=entropy)
-    narrowing = Narrowing(state, source, issuer=issuer)
+    narrowing = Narrowing(state, databases, issuer=issuer)
     inspection = InspectionService(
         state,
         Questions(clients, mint, audit=audit, clock=clock),
@@ -227,7 +209,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
     objects = ObjectAccess(state, conceal_objects=settings.conceal_objects)
     rows = RowsService(
         state,
-        source,
+        databases,
         confirm=tokens.confirm,
         audit=audit,
         clock=clock,
@@ -268,13 +250,13 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             await audit.stop()
             store_thread.shutdown()
             store.close()
-            source.close()
+            databases.close()
 
     gate = DataGate(tokens, audit, clock, issuer=issuer)
     data = DataEndpoints(
         gate,
         rows,
-        DescriptionService(state, source, objects, data_url=issuer + DATA_PATH),
+        DescriptionService(state, databases, objects, data_url=issuer + DATA_PATH),
         max_body_bytes=settings.max_rows_body_bytes,
     )
     return App(
@@ -285,7 +267,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
                 clients, writes, audit, clock=clock, entropy=entropy, digest_key=state.keys.digest, settings=settings
             ),
             "/healthz": (HealthEndpoint({}), READ_ALLOW),
-            "/readyz": (_check_readiness(source, follower, audit), READ_ALLOW),
+            "/readyz": (check_readiness(databases, follower, audit), READ_ALLOW),
             **list_documents(
                 issuer,
                 GrantTypes(state, (JWT_BEARER_GRANT,) if settings.trusted_issuers else ()),

@@ -12,7 +12,8 @@ from typing import Any
 from rowgate.audit.events import AdministrativeChange, Event
 from rowgate.oauth.model import Application
 from rowgate.ports import Clock, Entropy, Store, StoreWriter
-from rowgate.ports.rows import RowSource
+from rowgate.rows.errors import RowsError
+from rowgate.service.databases import Databases
 
 
 class AdminError(Exception):
@@ -24,7 +25,7 @@ class Desk:
     """The administrator's tools."""
 
     store: Store
-    source: RowSource
+    databases: Databases
     record: Callable[[Event], None]  # returns when the event is durable
     actor: str
     clock: Clock
@@ -35,15 +36,24 @@ class Desk:
 
         Raises:
             AdminError: There is neither.
+            RowsError: The database cannot be asked, and nothing is set or granted by that name.
         """
-        if self.source.find_object(name) is not None:
-            return name
+        try:
+            if self.databases.find_object(name) is not None:
+                return name
+            unreachable = None
+        except RowsError as error:
+            unreachable = error  # what was set or granted can still be changed: a block does not wait for a database
         with self.store.reading() as look:
             resolved = list_aliases(look).get(name)
             if resolved is None and any(found.name == name for found in look.list_object_settings()):
                 resolved = name  # the object is gone from the database; what was set for it can still be changed
+            if resolved is None and unreachable is not None and _is_granted(look, name):
+                resolved = name
+        if resolved is None and unreachable is not None:
+            raise unreachable
         if resolved is None:
-            alike = [found.name for found in self.source.list_objects() if found.name.lower() == name.lower()]
+            alike = [found.name for found in self.databases.list_objects() if found.name.lower() == name.lower()]
             hint = f"; did you mean {alike[0]}?" if alike else "; `rowgate object list` shows them all"
             raise AdminError(f"there is no object {name}{hint}")
         return resolved
@@ -54,7 +64,7 @@ class Desk:
         Raises:
             AdminError: One of them stands for nothing.
         """
-        names = [found.name for found in self.source.list_objects()]
+        names = [found.name for found in self.databases.list_objects()]
         resolved: list[str] = []
         for item in wanted:
             if any(sign in item for sign in "*?[") and item not in names:
@@ -82,6 +92,10 @@ def load_application(look: StoreWriter, name: str) -> tuple[Application, tuple[s
     if found is None:
         raise AdminError(f"there is no application {name}; `rowgate app list` shows them all")
     return found
+
+
+def _is_granted(look: StoreWriter, name: str) -> bool:
+    return any(name in objects for _, objects in look.list_applications())
 
 
 def list_aliases(look: StoreWriter) -> dict[str, str]:

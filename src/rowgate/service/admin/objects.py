@@ -1,4 +1,4 @@
-"""Objects of the served database: blocks, aliases, run keys."""
+"""Objects of the served databases: blocks, aliases, run keys."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,6 +11,7 @@ from rowgate.rows.model import ObjectDescription, ObjectListing
 from rowgate.rows.plan import find_run_key
 from rowgate.rows.sql import render_key_check
 from rowgate.service.admin.desk import AdminError, Desk
+from rowgate.service.databases import Unreachable
 
 _CHECK_SECONDS = 600.0
 _MAX_TITLE = 200  # characters
@@ -24,14 +25,12 @@ class ObjectDesk:
         """Take the administrator's tools."""
         self._desk = desk
 
-    def list_all(self) -> Sequence[tuple[ObjectListing, ObjectSettings]]:
-        """Give the tables and views of the served database with what is set for them."""
+    def list_all(self) -> tuple[Sequence[tuple[ObjectListing, ObjectSettings]], Sequence[Unreachable]]:
+        """Give the tables and views with what is set for them, and the databases that cannot be asked now."""
         with self._desk.store.reading() as look:
             settings = {found.name: found for found in look.list_object_settings()}
-        return [
-            (found, settings.get(found.name) or ObjectSettings(found.name))
-            for found in self._desk.source.list_objects()
-        ]
+        listed, unreachable = self._desk.databases.list_reachable()
+        return [(found, settings.get(found.name) or ObjectSettings(found.name)) for found in listed], unreachable
 
     def block(self, name: str, *, reason: str) -> ObjectSettings:
         """Keep everybody from an object."""
@@ -50,7 +49,9 @@ class ObjectDesk:
         """
         if not alias or "/" in alias or not alias.isprintable():
             raise AdminError("an alias is printable and has no /")
-        if self._desk.source.find_object(alias) is not None:
+        if self._desk.databases.is_in_namespace(alias):
+            raise AdminError(f"{alias} looks like an object of a [[databases]] table of that name")
+        if self._desk.databases.find_object(alias) is not None:
             raise AdminError(f"{alias} is the name of an object already")
         return self._change_object(
             name, "object.alias", lambda old: replace(old, aliases=tuple(sorted({*old.aliases, alias})))
@@ -78,7 +79,7 @@ class ObjectDesk:
             AdminError: The object has no such column.
         """
         resolved = self._desk.resolve_object(name)
-        described = self._desk.source.find_object(resolved)
+        described = self._desk.databases.find_object(resolved)
         if column and (described is None or find_run_key(described, column) is None):
             raise AdminError(f"{resolved} has no column {column}")
         return self._change_object(name, "object.run_key", lambda old: replace(old, run_key=column))
@@ -91,7 +92,7 @@ class ObjectDesk:
             EngineUnavailable: The database cannot be read.
         """
         resolved = self._desk.resolve_object(name)
-        described = self._desk.source.find_object(resolved)
+        described = self._desk.databases.find_object(resolved)
         found = [find_column(described, column) if described else None for column in columns]
         for column, there in zip(columns, found, strict=True):
             if there is None:
@@ -120,7 +121,7 @@ class ObjectDesk:
         return self._change_object(name, "object.title", edit)
 
     def _prove_key(self, described: ObjectDescription, key: tuple[str, ...]) -> None:
-        source = self._desk.source
+        source = self._desk.databases.open_source(described)
         blocks = source.open_rows(render_key_check(described, key, source.dialect), statement_seconds=_CHECK_SECONDS)
         try:
             counterexample = blocks.read_block()
@@ -136,7 +137,7 @@ class ObjectDesk:
             AdminError: It does not exist.
         """
         resolved = self._desk.resolve_object(name)
-        described = self._desk.source.find_object(resolved)
+        described = self._desk.databases.find_object(resolved)
         if described is None:
             raise AdminError(f"{resolved} does not exist in the database any more")
         with self._desk.store.reading() as look:

@@ -125,7 +125,7 @@ class TokenDesk:
             application, held = load_application(look, application_name)
             name = list_aliases(look).get(object_name, object_name)
             settings = look.find_object_settings(name)
-        described = self._desk.source.find_object(name)
+        described = self._desk.databases.find_object(name)
         block = f"blocked: {settings.block_reason}" if settings.block_reason else "blocked"
         steps: tuple[tuple[str, bool, str], ...] = (
             ("the application is enabled", application.enabled, "enabled" if application.enabled else "disabled"),

@@ -1,0 +1,77 @@
+"""How the settings name served databases: tables of rowgate.toml, beside the one plain `database`."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+# A namespace has no dot and no slash: an object's name is split at its first dot and stands in an address.
+_NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
+_NAMED_ADDRESS = re.compile(rf"({_NAMESPACE.pattern})=(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSettings:
+    """One `[[databases]]` table; without a name its objects have none in front, as those of `database`."""
+
+    address: str
+    name: str = ""
+    password_file: str = ""  # read when the server starts; its first line is the password of `address`
+    unproven_read_only: bool = False  # serve though the engine cannot be asked whether the account may write
+
+
+def read_databases(value: Any) -> tuple[DatabaseSettings, ...]:
+    """Give the tables as records; the environment writes them as a JSON list of objects.
+
+    Raises:
+        ValueError: A member is missing, unknown or of another type, or two tables have one name.
+    """
+    if isinstance(value, str):
+        value = json.loads(value) if value else []
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("write tables: [[databases]]")  # noqa: TRY004 - one kind of error for one setting
+    found = tuple(entry if isinstance(entry, DatabaseSettings) else _read_one(entry) for entry in value)
+    if len({database.name for database in found}) != len(found):
+        raise ValueError("two tables have the same name")
+    return found
+
+
+def _read_one(table: Any) -> DatabaseSettings:
+    if not isinstance(table, dict) or not set(table) <= set(_KINDS):
+        raise ValueError(f"a table has these members: {', '.join(_KINDS)}")
+    for name, given in table.items():
+        if type(given) is not _KINDS[name]:
+            raise ValueError(f"{name} has another type")
+    if not table.get("address"):
+        raise ValueError("a table needs an address")
+    name = table.get("name", "")
+    if name and not _NAMESPACE.fullmatch(name):
+        raise ValueError("a name has up to 63 letters, digits, _ and -, and begins with a letter")
+    return DatabaseSettings(**table)
+
+
+def split_named_addresses(given: Iterable[str]) -> tuple[str, tuple[DatabaseSettings, ...]]:
+    """Give the plain database's address, or nothing, and the tables of the others, as a command line writes them.
+
+    >>> split_named_addresses(["a.db", "sales=b.db"])
+    ('a.db', (DatabaseSettings(address='b.db', name='sales', password_file='', unproven_read_only=False),))
+
+    Raises:
+        ValueError: Two of them have one name, or no name.
+    """
+    plain: list[str] = []
+    tables: list[dict[str, str]] = []
+    for text in given:
+        named = _NAMED_ADDRESS.fullmatch(text)
+        if named is None:
+            plain.append(text)
+        else:
+            tables.append({"name": named[1], "address": named[2]})
+    if len(plain) > 1:
+        raise ValueError("one database is without a name; write NAME=URL for the others")
+    return (plain[0] if plain else ""), read_databases(tables)
+
+
+_EXAMPLE = DatabaseSettings(address="")
+_KINDS = {item.name: type(getattr(_EXAMPLE, item.name)) for item in fields(DatabaseSettings)}
