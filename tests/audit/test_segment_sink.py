@@ -11,7 +11,7 @@ from audit.conftest import FailingDisk, make_event
 from rowgate.audit import segments
 from rowgate.audit.events import Event
 from rowgate.audit.reader import Search, find_break, find_events, list_segments
-from rowgate.audit.segments import SegmentSink, SegmentWriter
+from rowgate.audit.segments import FEW_EVENTS, SegmentSink, SegmentWriter
 from rowgate.ports import AuditUnavailable
 
 
@@ -103,12 +103,27 @@ def test_events_that_come_during_a_flush_wait_for_the_next(tmp_path: Path, gate:
     assert list_ids(tmp_path) == list(range(9))
 
 
-def test_record_soon_is_written_by_stop_at_the_latest(tmp_path: Path) -> None:
+def test_nobody_waits_for_company_where_there_was_none(tmp_path: Path, disk: FailingDisk) -> None:
     async def use(sink: SegmentSink) -> None:
-        sink.record_soon(make_event(0))
+        for number in range(3):
+            await asyncio.wait_for(sink.record(make_event(number)), 20)
 
     run_sink(tmp_path, use, gather_seconds=100)
-    assert list_ids(tmp_path) == [0]
+    assert disk.count("fdatasync") == 3
+
+
+def test_there_is_gathered_where_there_was_something_to_gather(tmp_path: Path, disk: FailingDisk) -> None:
+    async def use(sink: SegmentSink) -> None:
+        await asyncio.gather(*(sink.record(make_event(number)) for number in range(FEW_EVENTS)))
+        sink.record_soon(make_event(FEW_EVENTS))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        sink.record_soon(make_event(FEW_EVENTS + 1))
+        assert disk.count("fdatasync") == 1
+
+    run_sink(tmp_path, use, gather_seconds=100)
+    assert list_ids(tmp_path) == list(range(FEW_EVENTS + 2))  # stop() writes what still waits
+    assert disk.count("fdatasync") == 2
 
 
 def test_a_failed_group_refuses_all_of_it_and_the_next_works(tmp_path: Path, disk: FailingDisk) -> None:

@@ -1,8 +1,8 @@
 """Writes events to append-only segment files, durable in groups.
 
 Every writer (a worker process, a command) owns its own segment, so writers never wait for each other. Events
-that arrive while the last group is being flushed, and within `gather_seconds` of the first, share one write and
-one fdatasync. A line is one event's JSON object whose last member `chain` is
+that arrive while the last group is being flushed, and under load within `gather_seconds` of the first, share one
+write and one fdatasync. A line is one event's JSON object whose last member `chain` is
 SHA-256(previous chain ‖ the line without it), so that a removed or altered line shows.
 
 A torn last line (the machine lost power in the middle of a write) was never acknowledged; readers skip it.
@@ -26,6 +26,7 @@ from rowgate.audit.events import Event, ServerEvent
 from rowgate.ports import AuditUnavailable, WhenDurable
 
 GATHER_SECONDS = 0.001  # uvloop counts in whole milliseconds: half of one would be none
+FEW_EVENTS = 8  # of a group: there is not much load, and waiting for more is all loss
 SEGMENT_BYTES = 67_108_864  # 64 MiB
 MAX_WAITING_EVENTS = 100_000  # with a disk that stands still, new requests are refused
 RETRY_SECONDS = 1.0  # between attempts of its own while nothing can be written
@@ -173,6 +174,7 @@ class SegmentSink:
         self._loop: asyncio.AbstractEventLoop
         self._group: _Group | None = None  # takes events
         self._flushing: _Group | None = None  # is with the thread
+        self._last_size = 0  # events of the group that was flushed last
         self._is_stopped = False
         self.is_writable = True  # whether the last group could be written
         self._queue: queue.SimpleQueue[_Group | None] = queue.SimpleQueue()
@@ -237,13 +239,25 @@ class SegmentSink:
         if group is None:
             group = self._group = _Group(self._loop.time())
             if self._flushing is None:
-                self._loop.call_later(self._gather_seconds, self._flush)
+                self._flush_later(group)
         group.bodies.append(body)
         return group
+
+    def _flush_later(self, group: _Group) -> None:
+        """Gather for a while what is under way: a group of two costs as much as a group of fifty.
+
+        Where there was not much to gather the last time, nobody waits for it; what the loop has in hand comes along.
+        """
+        if self._last_size < FEW_EVENTS:
+            self._loop.call_soon(self._flush)
+            return
+        waited = self._loop.time() - group.begun_at
+        self._loop.call_later(max(self._gather_seconds - waited, 0), self._flush)
 
     def _flush(self) -> None:
         if self._group is not None and self._flushing is None:
             self._flushing, self._group = self._group, None
+            self._last_size = len(self._flushing.bodies)
             self._queue.put(self._flushing)
 
     def _flushed(self, group: _Group, error: Exception | None) -> None:
@@ -258,9 +272,7 @@ class SegmentSink:
                 self._loop.call_later(RETRY_SECONDS, self._retry)
             self.is_writable = False
         if self._group is not None:
-            # Not at once, even though the disk is free: a group of two costs as much as a group of fifty.
-            waited = self._loop.time() - self._group.begun_at
-            self._loop.call_later(max(self._gather_seconds - waited, 0), self._flush)
+            self._flush_later(self._group)
         self._tell(group, None if error is None else AuditUnavailable())
 
     def _tell(self, group: _Group, error: AuditUnavailable | None) -> None:
