@@ -191,6 +191,21 @@ def test_snippets_of_pages_read_them(credentials: dict[str, str], tmp_path: Path
     )
 
 
+def test_lines_of_curl_prove_a_download(credentials: dict[str, str], tmp_path: Path, server: RunningServer) -> None:
+    """The file is what the trailer fields say, and what is on record."""
+    page = "docs/how-to/download-and-prove.md"
+    token = fetch_token(server.url, credentials["ID"], credentials["SECRET"])["access_token"]
+    reader = Reader(tmp_path)
+    reader.environment |= credentials | {"TOKEN": token, "ROWGATE_HOME": str(server.settings.home)}
+    fetch, check = (block for _, block in find_blocks(page, "## By curl", "## Afterwards, by the record"))
+    (count,) = count_rows(server, "SA_Activity_Events")
+    assert f"rowgate-rows: {count}" in reader.paste(fetch)
+    assert reader.paste(check) == "events.json: OK\n"
+    (search,) = (b for _, b in _FENCE.findall((CHECKOUT / page).read_text("utf-8")) if "rowgate audit search" in b)
+    event = json.loads(wait_until(lambda: reader.paste(f"{search.strip()} || true")))
+    assert (event["outcome"], event["rows"]) == ("complete", count)
+
+
 def test_lines_of_curl_find_what_may_be_read(
     credentials: dict[str, str], tmp_path: Path, server: RunningServer
 ) -> None:

@@ -97,11 +97,13 @@ def test_stream_is_whole_whatever_was_sent_behind_its_request(
     while chunks:
         size, _, chunks = chunks.partition(b"\r\n")
         length = int(size, 16)
+        if length == 0:
+            trailers, _, chunks = chunks.partition(b"\r\n\r\n")
+            assert b"rowgate-rows: %d" % ROWS in trailers
+            break
         rows += chunks[:length]
         assert chunks[length : length + 2] == b"\r\n"
         chunks = chunks[length + 2 :]
-        if length == 0:
-            break
     assert [row["n"] for row in json.loads(rows)] == list(range(ROWS))
     # behind the whole answer a refusal may stand, nothing else
     assert not chunks or chunks.startswith(b"HTTP/1.1 4")

@@ -211,6 +211,7 @@ class RowsEnded(Event, frozen=True, tag="rows_ended"):
     seconds: float
     outcome: str  # complete, cut (the client went away or the server stopped), failed
     reason: str = ""
+    sha256: str = ""  # of the whole body, in hexadecimal; empty: it was not sent whole
 
 
 class RowsRefused(Event, frozen=True, tag="rows_refused"):

@@ -8,6 +8,7 @@ from rowgate.ports.rows import RowBlocks
 from rowgate.rows.encode import BlockEncoder, open_encoder
 from rowgate.rows.model import Format, Plan, Row, Value
 from rowgate.rows.paging import note_place
+from rowgate.service.body import Body
 from rowgate.service.origin import Origin
 
 MAX_PAGE_BYTES = 16_777_216  # 16 MiB, and a block more: a page is held in memory
@@ -26,7 +27,7 @@ class Reading:
         self.first = b""
         self.is_complete = False
         self.rows = 0
-        self.bytes = 0
+        self.body = Body()
         self.begun = time.monotonic()
         self.next_cursor = ""  # of a page that others follow
         self.count: int | None = None  # of all rows that match, where it was asked for
@@ -77,6 +78,7 @@ class Reading:
         """Give a page whole: its last row is known before its head is sent. Heavy rows make it shorter."""
         seen = len(plan.result_columns)
         parts: list[bytes] = []
+        gathered_bytes = 0
         last: Row | None = None
         is_followed = False
         while not is_followed and not blocks.is_exhausted:
@@ -87,16 +89,15 @@ class Reading:
                 last = rows[-1]
                 parts.append(self._encoder.encode_block([row[:seen] for row in rows] if len(last) > seen else rows))
                 self.rows += len(rows)
-                self.bytes += len(parts[-1])
-            if self.bytes >= MAX_PAGE_BYTES and not blocks.is_exhausted:
+                gathered_bytes += len(parts[-1])
+            if gathered_bytes >= MAX_PAGE_BYTES and not blocks.is_exhausted:
                 is_followed = True
         if is_followed and last is not None:
             self.next_cursor = seal(note_place(plan, last))
         parts.append(self._encoder.encode_end())
-        self.bytes += len(parts[-1])
         self.is_complete = True
         self.close()
-        return b"".join(parts)
+        return self.body.take(b"".join(parts))
 
     def read(self) -> bytes:
         """Give the bytes of the next block; sets `is_complete` with the last. Runs in a thread."""
@@ -108,8 +109,7 @@ class Reading:
             self.is_complete = True
             encoded += self._encoder.encode_end()
             self.close()
-        self.bytes += len(encoded)
-        return encoded
+        return self.body.take(encoded)
 
     @property
     def is_open(self) -> bool:

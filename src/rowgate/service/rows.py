@@ -19,13 +19,14 @@ from rowgate.rows.errors import RowsError, StatementCancelled
 from rowgate.rows.model import Counting, Format, Plan, RowsRequest, Value
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.sql import render_count, render_select
+from rowgate.service.body import Body
 from rowgate.service.cursors import Cursors, Seal
 from rowgate.service.databases import Databases
 from rowgate.service.hands import Hands
 from rowgate.service.object_access import ObjectAccess
 from rowgate.service.origin import Origin
 from rowgate.service.reading import Reading
-from rowgate.service.rows_record import tell_ended, tell_opened
+from rowgate.service.rows_record import COMPLETE, tell_ended, tell_opened
 from rowgate.service.state import LiveState
 from rowgate.service.turns import Turns
 
@@ -41,7 +42,7 @@ class Confirm(Protocol):
 
 CLOSE_SECONDS = 5.0  # for reads that were told to stop; the engine looks about every millisecond
 SMALL_BYTES = 65_536  # 64 KiB: what a read may hold in memory without having its turn
-COMPLETE, CUT, FAILED = "complete", "cut", "failed"
+CUT, FAILED = "cut", "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ class RowsService:
     async def discard(self, reading: Reading) -> None:
         """End a read of which only the head was wanted (HEAD)."""
         await self._abandon(reading, None)
-        reading.rows = reading.bytes = 0
+        reading.rows, reading.body = 0, Body()
         self._audit.record_soon(tell_ended(reading, self._clock(), COMPLETE, "head"))
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ from rowgate.service.reading import Reading
 
 MAX_VALUE_ON_RECORD = 200  # characters of a filter's value
 MAX_VALUES_ON_RECORD = 20  # of one filter
+COMPLETE = "complete"
 
 
 def tell_opened(reading: Reading, now: float) -> RowsOpened:
@@ -68,8 +69,9 @@ def tell_ended(reading: Reading, now: float, outcome: str, reason: str) -> RowsE
         token_id=reading.access.token_id,
         object=reading.plan.object.name,
         rows=reading.rows,
-        bytes=reading.bytes,
+        bytes=reading.body.bytes,
         seconds=round(time.monotonic() - reading.begun, 6),
         outcome=outcome,
         reason=reason,
+        sha256=reading.body.digest.hex() if outcome == COMPLETE and not reason else "",
     )

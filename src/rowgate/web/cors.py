@@ -2,7 +2,9 @@
 
 from rowgate.web.exchange import Exchange, Headers, Request
 
-_EXPOSED = b"WWW-Authenticate, Retry-After, X-Request-Id, Link, Rowgate-Next-Cursor, Rowgate-Count"
+_EXPOSED = (
+    b"WWW-Authenticate, Retry-After, X-Request-Id, Link, Rowgate-Next-Cursor, Rowgate-Count, Rowgate-Rows, Repr-Digest"
+)
 _ALLOWED_HEADERS = b"Authorization, Content-Type"
 _MAX_AGE_SECONDS = b"600"
 

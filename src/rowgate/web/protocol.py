@@ -22,7 +22,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from rowgate.web.client_certificates import ClientCertificates
 from rowgate.web.connection_limits import REFUSED_REQUEST_SECONDS, Admission, ConnectionLimits
 from rowgate.web.connection_refusal import render_refusal
-from rowgate.web.exchange import ABORT, FIND_CERTIFICATE, ON_DISCONNECT, RESET, WRITE_WHOLE
+from rowgate.web.exchange import ABORT, FIND_CERTIFICATE, ON_DISCONNECT, RESET, WRITE_END, WRITE_WHOLE
+from rowgate.web.finishing import write_end, write_whole
 from rowgate.web.forwarded import ForwardedHeaders
 from rowgate.web.whole import WHOLE_HANDLERS, Handle, WholeHandlers
 from rowgate.web.whole_cycle import WholeCycle
@@ -244,7 +245,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._make_scope()
         super().on_headers_complete()
         scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]
-        scope[WRITE_WHOLE] = partial(self._write_whole, self.cycle)
+        scope[WRITE_WHOLE] = partial(write_whole, self.cycle, self.server_state)
+        scope[WRITE_END] = partial(write_end, self.cycle)
 
     def on_message_complete(self) -> None:
         """The request is whole; the next one is not due before its first byte."""
@@ -318,31 +320,6 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self.transport.write(STATUS_LINE[status] + render_refusal(status, text))
         self._closing_since = self.loop.time()
         self.transport.close()
-
-    def _write_whole(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> bool:
-        """Write a whole 200 answer at once; tell whether that was possible, else the ASGI way must be gone.
-
-        ASGI's two messages, with every header looked through, cost as much as the rest of a token exchange.
-
-        Args:
-            cycle: The request that is answered; with pipelining not always the newest.
-            head: Header lines that the server itself wrote, each with its end.
-            body: As long as the head says.
-        """
-        if cycle.disconnected or cycle.response_started or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
-            return False
-        cycle.response_started = True
-        parts = [STATUS_LINE[200]]
-        for name, value in self.server_state.default_headers:
-            parts += (name, b": ", value, b"\r\n")
-        parts += (head, b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body)
-        self.transport.write(b"".join(parts))
-        cycle.response_complete = True
-        cycle.message_event.set()
-        if not cycle.keep_alive:
-            self.transport.close()
-        cycle.on_response()
-        return True
 
     def _sweep(self) -> None:
         now = self.loop.time()

@@ -11,6 +11,7 @@ from rowgate.rows.model import Format, RowsRequest
 from rowgate.rows.request import parse_rows_body, parse_rows_query
 from rowgate.service.reading import Reading
 from rowgate.service.rows import RowsService
+from rowgate.web.completeness import ANNOUNCEMENT, tell_whole
 from rowgate.web.data_requests import DataGate, read_object_name
 from rowgate.web.exchange import Exchange, Headers, PreparedHeaders
 from rowgate.web.problems import HttpProblem
@@ -93,17 +94,21 @@ class RowsEndpoint:
         if reading.next_cursor or reading.count is not None:
             exchange.extra_headers = [*exchange.extra_headers, *self._tell_pages(exchange, reading)]
         if exchange.method == "HEAD":
-            length = len(reading.first) if reading.is_complete else None
+            told = _tell_head(reading)
             await self._rows.discard(reading)
-            await _respond_head(exchange, headers.pairs, length)
+            await exchange.begin(200, headers.pairs + told)
+            await exchange.send_part(b"", is_last=True)
             return
         if reading.is_complete:
 
             async def send_whole(block: bytes, _is_last: bool) -> None:  # noqa: FBT001 - the port's shape
-                await exchange.respond_prepared(headers, block)
+                await exchange.respond_prepared(headers, block, tell_whole(reading))
 
             await self._rows.deliver(reading, send_whole, exchange.reset)
             return
+        await self._stream(exchange, reading)
+
+    async def _stream(self, exchange: Exchange, reading: Reading) -> None:
         if exchange.scope["http_version"] == "1.0":
             # HTTP/1.0 has no chunks: the end of the connection would make a cut answer look whole.
             await self._rows.discard(reading)
@@ -111,8 +116,10 @@ class RowsEndpoint:
 
         async def send_part(block: bytes, is_last: bool) -> None:  # noqa: FBT001 - the port's shape
             if not exchange.started:
-                await exchange.begin(200, headers.pairs)
-            await exchange.send_part(block, is_last=is_last)
+                await exchange.begin(200, [*_HEADERS[reading.format].pairs, ANNOUNCEMENT])
+            await exchange.send_part(block, is_last=False)
+            if is_last:
+                await exchange.end(tell_whole(reading))
 
         is_whole = False
         try:
@@ -176,8 +183,8 @@ def _replace_cursor(query: bytes, cursor: bytes) -> bytes:
     return b"&".join([*kept, b"cursor=" + cursor])
 
 
-async def _respond_head(exchange: Exchange, headers: Headers, length: int | None) -> None:
-    """Answer HEAD as GET would be, without the body (RFC 9110 §9.3.2)."""
-    told: Headers = [] if length is None else [(b"content-length", b"%d" % length)]
-    await exchange.begin(200, headers + told)
-    await exchange.send_part(b"", is_last=True)
+def _tell_head(reading: Reading) -> Headers:
+    """Give the headers by which GET would tell the size and the end of its answer (RFC 9110 §9.3.2)."""
+    if not reading.is_complete:
+        return [ANNOUNCEMENT]
+    return [(b"content-length", b"%d" % len(reading.first)), *tell_whole(reading).pairs]

@@ -1,6 +1,6 @@
 """Runs the application on uvicorn.
 
-Nothing but this file, `protocol.py` and `whole_cycle.py` knows which server it is.
+Nothing but this file, `protocol.py`, `finishing.py` and `whole_cycle.py` knows which server it is.
 """
 
 import contextlib

@@ -1,0 +1,52 @@
+"""Writes what uvicorn's cycle of request and response has no message for.
+
+A whole answer in one piece, and the end of a streamed one with what is known of it only then.
+"""
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.server import ServerState
+
+
+def write_whole(cycle: RequestResponseCycle, server_state: ServerState, head: bytes, body: bytes) -> bool:
+    """Write a whole 200 answer at once; tell whether that was possible, else the ASGI way must be gone.
+
+    ASGI's two messages, with every header looked through, cost as much as the rest of a token exchange.
+
+    Args:
+        cycle: The request that is answered; with pipelining not always the newest.
+        server_state: Has the headers of every answer.
+        head: Header lines that the server itself wrote, each with its end.
+        body: As long as the head says.
+    """
+    if cycle.disconnected or cycle.response_started or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
+        return False
+    cycle.response_started = True
+    parts = [STATUS_LINE[200]]
+    for name, value in server_state.default_headers:
+        parts += (name, b": ", value, b"\r\n")
+    parts += (head, b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body)
+    cycle.transport.write(b"".join(parts))
+    _complete(cycle)
+    return True
+
+
+def write_end(cycle: RequestResponseCycle, fields: bytes) -> None:
+    """Write the last chunk of a chunked answer and the trailer fields after it (RFC 9112 §7.1.2).
+
+    Args:
+        cycle: The request that is answered; the parts of its answer are out.
+        fields: Lines that the server itself wrote, each with its end.
+    """
+    if cycle.disconnected:
+        return
+    assert cycle.chunked_encoding, "internal error: trailer fields after an answer that is not in chunks"
+    cycle.transport.write(b"0\r\n%b\r\n" % fields)
+    _complete(cycle)
+
+
+def _complete(cycle: RequestResponseCycle) -> None:
+    cycle.response_complete = True
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
