@@ -180,6 +180,7 @@ class RowsRequest:
     count: Counting = Counting.NONE
     job_runtime_key: Scalar | None = None
     format: Format | None = None
+    lists_runs: bool = False  # the runs are asked for, not what is in them; see rows/runs.py
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,10 @@ from rowgate.rows.model import (
     Scalar,
 )
 from rowgate.rows.paging import plan_page
+from rowgate.rows.request import ALL_RUNS
+from rowgate.rows.runs import ask_for_runs
 
 RUN_KEY_NAME = "jobruntimekey"
-ALL_RUNS = "all"
 
 
 def plan_rows(
@@ -56,11 +57,13 @@ def plan_rows(
     """
     complete = described
     described = keep_allowed(complete, allowed_columns)
+    run_key_column = find_run_key(complete, run_key)
+    if request.lists_runs:
+        request = ask_for_runs(request, described, run_key_column)
     group_by = _plan_columns(described, request.group_by, "groupby")
     aggregates = plan_aggregates(request, described, group_by)
     columns = () if aggregates else _plan_items(request, described, group_by)
     conditions = tuple([plan_condition(described, item) for item in request.filters])
-    run_key_column = find_run_key(complete, run_key)
     may_choose_run = run_key_column in described.columns
     run_condition, latest_run = _plan_run(
         request.job_runtime_key, run_key_column, conditions, may_choose=may_choose_run

@@ -21,6 +21,7 @@ MAX_JSON5_BYTES = 65_536  # 64 KiB; strict JSON may be as large as the body limi
 MAX_JSON5_DEPTH = 16
 MAX_COLUMNS = 2000
 MAX_CURSOR = 4096  # characters
+ALL_RUNS = "all"  # as a run's key
 
 PARAMETERS = (
     "filters",
@@ -36,7 +37,6 @@ PARAMETERS = (
     "jobRuntimeKey",
     "format",
 )
-_BY_FOLDED_NAME = {name.lower(): name for name in PARAMETERS}
 _TRUTH = {"true": True, "false": False, "": None}
 _NULLS = ("first", "last")
 _DIRECTIONS = ("asc", "desc")
@@ -62,11 +62,11 @@ def parse_rows_body(body: bytes) -> RowsRequest:
     parsed = _decode_json(body)
     if not isinstance(parsed, dict):
         raise InvalidParameter("The body is not a JSON object.", field="body", expected="a JSON object")
-    return _build(_by_name([(str(name), value) for name, value in parsed.items()]))
+    return _build(_by_name([(str(name), value) for name, value in parsed.items()], PARAMETERS))
 
 
-def parse_rows_query(query: bytes) -> RowsRequest:
-    """Give the request in a GET's query.
+def parse_rows_query(query: bytes, allowed: Sequence[str] = PARAMETERS) -> RowsRequest:
+    """Give the request in a GET's query, of parameters that are allowed at its address.
 
     Lists are comma lists or JSON; `filters` is JSON; `filter=column:function:value` may be repeated (O-21).
 
@@ -86,8 +86,11 @@ def parse_rows_query(query: bytes) -> RowsRequest:
         raise InvalidParameter(
             "The query cannot be read.", field="query", expected="name=value pairs in UTF-8"
         ) from None
-    short = [value for name, value in pairs if name.lower() == "filter"]
-    members = _by_name([(name, value) for name, value in pairs if name.lower() != "filter"])
+    short: list[str] = []
+    if "filters" in allowed:
+        short = [value for name, value in pairs if name.lower() == "filter"]
+        pairs = [(name, value) for name, value in pairs if name.lower() != "filter"]
+    members = _by_name(pairs, allowed)
     filters = _json_text(members["filters"], "filters") if members.get("filters") else []
     if not isinstance(filters, list):
         raise wrong("filters", "a JSON list of {column, function, value}")
@@ -124,15 +127,16 @@ def _json_text(text: str, field: str) -> Any:
         raise wrong(field, "JSON") from None
 
 
-def _by_name(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _by_name(pairs: Sequence[tuple[str, Any]], allowed: Sequence[str]) -> dict[str, Any]:
     members: dict[str, Any] = {}
+    by_folded_name = {name.lower(): name for name in allowed}
     for given, value in pairs:
-        name = _BY_FOLDED_NAME.get(given.lower())
+        name = by_folded_name.get(given.lower())
         if name is None:
             raise InvalidParameter(
                 "There is no parameter of this name.",
                 field=given[:64] or "''",
-                expected="one of " + ", ".join(PARAMETERS),
+                expected="one of " + ", ".join(allowed),
             )
         if name in members:
             raise InvalidParameter("The parameter is given more than once.", field=name, expected="it once")

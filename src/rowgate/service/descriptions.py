@@ -48,6 +48,7 @@ class DescribedObject(ListedObject, frozen=True):
     description: str
     columns: tuple[DescribedColumn, ...]
     run_key: str | None  # the column that tells runs apart; the newest run is read unless a request says otherwise
+    runs: str | None  # where its runs are listed, if it keeps them apart
     key: tuple[str, ...] | None  # columns that tell rows apart, where the application may know of all of them
     pages_by_cursor: bool
     formats: tuple[str, ...]
@@ -97,11 +98,14 @@ class DescriptionService:
         run_key = find_run_key(complete, settings.run_key)
         key = find_row_key(complete, settings.details.key)
         is_known = bool(key) and all(column in known.columns for column in key)
+        head = self._head(name, complete.kind)
+        shows_runs = run_key is not None and run_key in known.columns
         return DescribedObject(
-            *self._head(name, complete.kind),
+            *head,
             description=settings.details.description,
             columns=tuple(_describe_column(column) for column in known.columns),
-            run_key=run_key.name if run_key in known.columns and run_key is not None else None,
+            run_key=run_key.name if run_key is not None and shows_runs else None,
+            runs=f"{head[-2]}/runs" if shows_runs else None,
             key=tuple(column.name for column in key) if is_known else None,
             pages_by_cursor=bool(key),
             formats=tuple(Format),

@@ -1,5 +1,7 @@
 """GET and POST /api/v1/data/<object>/rows: rows for a bearer token (O-20 to O-37)."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from rowgate.access import Access
@@ -9,15 +11,13 @@ from rowgate.rows.encode import CONTENT_TYPES
 from rowgate.rows.errors import InvalidParameter, NotAcceptable, RowsError
 from rowgate.rows.model import Format, RowsRequest
 from rowgate.rows.request import parse_rows_body, parse_rows_query
+from rowgate.rows.runs import parse_runs_query
 from rowgate.service.reading import Reading
 from rowgate.service.rows import RowsService
 from rowgate.web.completeness import ANNOUNCEMENT, tell_whole
 from rowgate.web.data_requests import DataGate, read_object_name
 from rowgate.web.exchange import Exchange, Headers, PreparedHeaders
 from rowgate.web.problems import HttpProblem
-
-ALLOW = b"GET, HEAD, POST, OPTIONS"
-SUFFIX = b"/rows"
 
 _MEDIA_TYPES = {
     "*/*": Format.JSON,
@@ -42,6 +42,24 @@ _HEADERS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for at an address: what stands in it after the object's name, and how requests are read."""
+
+    suffix: bytes
+    parse_query: Callable[[bytes], RowsRequest]
+    parse_body: Callable[[bytes], RowsRequest] | None  # None: there is no POST
+
+    @property
+    def allow(self) -> bytes:
+        """The methods that it answers."""
+        return b"GET, HEAD, OPTIONS" if self.parse_body is None else b"GET, HEAD, POST, OPTIONS"
+
+
+ROWS = Asked(b"/rows", parse_rows_query, parse_rows_body)
+RUNS = Asked(b"/runs", parse_runs_query, None)
+
+
 class RowsEndpoint:
     """Handles one request; every error goes up to the dispatcher, on record."""
 
@@ -49,20 +67,22 @@ class RowsEndpoint:
         self,
         gate: DataGate,
         rows: RowsService,
+        asked: Asked,
         *,
         max_body_bytes: int,
     ) -> None:
-        """Take who lets requests in, who reads, and the limits."""
+        """Take who lets requests in, who reads, what, and the limits."""
+        self._asked = asked
         self._gate = gate
         self._rows = rows
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer a rows request: bearer, request, decision, rows."""
-        if exchange.method not in ("GET", "HEAD", "POST"):
-            raise HttpProblem(405, "invalid_request", "Rows are read with GET or POST.", [(b"allow", ALLOW)])
+        if exchange.method not in ("GET", "HEAD") and (exchange.method != "POST" or self._asked.parse_body is None):
+            raise HttpProblem(405, "invalid_request", "This is not how it is read.", [(b"allow", self._asked.allow)])
         access: Access | None = None
-        name = read_object_name(exchange, SUFFIX)
+        name = read_object_name(exchange, self._asked.suffix)
         try:
             access = self._gate.authorize(exchange)
             request = await self._parse(exchange)
@@ -76,8 +96,8 @@ class RowsEndpoint:
         await self._send(exchange, reading)
 
     async def _parse(self, exchange: Exchange) -> RowsRequest:
-        if exchange.method != "POST":
-            return parse_rows_query(exchange.query)
+        if exchange.method != "POST" or self._asked.parse_body is None:
+            return self._asked.parse_query(exchange.query)
         if exchange.content_encoding not in (b"", b"identity"):
             raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
         if exchange.query:
@@ -87,7 +107,7 @@ class RowsEndpoint:
         if media_type == FORM.encode() and find_credential_in_query(body):
             # RFC 6750 §3.1: more than one method of sending the token makes the request malformed
             raise InvalidRequest("A credential stands in the body.", reason="token_in_body")
-        return parse_rows_body(body)
+        return self._asked.parse_body(body)
 
     async def _send(self, exchange: Exchange, reading: Reading) -> None:
         headers = _HEADERS[reading.format]
