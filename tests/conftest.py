@@ -8,6 +8,7 @@ import pytest
 from rowgate.sample import build_sample
 from support.clock import MovableClock
 from support.homes import make_home
+from support.postgres import PostgresServer, run_postgres
 from support.servers import RunningServer, run_server
 
 pytest_plugins = ["support.numbers"]
@@ -19,6 +20,13 @@ def sample_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sample") / "sample.sqlite"
     build_sample(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, with databases for those who make them."""
+    with run_postgres() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

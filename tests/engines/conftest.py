@@ -10,5 +10,5 @@ from engines.servings import ENGINES, Serving
 
 @pytest.fixture(params=ENGINES)
 def serving(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Serving]:
-    with ENGINES[request.param](tmp_path) as opened:
+    with ENGINES[request.param](request, tmp_path) as opened:
         yield opened

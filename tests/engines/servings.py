@@ -12,9 +12,11 @@ from typing import Protocol
 import apsw
 import pytest
 
-from rowgate.engines import sqlite
+from rowgate.engines import postgres, postgres_pool, sqlite
+from rowgate.engines.postgres import PostgresSource
 from rowgate.ports.rows import RowSource
 from rowgate.rows.model import Statement
+from support.postgres import PostgresServer
 
 
 class Serving(Protocol):
@@ -83,8 +85,56 @@ class SqliteServing:
         self.path.unlink()
 
 
+class PostgresServing:
+    """See `Serving`."""
+
+    runaway = Statement(_NUMBERS.format("max(n)"), ())
+    endless = Statement(_NUMBERS.format("n"), ())
+
+    def __init__(self, server: PostgresServer) -> None:
+        self.server = server
+        self.name = server.create_database()
+        self.execute("CREATE TABLE made (n INTEGER)")
+        self.source = PostgresSource(server.address(self.name))
+
+    def execute(self, *statements: str) -> None:
+        with self.server.owner(self.name) as owner:
+            for statement in statements:
+                owner.execute(statement.encode())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        with self.server.owner(self.name) as owner, owner.transaction():
+            owner.execute("LOCK TABLE made IN ACCESS EXCLUSIVE MODE")
+            yield
+
+    def replace(self, *statements: str) -> None:
+        self.remove()
+        self.server.create_database(name=self.name)
+        self.execute(*statements)
+
+    def corrupt(self) -> None:
+        with self.server.owner() as owner:
+            owner.execute(f"ALTER DATABASE {self.name} ALLOW_CONNECTIONS false")
+            owner.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (self.name,))
+
+    def remove(self) -> None:
+        self.server.drop_database(self.name)
+
+
 @contextmanager
-def serve_sqlite(folder: Path) -> Iterator[Serving]:
+def serve_postgres(request: pytest.FixtureRequest, _: Path) -> Iterator[Serving]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(postgres_pool, "BUSY_MILLISECONDS", 50)
+        patch.setattr(postgres, "CATALOG_SECONDS", 0.2)
+        serving = PostgresServing(request.getfixturevalue("postgres"))
+        with closing(serving.source):
+            yield serving
+        serving.remove()
+
+
+@contextmanager
+def serve_sqlite(_: pytest.FixtureRequest, folder: Path) -> Iterator[Serving]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite, "BUSY_MILLISECONDS", 50)
         patch.setattr(sqlite, "CATALOG_SECONDS", 0.2)
@@ -93,4 +143,7 @@ def serve_sqlite(folder: Path) -> Iterator[Serving]:
             yield serving
 
 
-ENGINES: dict[str, Callable[[Path], AbstractContextManager[Serving]]] = {"sqlite": serve_sqlite}
+ENGINES: dict[str, Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Serving]]] = {
+    "sqlite": serve_sqlite,
+    "postgres": serve_postgres,
+}

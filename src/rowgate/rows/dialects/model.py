@@ -72,8 +72,12 @@ class Dialect:
     def fold(self, expression: str, folded: Sequence[str], bind: Bind, *, ordered: bool = False) -> str:
         """Give a text folded as rows/fold.py does, as far as comparing it with these folded texts needs it."""
         lowered = self.lower_ascii(expression)
-        upper, lower = list_foldings(folded, ordered=ordered)
+        upper, lower = self.list_foldings(folded, ordered=ordered)
         return f"translate({lowered}, {bind(upper)}, {bind(lower)})" if upper else lowered
+
+    def list_foldings(self, folded: Sequence[str], *, ordered: bool) -> tuple[str, str]:
+        """Give which characters must be replaced by which; see `fold.list_foldings`."""
+        return list_foldings(folded, ordered=ordered)
 
     def lower_ascii(self, expression: str) -> str:
         """Give a text with A to Z as small letters, and nothing else changed."""

@@ -3,6 +3,7 @@
 Text sorts by code point, whatever the database's language: what is asked for in an order means the same everywhere.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rowgate.rows.dialects.model import Dialect
@@ -31,6 +32,7 @@ class PostgresDialect(Dialect):
 
     null_is_least: bool = False
     holds_nul: bool = False
+    codec: str = ""  # Python's name of the database's encoding; empty: UTF-8, which has every character
 
     def place(self, number: int) -> str:
         """See `Dialect`."""
@@ -75,6 +77,17 @@ class PostgresDialect(Dialect):
         if column.holds in (Holds.MOMENT, Holds.INSTANT):
             return self.show(name, column)
         return name if column.holds is Holds.TEXT else f"CAST({name} AS text)"
+
+    def list_foldings(self, folded: Sequence[str], *, ordered: bool) -> tuple[str, str]:
+        """See `Dialect`. Characters that the database's encoding does not have are in none of its texts."""
+        upper, lower = Dialect.list_foldings(self, folded, ordered=ordered)
+        if not self.codec:
+            return upper, lower
+        pairs = zip(upper, lower, strict=True)
+        known = [
+            pair for pair in pairs if "".join(pair).encode(self.codec, "replace").decode(self.codec) == "".join(pair)
+        ]
+        return "".join([pair[0] for pair in known]), "".join([pair[1] for pair in known])
 
     def lower_ascii(self, expression: str) -> str:
         """See `Dialect`."""
@@ -124,6 +137,10 @@ class PostgresDialect(Dialect):
                 return f'CAST({function}(CAST({name} AS text) COLLATE "C") AS uuid)'
             case _:
                 return f"{function}({self.sorted(column)})"
+
+
+def _can_hold(codec: str, text: str) -> bool:
+    return text.encode(codec, "replace").decode(codec) == text
 
 
 POSTGRES = PostgresDialect()

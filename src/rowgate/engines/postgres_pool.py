@@ -1,0 +1,296 @@
+"""Connections to a PostgreSQL database: opened when needed, kept while they are good, bounded in number.
+
+Every session is read-only and says dates in UTC. One that has failed is never used again unless it has answered to the
+end.
+"""
+
+import select
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from psycopg import pq
+
+from rowgate.engines.postgres_values import ResultReader, write_parameters
+from rowgate.rows.errors import EngineFailure, EngineUnavailable, InvalidParameter, RowsError, StatementTimeout
+from rowgate.rows.model import Value
+
+CONNECT_SECONDS = 5
+BUSY_MILLISECONDS = 5000
+BORROW_SECONDS = 10.0  # that a statement waits for a connection
+ASK_SECONDS = 60  # for what is asked of the catalog and of the planner
+_ASKED_ROWS = 1000
+_CANCEL_SECONDS = 2.0
+_SETTINGS = (
+    "SET default_transaction_read_only = on; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; "
+    "SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET extra_float_digits = 1; "
+    "SET client_min_messages = 'error'"
+)
+_WAITS_TO_PASS = ("08", "28", "53", "57P0", "58")  # connection, authorization, resources, operator, system
+_TAKEN = frozenset({"55P03", "40001", "40P01", "3D000"})  # locked, recovery conflict, deadlock; no such database
+_UNWRITABLE = frozenset({"22P05", "22021"})  # a character that the database's encoding does not have
+_TOO_LARGE = "22003"
+_CANCELLED = "57014"  # by a statement_timeout of the account's; who cancels knows it without being told
+_UNREADABLE = "The database cannot be read at the moment."
+
+
+class Session:
+    """One connection, with at most one statement on it."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+        self.was_idle = False
+        self.last_code = ""  # SQLSTATE of the last error
+        self._pq = connection.pgconn
+        self._is_condemned = False
+        self._poll = select.poll()
+        self._poll.register(self._pq.socket, select.POLLIN)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is of no use any more."""
+        return self._is_condemned or self._pq.status != pq.ConnStatus.OK
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the next statement can be sent: nothing is under way, and an idle server has said nothing."""
+        return (
+            not self.is_lost
+            and self._pq.transaction_status == pq.TransactionStatus.IDLE
+            and not self._poll.poll(0)  # an idle server speaks only to say goodbye
+        )
+
+    def send(self, text: str, parameters: Sequence[tuple[bytes | None, int]], *, chunk_rows: int) -> None:
+        """Send a statement; its rows come in chunks."""
+        try:
+            self._pq.send_query_params(
+                text.encode(),
+                [value for value, _ in parameters],
+                param_formats=[form for _, form in parameters],
+            )
+        except psycopg.Error as error:
+            if self._pq.status == pq.ConnStatus.OK:
+                raise EngineFailure("The database could not answer.", detail=str(error)) from error
+            self._is_condemned = True
+            return  # taking the result tells
+        self._pq.set_chunked_rows_mode(chunk_rows)
+
+    def wait(self, seconds: float) -> bool:
+        """Tell whether the next result is there, after waiting for it so long at most."""
+        if self.is_lost or not self._pq.is_busy():
+            return True
+        self._poll.poll(seconds * 1000)
+        try:
+            self._pq.consume_input()
+        except psycopg.Error:
+            self._is_condemned = True
+            return True
+        return not self._pq.is_busy()
+
+    def take_result(self) -> pq.abc.PGresult:
+        """Give the next result; `wait` has told that it is there.
+
+        Raises:
+            EngineUnavailable: The connection is gone.
+        """
+        result = None if self._is_condemned else self._pq.get_result()
+        if result is None:
+            self._is_condemned = True
+            raise EngineUnavailable(_UNREADABLE, detail=_tell(self._pq))
+        return result
+
+    def take_error(self, result: pq.abc.PGresult) -> RowsError:
+        """Give the refusal that stands for an error of the server's, and be ready for the next statement."""
+        code = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
+        self.last_code = code
+        detail = f"{code}: {result.error_message.decode('utf-8', 'replace').strip()}"
+        self.finish()
+        return translate_error(code or "08006", detail)
+
+    def attempt(self, text: str) -> str:
+        """Run statements and undo them; give the SQLSTATE of their error, or an empty text when they worked.
+
+        Raises:
+            EngineUnavailable: The connection is gone.
+        """
+        result = self._pq.exec_(text.encode())
+        code = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
+        self._pq.exec_(b"ROLLBACK")
+        if self.is_lost:
+            raise EngineUnavailable(_UNREADABLE, detail=_tell(self._pq))
+        return code
+
+    def finish(self) -> None:
+        """Take the end of a statement whose last result is there."""
+        with suppress(psycopg.Error):
+            while not self.is_lost and self._pq.get_result() is not None:
+                pass
+
+    def stop(self) -> None:
+        """Stop what runs, and let go of the connection: what the server has sent yet is not worth waiting for."""
+        self._is_condemned = True
+        with suppress(psycopg.Error):
+            self.connection.cancel_safe(timeout=_CANCEL_SECONDS)
+
+    def condemn(self) -> None:
+        """Never use the connection again."""
+        self._is_condemned = True
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+
+class PostgresPool:
+    """The connections of a worker. Safe for use from several threads."""
+
+    def __init__(self, address: str, *, max_connections: int) -> None:
+        """Take the address, and how many connections there may be at once."""
+        self._address = address
+        self._free = threading.BoundedSemaphore(max_connections)
+        self._lock = threading.Lock()
+        self._idle: list[Session] = []
+        self._is_closed = False
+
+    @contextmanager
+    def borrowed(self) -> Iterator[Session]:
+        """Lend a session for a few short statements."""
+        session = self.borrow()
+        try:
+            yield session
+        finally:
+            self.give_back(session)
+
+    def borrow(self) -> Session:
+        """Lend a session; the caller must give it back.
+
+        Raises:
+            EngineUnavailable: The database cannot be reached, or all connections are in use.
+        """
+        if not self._free.acquire(timeout=BORROW_SECONDS):
+            raise EngineUnavailable(_UNREADABLE, detail="all connections are in use")
+        try:
+            return self._find_idle() or self._open()
+        except BaseException:
+            self._free.release()
+            raise
+
+    def renew(self, session: Session) -> Session:
+        """Give another session for one that was found to be gone, and with it for all that are idle."""
+        session.close()
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for other in idle:
+            other.close()
+        return self._open()
+
+    def give_back(self, session: Session) -> None:
+        """Take back a session that was lent."""
+        try:
+            if session.is_good:
+                with self._lock:
+                    if not self._is_closed:
+                        self._idle.append(session)
+                        return
+            session.close()
+        finally:
+            self._free.release()
+
+    def close(self) -> None:
+        """Close every connection that is idle, and the others when they are given back."""
+        with self._lock:
+            self._is_closed = True
+            idle, self._idle = self._idle, []
+        for session in idle:
+            session.close()
+
+    def _find_idle(self) -> Session | None:
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                session = self._idle.pop()
+            if session.is_good:
+                session.was_idle = True
+                return session
+            session.close()
+
+    def _open(self) -> Session:
+        try:
+            connection = psycopg.Connection.connect(
+                self._address,
+                autocommit=True,
+                connect_timeout=CONNECT_SECONDS,
+                client_encoding="UTF8",
+                application_name="rowgate",
+            )
+        except psycopg.Error as error:
+            raise EngineUnavailable(_UNREADABLE, detail=str(error)) from error
+        connection.pgconn.nonblocking = 0  # what is sent is small, or waits until the server has taken it
+        session = Session(connection)
+        found = connection.pgconn.exec_(f"{_SETTINGS}; SET lock_timeout = {BUSY_MILLISECONDS}".encode())
+        if found.status != pq.ExecStatus.COMMAND_OK:
+            session.close()
+            raise EngineUnavailable(_UNREADABLE, detail=_tell(connection.pgconn))
+        return session
+
+
+def ask(session: Session, text: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
+    """Give all rows of a short statement.
+
+    Raises:
+        EngineUnavailable: The database cannot be read at the moment.
+        EngineFailure: Anything else the engine says.
+    """
+    deadline = time.monotonic() + ASK_SECONDS
+    session.send(text, write_parameters(parameters), chunk_rows=_ASKED_ROWS)
+    reader = ResultReader(session.connection)
+    rows: list[tuple[Any, ...]] = []
+    while True:
+        while not session.wait(max(deadline - time.monotonic(), 0)):
+            if time.monotonic() >= deadline:
+                session.stop()
+                raise EngineUnavailable(_UNREADABLE, detail="the catalog does not answer")
+        result = session.take_result()
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            raise session.take_error(result)
+        if result.status == pq.ExecStatus.COMMAND_OK:
+            session.finish()
+            return rows
+        rows += reader.read(result)
+        if result.status == pq.ExecStatus.TUPLES_OK:
+            session.finish()
+            return rows
+
+
+def translate_error(code: str, detail: str) -> RowsError:
+    """Give the refusal that stands for an error of PostgreSQL's.
+
+    Args:
+        code: Its SQLSTATE.
+        detail: Its own words, which stay private.
+
+    Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes"
+    """
+    if code.startswith(_WAITS_TO_PASS) or code in _TAKEN:
+        return EngineUnavailable(_UNREADABLE, detail=detail)
+    if code == _CANCELLED:
+        return StatementTimeout("The statement took longer than the server allows.", detail=detail)
+    if code == _TOO_LARGE:
+        return InvalidParameter(
+            "A sum is beyond 64 bits.", field="aggregates", expected="avg, or filters that leave fewer rows"
+        )
+    if code in _UNWRITABLE:
+        return InvalidParameter(
+            "The database's encoding has no such character.",
+            field="filters",
+            expected="text of the database's encoding",
+        )
+    return EngineFailure("The database could not answer.", detail=detail)
+
+
+def _tell(connection: pq.abc.PGconn) -> str:
+    return connection.get_error_message().strip() or "the connection was lost"

@@ -1,0 +1,88 @@
+"""Values on their way to PostgreSQL and back: text both ways, read in blocks by psycopg's own C code.
+
+Types that are read as themselves are listed here; of every other the server's text is given.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg.adapt import AdaptersMap, Buffer, Loader, Transformer
+from psycopg.types.bool import BoolLoader
+from psycopg.types.numeric import FloatLoader, IntLoader, NumericLoader
+from psycopg.types.string import ByteaLoader, TextLoader
+
+from rowgate.rows.model import Row, Value
+
+BOOL, BYTEA, INT8, INT2, INT4, FLOAT4, FLOAT8, NUMERIC = 16, 17, 20, 21, 23, 700, 701, 1700
+_LOADERS: dict[int, type[Loader]] = {
+    BOOL: BoolLoader,
+    BYTEA: ByteaLoader,
+    INT8: IntLoader,
+    INT2: IntLoader,
+    INT4: IntLoader,
+    FLOAT4: FloatLoader,
+    FLOAT8: FloatLoader,
+    NUMERIC: NumericLoader,
+}
+_EVERY_OTHER = 0
+
+
+class _RepairingLoader(Loader):
+    """Text with U+FFFD for what is not valid UTF-8: an SQL_ASCII database stores what it is given."""
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode("utf-8", "replace")
+
+
+def _make_adapters(text: type[Loader]) -> AdaptersMap:
+    adapters = AdaptersMap()
+    for oid, loader in {_EVERY_OTHER: text, **_LOADERS}.items():
+        adapters.register_loader(oid, loader)
+    return adapters
+
+
+_ADAPTERS, _REPAIRING = _make_adapters(TextLoader), _make_adapters(_RepairingLoader)
+
+
+class _Context:
+    """What psycopg asks for."""
+
+    def __init__(self, connection: psycopg.Connection, adapters: AdaptersMap) -> None:
+        self.connection = connection
+        self.adapters = adapters
+
+
+class ResultReader:
+    """Reads the chunks of one result."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        """Take the connection, for its encoding."""
+        self._connection = connection
+        self._transformer = Transformer(_Context(connection, _ADAPTERS))
+        self._is_ready = False
+
+    def read(self, result: pq.abc.PGresult) -> list[Row]:
+        """Give the rows."""
+        if not result.ntuples:
+            return []
+        self._transformer.set_pgresult(result, set_loaders=not self._is_ready)
+        self._is_ready = True
+        try:
+            return self._transformer.load_rows(0, result.ntuples, tuple)
+        except UnicodeDecodeError:
+            self._transformer = Transformer(_Context(self._connection, _REPAIRING))
+            self._transformer.set_pgresult(result)
+            return self._transformer.load_rows(0, result.ntuples, tuple)
+
+
+def write_parameters(values: Sequence[Value]) -> list[tuple[bytes | None, int]]:
+    """Give each value as the server reads it, with its format."""
+    return [_write(value) for value in values]
+
+
+def _write(value: Any) -> tuple[bytes | None, int]:
+    if isinstance(value, bytes):
+        return value, pq.Format.BINARY
+    return None if value is None else str(value).encode(), pq.Format.TEXT
