@@ -36,7 +36,7 @@ class Settings:
 
     # ruff: noqa: FBT003 - the default of a switch
     home: Path = field(metadata={"help": "where state, keys and audit are kept"})
-    database: str = _setting("", "the served database: sqlite:///PATH")
+    database: str = _setting("", "the served database: sqlite:///PATH or postgresql://USER@HOST/DATABASE")
     databases: tuple[DatabaseSettings, ...] = _setting(
         (), "further ones, a [[databases]] table each: their objects are called NAME.OBJECT", convert=read_databases
     )

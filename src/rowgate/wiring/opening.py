@@ -54,7 +54,9 @@ def open_databases(settings: Settings) -> Databases:
     """
     if not settings.served_databases:
         raise ConfigError("no database is set: `rowgate init --database sqlite:///PATH`, or database in rowgate.toml")
-    return Databases([Database(served.name, open_source(served)) for served in settings.served_databases])
+    return Databases(
+        [Database(served.name, open_source(served, settings.max_reads)) for served in settings.served_databases]
+    )
 
 
 def prove_databases(databases: Databases) -> Sequence[Unreachable]:
@@ -83,8 +85,8 @@ def prove_databases(databases: Databases) -> Sequence[Unreachable]:
     return unreachable
 
 
-def open_source(served: DatabaseSettings) -> RowSource:
-    """Give the source of a served database.
+def open_source(served: DatabaseSettings, max_reads: int) -> RowSource:
+    """Give the source of a served database; that many statements may run on it at once.
 
     Raises:
         ConfigError: The address is not one that this release can serve.
@@ -95,7 +97,23 @@ def open_source(served: DatabaseSettings) -> RowSource:
         return SqliteSource(Path(database).absolute())
     if scheme == "sqlite" and rest.startswith("/"):
         return SqliteSource(Path(rest[1:]).absolute())
-    raise ConfigError(f"this release serves sqlite:///PATH, not {scheme}://")
+    if scheme in ("postgresql", "postgres"):
+        return _open_postgres(served, max_reads)
+    raise ConfigError(f"this release serves sqlite:///PATH and postgresql://…, not {scheme}://")
+
+
+def _open_postgres(served: DatabaseSettings, max_reads: int) -> RowSource:
+    try:
+        from rowgate.engines.postgres import PostgresSource  # noqa: PLC0415 - most do without
+        from rowgate.engines.postgres_address import read_address  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError("to serve PostgreSQL: pip install 'rowgate[postgres]'") from error
+    try:
+        address = read_address(served.address, served.password_file)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the database's address: {error}") from error
+    # beside the reads, one connection looks at the catalog and one answers an administrator
+    return PostgresSource(address, max_connections=max_reads + 2)
 
 
 def open_outgoing(settings: Settings) -> OutgoingClient:
