@@ -196,6 +196,7 @@ class RowsOpened(Event, frozen=True, tag="rows_opened"):
     aggregates: tuple[str, ...] = ()
     distinct: bool = False
     page: str = ""  # first, next: pages by cursor
+    compared_with: tuple[Any, ...] = ()  # of two runs: the keys of the other one
     count: str = ""  # estimated, exact: how many match was told too
 
 

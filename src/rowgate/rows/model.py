@@ -179,6 +179,7 @@ class RowsRequest:
     cursor: str | None = None  # None: no pages by cursor; empty: the first page
     count: Counting = Counting.NONE
     job_runtime_key: Scalar | None = None
+    compare: Scalar | None = None  # another run, to be told what differs from it; see rows/comparison.py
     format: Format | None = None
     lists_runs: bool = False  # the runs are asked for, not what is in them; see rows/runs.py
 
@@ -222,6 +223,7 @@ class Order:
     descending: bool
     nulls_first: bool
     is_key: bool = False  # not asked for: it tells rows apart, and any order will do that an index has
+    is_exact: bool = False  # only equal values stand together
 
     @property
     def column(self) -> Column:

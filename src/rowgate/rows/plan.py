@@ -3,11 +3,12 @@
 All permission checks on columns stand here, and only here.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from rowgate.rows.aggregates import plan_aggregates
 from rowgate.rows.columns import require_column
+from rowgate.rows.comparison import ask_for_both
 from rowgate.rows.conditions import list_compared, plan_condition, plan_values
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.fold import fold
@@ -27,10 +28,12 @@ from rowgate.rows.model import (
     Scalar,
 )
 from rowgate.rows.paging import plan_page
-from rowgate.rows.request import ALL_RUNS
+from rowgate.rows.request_values import ALL_RUNS
 from rowgate.rows.runs import ask_for_runs
 
 RUN_KEY_NAME = "jobruntimekey"
+
+Planner = Callable[[RowsRequest], Plan]  # `plan_rows` for one reader and one object
 
 
 def plan_rows(
@@ -60,6 +63,8 @@ def plan_rows(
     run_key_column = find_run_key(complete, run_key)
     if request.lists_runs:
         request = ask_for_runs(request, described, run_key_column)
+    if request.compare is not None:
+        request = ask_for_both(request, described, find_row_key(complete, key), run_key_column)
     group_by = _plan_columns(described, request.group_by, "groupby")
     aggregates = plan_aggregates(request, described, group_by)
     columns = () if aggregates else _plan_items(request, described, group_by)

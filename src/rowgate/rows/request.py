@@ -21,7 +21,6 @@ MAX_JSON5_BYTES = 65_536  # 64 KiB; strict JSON may be as large as the body limi
 MAX_JSON5_DEPTH = 16
 MAX_COLUMNS = 2000
 MAX_CURSOR = 4096  # characters
-ALL_RUNS = "all"  # as a run's key
 
 PARAMETERS = (
     "filters",
@@ -35,6 +34,7 @@ PARAMETERS = (
     "cursor",
     "count",
     "jobRuntimeKey",
+    "compare",
     "format",
 )
 _TRUTH = {"true": True, "false": False, "": None}
@@ -158,7 +158,7 @@ def _whole_number(text: str, name: str) -> int:
 
 def _build(members: Mapping[str, Any]) -> RowsRequest:
     columns = members.get("columns")
-    key = members.get("jobRuntimeKey")
+    key, compare = members.get("jobRuntimeKey"), members.get("compare")
     form = members.get("format")
     return RowsRequest(
         filters=parse_filters(members),
@@ -174,6 +174,7 @@ def _build(members: Mapping[str, Any]) -> RowsRequest:
         cursor=_cursor(members.get("cursor")),
         count=_counting(members.get("count")),
         job_runtime_key=None if key in (None, "") else take_scalar(key, "jobRuntimeKey"),
+        compare=None if compare in (None, "") else take_scalar(compare, "compare"),
         format=None if form in (None, "") else parse_format(form),
     )
 

@@ -9,6 +9,7 @@ from rowgate.rows.model import Scalar
 
 MAX_INTEGER = 2**63 - 1
 MIN_INTEGER = -(2**63)
+ALL_RUNS = "all"  # as a run's key
 
 
 def take_list(members: Mapping[str, Any], name: str, most: int) -> Sequence[Any]:

@@ -14,7 +14,8 @@ from rowgate.rows.model import (
     RequestedOrder,
     RowsRequest,
 )
-from rowgate.rows.request import ALL_RUNS, parse_rows_query
+from rowgate.rows.request import parse_rows_query
+from rowgate.rows.request_values import ALL_RUNS
 
 PARAMETERS = ("limit", "offset", "count", "format")
 ROWS_NAMES = ("rows", "count")  # of the column that says how many rows a run has: the first that the key leaves free

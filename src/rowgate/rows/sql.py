@@ -112,7 +112,7 @@ def _find_sorted(item: Order, dialect: Dialect, *, exact: bool = False) -> str:
     by = item.by
     if not isinstance(by, Column):
         return _compute(by, dialect)
-    if exact:
+    if exact or item.is_exact:
         return dialect.exact(by)
     return dialect.plain(by) if item.is_key else dialect.sorted(by)
 

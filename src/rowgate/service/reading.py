@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from rowgate.access import Access
 from rowgate.ports.rows import RowBlocks
+from rowgate.rows.comparison import Comparison
 from rowgate.rows.encode import BlockEncoder, open_encoder
 from rowgate.rows.model import Format, Plan, Row, Value
 from rowgate.rows.paging import note_place
@@ -32,6 +33,7 @@ class Reading:
         self.next_cursor = ""  # of a page that others follow
         self.count: int | None = None  # of all rows that match, where it was asked for
         self.count_is_estimate = False
+        self.comparison: Comparison | None = None  # of two runs, where one was asked for
         self.has_turn = False  # see `Turns`
         self._blocks: RowBlocks | None = None
         self._encoder: BlockEncoder
@@ -59,15 +61,13 @@ class Reading:
         self._encoder = open_encoder(plan, self.format)
         self.first = self.read() if plan.page is None else self._read_page(plan, plan.page.size, blocks, seal)
 
-    def read_count(self, blocks: RowBlocks) -> int:
-        """Give the only number of a result, and its connection back. Runs in a thread."""
+    def read_few(self, blocks: RowBlocks) -> Sequence[Row]:
+        """Give the rows of a result that has few, and its connection back. Runs in a thread."""
         self._hold(blocks)
         try:
-            count = blocks.read_block()[0][0]
+            return blocks.read_block()
         finally:
             self.close()
-        assert isinstance(count, int), "internal error: a count that is no number"
-        return count
 
     def _hold(self, blocks: RowBlocks) -> None:
         self._blocks = blocks

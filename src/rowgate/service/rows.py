@@ -14,12 +14,13 @@ from rowgate.access import Access
 from rowgate.oauth.authorization_details import find_allowed_columns
 from rowgate.oauth.errors import OAuthError
 from rowgate.ports import AuditSink, Clock
-from rowgate.ports.rows import RowSource
+from rowgate.ports.rows import RowBlocks, RowSource
 from rowgate.rows.errors import RowsError, StatementCancelled
-from rowgate.rows.model import Counting, Format, Plan, RowsRequest, Value
-from rowgate.rows.plan import plan_rows
+from rowgate.rows.model import Counting, Format, ObjectDescription, Plan, Row, RowsRequest, Statement, Value
+from rowgate.rows.plan import Planner, plan_rows
 from rowgate.rows.sql import render_count, render_select
 from rowgate.service.body import Body
+from rowgate.service.comparing import ChangedRows, find_comparison
 from rowgate.service.cursors import Cursors, Seal
 from rowgate.service.databases import Databases
 from rowgate.service.hands import Hands
@@ -212,25 +213,47 @@ class RowsService:
     def _start(self, reading: Reading, object_name: str, request: RowsRequest) -> None:
         # While the request arrived or waited for its turn, the token may have been revoked.
         self._confirm(reading.access, now=self._clock())
-        name = self._state.resolve_alias(object_name)
-        described = self._objects.decide(reading.access, name, self._databases.find_object(name))
-        settings = self._state.find_settings(name)
-        plan = plan_rows(
-            request,
-            described,
-            run_key=settings.run_key,
-            key=settings.details.key,
-            allowed_columns=find_allowed_columns(reading.access.allowed, name),
-        )
+        described, plan_request = self._decide(reading.access, self._state.resolve_alias(object_name))
+        source = self._databases.open_source(described)
+        if request.compare is not None:
+            self._start_comparison(reading, request, plan_request, source)
+            return
+        plan = plan_request(request)
         seal: Seal = _seal_nothing
         if request.cursor is not None:
             plan, seal = self._cursors.open_page(plan, request.cursor, reading.access.application_number)
-        source = self._databases.open_source(described)
         if plan.count is not Counting.NONE:
             self._count(reading, plan, source)
-        statement = render_select(plan, source.dialect)
-        blocks = source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
-        reading.start(plan, blocks, seal)
+        reading.start(plan, self._open(render_select(plan, source.dialect), source), seal)
+
+    def _decide(self, access: Access, name: str) -> tuple[ObjectDescription, Planner]:
+        """Give the object and what plans requests for its rows: all permission checks are in these two."""
+        described = self._objects.decide(access, name, self._databases.find_object(name))
+        settings = self._state.find_settings(name)
+
+        def plan_request(request: RowsRequest) -> Plan:
+            return plan_rows(
+                request,
+                described,
+                run_key=settings.run_key,
+                key=settings.details.key,
+                allowed_columns=find_allowed_columns(access.allowed, name),
+            )
+
+        return described, plan_request
+
+    def _start_comparison(
+        self, reading: Reading, request: RowsRequest, plan_request: Planner, source: RowSource
+    ) -> None:
+        def read(plan: Plan) -> Sequence[Row]:
+            return reading.read_few(self._open(render_select(plan, source.dialect), source))
+
+        comparison = reading.comparison = find_comparison(request, plan_request, read)
+        blocks = self._open(render_select(comparison.read, source.dialect), source)
+        reading.start(comparison.shown, ChangedRows(blocks, comparison, reading.format), _seal_nothing)
+
+    def _open(self, statement: Statement, source: RowSource) -> RowBlocks:
+        return source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
 
     def _count(self, reading: Reading, plan: Plan, source: RowSource) -> None:
         statement = render_count(plan, source.dialect)
@@ -238,8 +261,9 @@ class RowsService:
             reading.count = source.estimate_rows(plan)
             reading.count_is_estimate = reading.count is not None
         if reading.count is None:
-            blocks = source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
-            reading.count = reading.read_count(blocks)
+            ((count,),) = reading.read_few(self._open(statement, source))
+            assert isinstance(count, int), "internal error: a count that is no number"
+            reading.count = count
 
     async def _abandon(self, reading: Reading, under_way: asyncio.Future[Any] | None) -> None:
         """Give back what the read holds, once no thread uses it any more."""

@@ -3,6 +3,7 @@
 import time
 
 from rowgate.audit.events import RowsEnded, RowsOpened
+from rowgate.rows.comparison import sorted_values
 from rowgate.rows.model import Aggregate, AnyCondition, Column, ConditionGroup, Counting, Order
 from rowgate.service.reading import Reading
 
@@ -14,6 +15,7 @@ COMPLETE = "complete"
 def tell_opened(reading: Reading, now: float) -> RowsOpened:
     """Give the event of a read that is about to send rows."""
     plan, access, page = reading.plan, reading.access, reading.plan.page
+    comparison = reading.comparison
     return RowsOpened(
         at=now,
         request_id=reading.origin.request_id,
@@ -22,7 +24,7 @@ def tell_opened(reading: Reading, now: float) -> RowsOpened:
         application=access.application_name,
         token_id=access.token_id,
         object=plan.object.name,
-        columns=tuple(column.name for column in plan.columns),
+        columns=tuple(column.name for column in (comparison.read if comparison else plan).columns),
         filters=tuple(_render_condition(condition) for condition in plan.conditions),
         group_by=tuple(column.name for column in plan.group_by),
         order_by=tuple(_render_order(order) for order in plan.order_by),
@@ -35,6 +37,7 @@ def tell_opened(reading: Reading, now: float) -> RowsOpened:
         distinct=plan.distinct,
         page="" if page is None else "first" if page.after is None else "next",
         count=plan.count.value if plan.count is not Counting.NONE else "",
+        compared_with=tuple(sorted_values(comparison.old)) if comparison else (),
     )
 
 

@@ -1,0 +1,54 @@
+"""The pages on comparing, previewing and describing, walked as a reader would: their lines, in their order."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs.test_walkthrough import CHECKOUT, Reader, find_blocks
+from support.homes import add_application, make_home
+from support.servers import fetch_token, run_server, wait_until
+
+
+@pytest.fixture(scope="module")
+def reader(sample_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """Somebody with a shell, a token, and the commands of the home."""
+    folder = tmp_path_factory.mktemp("describing")
+    settings = make_home(folder / "home", sample_database)
+    (settings.home / "rowgate.toml").write_text(f'database = "sqlite:///{sample_database}"\n', "utf-8")
+    made = add_application(settings, "report", ("*",))
+    credentials = (made.application.client_id, made.client_secret)
+    with run_server(settings) as server:
+        somebody = Reader(folder)
+        somebody.environment |= {
+            "URL": server.url,
+            "ID": credentials[0],
+            "SECRET": credentials[1],
+            "TOKEN": fetch_token(server.url, *credentials)["access_token"],
+            "ROWGATE_HOME": str(settings.home),
+        }
+        yield somebody
+
+
+def list_shell_blocks(page: str) -> list[str]:
+    """Give the blocks that a reader pastes."""
+    text = (CHECKOUT / page).read_text("utf-8")
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    return [block for language, block in find_blocks(page, headings[1], text.splitlines()[-1]) if language == "sh"]
+
+
+def test_page_on_comparing_does_what_it_says(reader: Reader) -> None:
+    name_key, list_runs, compare = list_shell_blocks("docs/how-to/compare-two-runs.md")
+    reader.paste(name_key)
+    describe = 'curl -fsS -H "Authorization: Bearer $TOKEN" "$URL/api/v1/data/SA_Jobs_DiskUsage"'
+    wait_until(lambda: "Volume" in (json.loads(reader.paste(describe))["key"] or ()))  # the server follows
+    assert [run["JobRunTimeKey"] for run in json.loads(reader.paste(list_runs))] == [
+        "2018-11-12T13:15:31",
+        "2018-11-05T13:15:30",
+    ]
+    changes = json.loads(reader.paste(compare))
+    assert len(changes) == 3
+    for change in changes:
+        assert list(change) == ["change", "HostName", "Volume", "FreeBytes", "FileSystem", "old"]
+    assert any(change["old"] for change in changes)
