@@ -60,6 +60,7 @@ class FakeSource:
     """One table, `t`; `blocked` stands in the settings, `other` is not granted."""
 
     name = "fake"
+    computes_here = True
     dialect = SQLITE
 
     def __init__(self) -> None:

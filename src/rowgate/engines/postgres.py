@@ -145,6 +145,7 @@ class PostgresSource:
     """See `ports.RowSource`. Safe for use from several threads."""
 
     name = "PostgreSQL"
+    computes_here = False
 
     def __init__(self, address: str, *, max_connections: int = 32) -> None:
         """Take the address, as libpq does, and how many statements may run at once; nothing is opened yet."""

@@ -202,6 +202,7 @@ class SqliteSource:
     """See `ports.RowSource`. Safe for use from several threads."""
 
     name = "SQLite"
+    computes_here = True
 
     def __init__(self, path: Path) -> None:
         """Take the path; nothing is opened yet."""

@@ -37,6 +37,10 @@ class RowSource(Protocol):
         """Name the engine, for people."""
 
     @property
+    def computes_here(self) -> bool:
+        """Whether statements are worked on by this process, so that few of them should be at once."""
+
+    @property
     def dialect(self) -> Dialect:
         """How `rows/sql.py` writes statements for it."""
 

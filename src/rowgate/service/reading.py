@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from rowgate.access import Access
 from rowgate.ports.rows import RowBlocks
@@ -12,6 +13,7 @@ from rowgate.rows.paging import note_place
 from rowgate.service.body import Body
 from rowgate.service.origin import Origin
 
+NO_PACE = nullcontext()
 MAX_PAGE_BYTES = 16_777_216  # 16 MiB, and a block more: a page is held in memory
 
 
@@ -35,6 +37,7 @@ class Reading:
         self.count_is_estimate = False
         self.comparison: Comparison | None = None  # of two runs, where one was asked for
         self.has_turn = False  # see `Turns`
+        self.pace: AbstractContextManager[None] = NO_PACE  # of its blocks
         self._blocks: RowBlocks | None = None
         self._encoder: BlockEncoder
         self._cancelled = False

@@ -26,6 +26,7 @@ from rowgate.service.databases import Databases
 from rowgate.service.hands import Hands
 from rowgate.service.object_access import ObjectAccess
 from rowgate.service.origin import Origin
+from rowgate.service.pace import Pace
 from rowgate.service.reading import Reading
 from rowgate.service.rows_record import COMPLETE, tell_ended, tell_opened
 from rowgate.service.state import LiveState
@@ -82,6 +83,7 @@ class RowsService:
         self._cursors = cursors
         self._under_way: set[Reading] = set()
         self._all_ended = asyncio.Event()
+        self._pace = Pace()
         self._hands = Hands(limits.max_reads, name="rows")
         self._turns = Turns(
             most=limits.max_reads,
@@ -150,7 +152,7 @@ class RowsService:
             while True:
                 is_last = reading.is_complete
                 if not is_last:
-                    ahead = self._hands.run(reading.read)
+                    ahead = self._hands.run(_read_on, reading)
                 await send(block, is_last)
                 if is_last:
                     outcome, reason = COMPLETE, ""
@@ -215,10 +217,15 @@ class RowsService:
         self._confirm(reading.access, now=self._clock())
         described, plan_request = self._decide(reading.access, self._state.resolve_alias(object_name))
         source = self._databases.open_source(described)
-        if request.compare is not None:
-            self._start_comparison(reading, request, plan_request, source)
-            return
-        plan = plan_request(request)
+        if source.computes_here:
+            reading.pace = self._pace
+        with reading.pace:
+            if request.compare is None:
+                self._start_rows(reading, request, plan_request(request), source)
+            else:
+                self._start_comparison(reading, request, plan_request, source)
+
+    def _start_rows(self, reading: Reading, request: RowsRequest, plan: Plan, source: RowSource) -> None:
         seal: Seal = _seal_nothing
         if request.cursor is not None:
             plan, seal = self._cursors.open_page(plan, request.cursor, reading.access.application_number)
@@ -285,6 +292,11 @@ class RowsService:
         if reading.has_turn:
             reading.has_turn = False
             self._turns.give_back(reading.access.application_number)
+
+
+def _read_on(reading: Reading) -> bytes:
+    with reading.pace:
+        return reading.read()
 
 
 def _seal_nothing(_place: Sequence[Value]) -> str:
