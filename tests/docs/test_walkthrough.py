@@ -197,12 +197,15 @@ def test_lines_of_curl_prove_a_download(credentials: dict[str, str], tmp_path: P
     token = fetch_token(server.url, credentials["ID"], credentials["SECRET"])["access_token"]
     reader = Reader(tmp_path)
     reader.environment |= credentials | {"TOKEN": token, "ROWGATE_HOME": str(server.settings.home)}
-    fetch, check = (block for _, block in find_blocks(page, "## By curl", "## Afterwards, by the record"))
+    fetch, check, fetch_compressed = (
+        block for _, block in find_blocks(page, "## By curl", "## Afterwards, by the record")
+    )
     (count,) = count_rows(server, "SA_Activity_Events")
     assert f"rowgate-rows: {count}" in reader.paste(fetch)
     assert reader.paste(check) == "events.json: OK\n"
+    assert reader.paste(fetch_compressed) == "events.json: OK\n"
     (search,) = (b for _, b in _FENCE.findall((CHECKOUT / page).read_text("utf-8")) if "rowgate audit search" in b)
-    event = json.loads(wait_until(lambda: reader.paste(f"{search.strip()} || true")))
+    *_, event = map(json.loads, wait_until(lambda: reader.paste(f"{search.strip()} || true")).splitlines())
     assert (event["outcome"], event["rows"]) == ("complete", count)
 
 

@@ -212,7 +212,9 @@ class RowsEnded(Event, frozen=True, tag="rows_ended"):
     seconds: float
     outcome: str  # complete, cut (the client went away or the server stopped), failed
     reason: str = ""
-    sha256: str = ""  # of the whole body, in hexadecimal; empty: it was not sent whole
+    sha256: str = ""  # of the whole body before its content coding, in hexadecimal; empty: it was not sent whole
+    coding: str = ""  # gzip, zstd: the content coding; `bytes` are those before it
+    sent_bytes: int = 0  # after the content coding, where there is one
 
 
 class RowsRefused(Event, frozen=True, tag="rows_refused"):

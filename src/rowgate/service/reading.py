@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from rowgate.access import Access
 from rowgate.ports.rows import RowBlocks
+from rowgate.rows.coding import PLAIN, AcceptedCoding
 from rowgate.rows.comparison import Comparison
 from rowgate.rows.encode import BlockEncoder, open_encoder
 from rowgate.rows.model import Format, Plan, Row, Value
@@ -20,7 +21,9 @@ MAX_PAGE_BYTES = 16_777_216  # 16 MiB, and a block more: a page is held in memor
 class Reading:
     """One read: its first block is in hand, the others come as `RowsService.deliver` asks for them."""
 
-    def __init__(self, access: Access, origin: Origin, form: Format, *, begun_at: float) -> None:
+    def __init__(
+        self, access: Access, origin: Origin, form: Format, *, begun_at: float, coding: AcceptedCoding = PLAIN
+    ) -> None:
         """Take who reads, and since when (seconds since 1970); the rest comes with `start`, in a thread."""
         self.begun_at = begun_at
         self.access = access
@@ -30,7 +33,7 @@ class Reading:
         self.first = b""
         self.is_complete = False
         self.rows = 0
-        self.body = Body()
+        self.body = Body(coding)
         self.begun = time.monotonic()
         self.next_cursor = ""  # of a page that others follow
         self.count: int | None = None  # of all rows that match, where it was asked for
@@ -100,7 +103,7 @@ class Reading:
         parts.append(self._encoder.encode_end())
         self.is_complete = True
         self.close()
-        return self.body.take(b"".join(parts))
+        return self.body.take(b"".join(parts), is_last=True)
 
     def read(self) -> bytes:
         """Give the bytes of the next block; sets `is_complete` with the last. Runs in a thread."""
@@ -112,7 +115,7 @@ class Reading:
             self.is_complete = True
             encoded += self._encoder.encode_end()
             self.close()
-        return self.body.take(encoded)
+        return self.body.take(encoded, is_last=self.is_complete)
 
     @property
     def is_open(self) -> bool:

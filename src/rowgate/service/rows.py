@@ -15,6 +15,7 @@ from rowgate.oauth.authorization_details import find_allowed_columns
 from rowgate.oauth.errors import OAuthError
 from rowgate.ports import AuditSink, Clock
 from rowgate.ports.rows import RowBlocks, RowSource
+from rowgate.rows.coding import PLAIN, AcceptedCoding
 from rowgate.rows.errors import RowsError, StatementCancelled
 from rowgate.rows.model import Counting, Format, ObjectDescription, Plan, Row, RowsRequest, Statement, Value
 from rowgate.rows.plan import Planner, plan_rows
@@ -100,6 +101,7 @@ class RowsService:
         *,
         form: Format,
         on_disconnect: Callable[[Callable[[str], None]], None],
+        coding: AcceptedCoding = PLAIN,
     ) -> Reading:
         """Give a read whose first block is in hand and which is on record, durably. The caller must `deliver` it.
 
@@ -110,6 +112,7 @@ class RowsService:
             origin: Where the request came from.
             form: How the rows are written.
             on_disconnect: Is given what to call, with a word why, when the connection is gone.
+            coding: How the bytes are sent.
 
         Raises:
             InsufficientScope: The token's scope or details, or the application's grants, do not allow it, or it is
@@ -117,7 +120,7 @@ class RowsService:
             RowsError: No such object, a wrong parameter, or the database cannot answer now.
             AuditUnavailable: The read could not be put on record; nothing was sent.
         """
-        reading = Reading(access, origin, form, begun_at=self._clock())
+        reading = Reading(access, origin, form, begun_at=self._clock(), coding=coding)
         await self._turns.take(access.application_number)
         reading.has_turn = True
         self._under_way.add(reading)

@@ -3,6 +3,7 @@
 import time
 
 from rowgate.audit.events import RowsEnded, RowsOpened
+from rowgate.rows.coding import Coding
 from rowgate.rows.comparison import sorted_values
 from rowgate.rows.model import Aggregate, AnyCondition, Column, ConditionGroup, Counting, Order
 from rowgate.service.reading import Reading
@@ -77,4 +78,6 @@ def tell_ended(reading: Reading, now: float, outcome: str, reason: str) -> RowsE
         outcome=outcome,
         reason=reason,
         sha256=reading.body.digest.hex() if outcome == COMPLETE and not reason else "",
+        coding=reading.body.coding.value if reading.body.coding is not Coding.IDENTITY else "",
+        sent_bytes=reading.body.sent_bytes if reading.body.coding is not Coding.IDENTITY else 0,
     )

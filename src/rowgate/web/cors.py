@@ -3,7 +3,8 @@
 from rowgate.web.exchange import Exchange, Headers, Request
 
 _EXPOSED = (
-    b"WWW-Authenticate, Retry-After, X-Request-Id, Link, Rowgate-Next-Cursor, Rowgate-Count, Rowgate-Rows, Repr-Digest"
+    b"WWW-Authenticate, Retry-After, X-Request-Id, Link, Rowgate-Next-Cursor, Rowgate-Count, Rowgate-Rows, "
+    b"Repr-Digest, Unencoded-Digest"
 )
 _ALLOWED_HEADERS = b"Authorization, Content-Type"
 _MAX_AGE_SECONDS = b"600"

@@ -8,33 +8,24 @@ from rowgate.access import Access
 from rowgate.oauth.errors import InvalidRequest, OAuthError
 from rowgate.oauth.form import FORM, find_credential_in_query
 from rowgate.rows.encode import CONTENT_TYPES
-from rowgate.rows.errors import InvalidParameter, NotAcceptable, RowsError
-from rowgate.rows.model import Format, RowsRequest
+from rowgate.rows.errors import InvalidParameter, RowsError
+from rowgate.rows.model import RowsRequest
 from rowgate.rows.request import parse_rows_body, parse_rows_query
 from rowgate.rows.runs import parse_runs_query
 from rowgate.service.reading import Reading
 from rowgate.service.rows import RowsService
-from rowgate.web.completeness import ANNOUNCEMENT, tell_whole
+from rowgate.web.completeness import announce, tell_end, tell_whole
 from rowgate.web.data_requests import DataGate, read_object_name
 from rowgate.web.exchange import Exchange, Headers, PreparedHeaders
+from rowgate.web.negotiation import choose_coding, choose_format
 from rowgate.web.problems import HttpProblem
 
-_MEDIA_TYPES = {
-    "*/*": Format.JSON,
-    "application/*": Format.JSON,
-    "application/json": Format.JSON,
-    "application/x-ndjson": Format.NDJSON,
-    "application/ndjson": Format.NDJSON,
-    "application/jsonl": Format.NDJSON,
-    "text/csv": Format.CSV,
-    "text/*": Format.CSV,
-    "application/vnd.apache.arrow.stream": Format.ARROW,
-}
 _HEADERS = {
     form: PreparedHeaders(
         [
             (b"content-type", content_type.encode()),
             (b"cache-control", b"no-store"),  # RFC 9111 §3.5
+            (b"vary", b"Accept, Accept-Encoding"),
             (b"x-content-type-options", b"nosniff"),
         ]
     )
@@ -87,8 +78,9 @@ class RowsEndpoint:
             access = self._gate.authorize(exchange)
             request = await self._parse(exchange)
             form = choose_format(request.format, exchange.join_header(b"accept"))
+            coding = choose_coding(exchange.join_header(b"accept-encoding"))
             reading = await self._rows.open_rows(
-                access, name, request, exchange.origin, form=form, on_disconnect=exchange.on_disconnect
+                access, name, request, exchange.origin, form=form, coding=coding, on_disconnect=exchange.on_disconnect
             )
         except (OAuthError, RowsError) as refusal:
             await self._gate.record(refusal, exchange, access, name)
@@ -136,10 +128,10 @@ class RowsEndpoint:
 
         async def send_part(block: bytes, is_last: bool) -> None:  # noqa: FBT001 - the port's shape
             if not exchange.started:
-                await exchange.begin(200, [*_HEADERS[reading.format].pairs, ANNOUNCEMENT])
+                await exchange.begin(200, [*_HEADERS[reading.format].pairs, *announce(reading)])
             await exchange.send_part(block, is_last=False)
             if is_last:
-                await exchange.end(tell_whole(reading))
+                await exchange.end(tell_end(reading))
 
         is_whole = False
         try:
@@ -166,36 +158,6 @@ class RowsEndpoint:
         return told
 
 
-def choose_format(asked: Format | None, accept: bytes | None) -> Format:
-    """Give the format: the parameter's, else the first that the client accepts, else JSON.
-
-    Raises:
-        NotAcceptable: The client accepts nothing that there is.
-
-    Source: RFC 9110 §12.5.1; weights decide the order, media type parameters are ignored
-    """
-    if asked is not None:
-        return asked
-    if not accept:
-        return Format.JSON
-    ranked = []
-    for place, item in enumerate(accept.decode("latin-1").lower().split(",")):
-        media_type, *parameters = (part.strip() for part in item.split(";"))
-        weight = 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                try:
-                    weight = float(parameter[2:])
-                except ValueError:
-                    weight = 0.0
-        if media_type in _MEDIA_TYPES and weight > 0:
-            ranked.append((-weight, place, _MEDIA_TYPES[media_type]))
-    if not ranked:
-        offered = ", ".join(CONTENT_TYPES.values())
-        raise NotAcceptable("None of the accepted media types is offered.", field="Accept", expected=offered)
-    return min(ranked)[2]
-
-
 def _replace_cursor(query: bytes, cursor: bytes) -> bytes:
     # whoever follows the links has been told the count with the first page, and it costs a statement each time
     left_out = (b"cursor", b"count")
@@ -206,5 +168,5 @@ def _replace_cursor(query: bytes, cursor: bytes) -> bytes:
 def _tell_head(reading: Reading) -> Headers:
     """Give the headers by which GET would tell the size and the end of its answer (RFC 9110 §9.3.2)."""
     if not reading.is_complete:
-        return [ANNOUNCEMENT]
+        return announce(reading)
     return [(b"content-length", b"%d" % len(reading.first)), *tell_whole(reading).pairs]
