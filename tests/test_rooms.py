@@ -26,7 +26,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audit.events": set(),
     # the contracts, with the types that they speak of; records is data only
     "records": {"oauth.model"},
-    "ports": {"access", "audit.events", "oauth.model", "records", "rows.model", "rows.dialects.model"},
+    "ports": {
+        "access",
+        "audit.events",
+        "oauth.model",
+        "records",
+        "rows.model",
+        "rows.procedures",
+        "rows.dialects.model",
+    },
     "service": {"access", "ports", "records", "oauth", "rows", "audit.events"},
     # adapters implement ports in the words of the cores
     "store": {"ports", "oauth", "records"},
@@ -98,7 +106,7 @@ IMPURE = frozenset(
 CALLS_OUT = ("aiohttp", "http.client", "httpcore", "httpx", "requests", "urllib.request", "urllib3")
 MAY_CALL_OUT = ("outgoing", "client")
 DATABASES = ("sqlalchemy", "sqlite3", "apsw", "alembic")
-MAY_SPEAK_SQL = ("store", "engines", "rows.sql", "rows.sql_conditions", "rows.dialects", "sample")
+MAY_SPEAK_SQL = ("store", "engines", "rows.sql", "rows.sql_conditions", "rows.sql_call", "rows.dialects", "sample")
 SQL = re.compile(
     r"\b(SELECT\b.*\bFROM|INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|(CREATE|DROP|ALTER)\s+(TABLE|VIEW|INDEX)"
     r"|PRAGMA\s|ATTACH\s|ORDER BY|GROUP BY|WHERE\s|BEGIN IMMEDIATE)"

@@ -137,6 +137,11 @@ class Settings:
         return self.home / "audit"
 
     @property
+    def procedures_path(self) -> Path:
+        """The directory of the declared procedures; it need not be there."""
+        return self.home / "procedures"
+
+    @property
     def issuer(self) -> str:
         """The server's own address, without a slash at its end."""
         if self.public_url:

@@ -94,6 +94,7 @@ def test_object_list_and_show(home: Path) -> None:
     assert set(listed["SA_Activity_Events"]) == {
         "name",
         "kind",
+        "fault",
         "blocked",
         "block_reason",
         "aliases",

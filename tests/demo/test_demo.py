@@ -56,7 +56,15 @@ def test_demo_runs_from_nothing(first: tuple[subprocess.CompletedProcess[str], f
     assert seconds < MOST_SECONDS
     lines = done.stdout.splitlines()
     assert len(lines) <= MOST_LINES
-    for told in ("TOKEN=rgat_", "401 Unauthorized", "insufficient_scope", "under review", "rows_refused", "curl -s"):
+    for told in (
+        "TOKEN=rgat_",
+        "401 Unauthorized",
+        "insufficient_scope",
+        "under review",
+        "rows_refused",
+        "curl -s",
+        "/proc",
+    ):
         assert told in done.stdout
     assert "\x1b" not in done.stdout, "colour where no terminal is"
 

@@ -10,9 +10,10 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
-from support.homes import add_application
+from support.homes import add_application, administer
 from support.servers import RunningServer, fetch_token, serve_process, wait_until
 
 CHECKOUT = Path(__file__).parents[2]
@@ -242,3 +243,26 @@ def test_lines_of_curl_enrol_a_client_and_renew_its_secret(tmp_path: Path, serve
     renewed = json.loads(reader.paste(fill_in(renew, server.url, ("", ""))))
     assert renewed["client_secret"] != redeemed["client_secret"]
     assert fetch_token(server.url, redeemed["client_id"], renewed["client_secret"])["access_token"]
+
+
+def test_lines_of_curl_declare_and_call_a_procedure(tmp_path: Path, server: RunningServer) -> None:
+    """The file is served, granted and named; the second call gives groups of the three hosts."""
+    made = add_application(server.settings, "report", ("SA_ServiceAccounts",))
+    credentials = (made.application.client_id, made.client_secret)
+    token = wait_until(lambda: _try_token(server, *credentials))
+    reader = Reader(tmp_path)
+    reader.environment |= {"URL": server.url, "TOKEN": token["access_token"], "ROWGATE_HOME": str(server.settings.home)}
+    page = (CHECKOUT / "docs/how-to/call-a-procedure.md").read_text("utf-8")
+    declare, grant, call, call_for, describe = (b for language, b in _FENCE.findall(page) if language == "sh")
+    assert "department  text" in reader.paste(declare)
+    assert "report may read department-computers." in reader.paste(grant)
+    address = f"{server.url}/api/v1/data/ComputersOf"
+    headers = {"Authorization": f"Bearer {token['access_token']}"}
+    wait_until(lambda: httpx.get(address, headers=headers).is_success)
+    assert len(json.loads(reader.paste(call))) > 3
+    groups = json.loads(reader.paste(call_for))
+    assert [group["OperatingSystem"] for group in groups] == ["Windows 7", "macOS 10.14"]
+    assert [one["name"] for one in json.loads(reader.paste(describe))["parameters"]] == ["department", "since", "hosts"]
+    with administer(server.settings) as desks:
+        desks.objects.remove_alias("ComputersOf", "department-computers")
+    (server.settings.procedures_path / "ComputersOf.sql").unlink()

@@ -195,3 +195,24 @@ def test_init_takes_several_databases_and_doctor_looks_at_each(settings: Setting
     assert "orders" in listed.output
     assert "not listed: database sales" in listed.output
     assert "BAD  database sales" in runner.invoke(cli, [*home, "doctor"]).output
+
+
+def test_each_database_has_its_own_procedures(settings: Settings, tmp_path: Path) -> None:
+    folder = settings.procedures_path
+    for place in (folder, folder / "sales"):
+        place.mkdir()
+        (place / "Held.sql").write_text("-- parameter: least integer\nSELECT id, held FROM orders WHERE id >= :least")
+    (folder / "sales" / "wrong.sql").write_text("SELEC")
+    with read_from(settings, tmp_path / "plain.db") as reader:
+
+        def call(name: str) -> httpx.Response:
+            return reader.client.post(
+                f"/api/v1/data/{name}/proc", json={"parameters": {"least": 2}, "columns": ["held"]}
+            )
+
+        assert success(call("Held")) == [{"held": "plain"}] * 2
+        assert success(call("sales.Held")) == [{"held": "sales"}] * 2
+        assert reader.client.get("/api/v1/data/sales.Held").json()["name"] == "sales.Held"
+        assert call("stock.Held").status_code == call("sales/Held").status_code == 404
+    with administer(settings) as desks:
+        assert [name for name, _ in desks.objects.list_faults()] == ["sales.wrong"]

@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 
 from rowgate.cli.main import main as run_command
+from rowgate.sample import write_procedures
 
 _START_SECONDS = 15
 _STOP_SECONDS = 10
@@ -64,6 +65,8 @@ class Stage:
         is_new = not _is_usable(home, database)
         if is_new:
             _make_home(home, database)
+        if not own_database:
+            write_procedures(home / "procedures")
         return cls(home, database, bool(own_database), is_new)
 
     def rowgate(self, *arguments: str) -> str:
@@ -78,7 +81,7 @@ class Stage:
         return _run("explain", application, object_name, "--home", str(self.home)).stdout
 
     def list_objects(self) -> list[tuple[str, str]]:
-        """Give name and kind of every table and view."""
+        """Give name and kind of every object."""
         return [(found["name"], found["kind"]) for found in json.loads(self.rowgate("object", "list", "--json"))]
 
     def register(self, name: str, objects: str) -> Credentials:

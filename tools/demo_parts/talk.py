@@ -56,7 +56,13 @@ class Talk:
 
     def post_rows(self, object_name: str, body: str) -> list[dict[str, Any]]:
         """Read rows with POST."""
-        path = f"/api/v1/data/{quote(object_name, safe='')}/rows"
+        return self._post(f"/api/v1/data/{quote(object_name, safe='')}/rows", body)
+
+    def call(self, procedure: str, body: str) -> list[dict[str, Any]]:
+        """Call a procedure."""
+        return self._post(f"/api/v1/data/{quote(procedure, safe='')}/proc", body)
+
+    def _post(self, path: str, body: str) -> list[dict[str, Any]]:
         self._page.command(
             _fold(['curl -s -H "Authorization: Bearer $TOKEN"', f"-d {shlex.quote(body)}", f"$URL{path}"])
         )

@@ -198,6 +198,8 @@ class RowsOpened(Event, frozen=True, tag="rows_opened"):
     page: str = ""  # first, next: pages by cursor
     compared_with: tuple[Any, ...] = ()  # of two runs: the keys of the other one
     count: str = ""  # estimated, exact: how many match was told too
+    procedure: bool = False  # the rows are what a procedure gave
+    parameters: tuple[Any, ...] = ()  # that it was called with: the name of each, and its value or rows
 
 
 class RowsEnded(Event, frozen=True, tag="rows_ended"):

@@ -56,6 +56,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield from _modes(settings)
     yield _state(settings)
     yield from _databases(settings)
+    yield from _procedures(settings)
     yield _record(settings)
     yield _room(settings)
     yield from _secrets(settings)
@@ -179,6 +180,7 @@ def _key_addresses(settings: Settings) -> Iterator[Finding]:
 def _databases(settings: Settings) -> Iterator[Finding]:
     from rowgate import wiring  # noqa: PLC0415
     from rowgate.rows.errors import RowsError  # noqa: PLC0415
+    from rowgate.rows.procedures import PROCEDURE  # noqa: PLC0415
 
     advice = f"check database in {settings.home}/rowgate.toml"
     try:
@@ -191,7 +193,7 @@ def _databases(settings: Settings) -> Iterator[Finding]:
             question = f"{database.label} can be read, and only read"
             try:
                 database.prove_read_only()
-                count = len(database.list_objects())
+                count = sum(found.kind != PROCEDURE for found in database.list_objects())
             except RowsError as error:
                 yield Finding(question, False, f"{error} {error.detail}".strip(), advice)  # noqa: FBT003
                 continue
@@ -212,6 +214,31 @@ def _clashes(databases: "Databases") -> Finding:
         return Finding(question, False, "the plain database cannot be asked")  # noqa: FBT003
     advice = "they are not served: name the [[databases]] table otherwise"
     return Finding(question, not clashes, ", ".join(clashes) or "none", advice)
+
+
+def _procedures(settings: Settings) -> Iterator[Finding]:
+    from rowgate import wiring  # noqa: PLC0415
+    from rowgate.rows.procedures import PROCEDURE  # noqa: PLC0415
+
+    folder = settings.procedures_path
+    if not folder.is_dir():
+        return
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    yield Finding("only its owner can declare procedures", not mode & 0o022, f"mode {mode:o}", f"chmod go-w {folder}")
+    try:
+        databases = wiring.open_databases(settings)
+    except ConfigError:
+        return  # a finding of its own
+    try:
+        faults = wiring.list_procedure_faults(databases)
+        count = sum(found.kind == PROCEDURE for found in databases.list_reachable()[0])
+    finally:
+        databases.close()
+    question = "every declared procedure can be called"
+    for name, fault in faults:
+        yield Finding(question, False, f"{name}: {fault}", f"mend the file in {folder}")  # noqa: FBT003
+    if not faults:
+        yield Finding(question, True, f"{count} procedures")  # noqa: FBT003
 
 
 def _record(settings: Settings) -> Finding:

@@ -1,34 +1,43 @@
-"""`rowgate object`: the tables and views of the served database."""
+"""`rowgate object`: the tables, views and procedures of the served database."""
 
 import click
 
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
 from rowgate.cli.terminal import print_json, print_table, say
 from rowgate.rows.plan import find_run_key
+from rowgate.rows.procedures import Parameter, Procedure, describe_type, render_default
 from rowgate.service.admin.objects import tell_settings
 
 
 @click.group("object")
 def object_() -> None:
-    """Tables and views: list, block, alias."""
+    """Tables, views and procedures: list, block, alias."""
 
 
 @object_.command("list")
 @HOME_OPTION
 @JSON_OPTION
 def list_(home: str | None, as_json: bool) -> None:
-    """List the tables and views."""
+    """List the tables, views and procedures."""
     with administration(home) as desk:
         found, unreachable = desk.objects.list_all()
+        faults = dict(desk.objects.list_faults())
     if not found and unreachable:
         raise unreachable[0].error
     if as_json:
-        print_json([{"name": o.name, "kind": o.kind, **tell_settings(settings)} for o, settings in found])
+        print_json(
+            [
+                {"name": o.name, "kind": o.kind, "fault": faults.get(o.name, ""), **tell_settings(settings)}
+                for o, settings in found
+            ]
+        )
     else:
         print_table(
             ("name", "kind", "blocked", "aliases", "run key"),
             [(o.name, o.kind, "blocked" if s.blocked else "", ", ".join(s.aliases), s.run_key) for o, s in found],
         )
+        for name, fault in faults.items():
+            say(f"The procedure {name} cannot be called: {fault}")
     for missing in unreachable:
         say(f"not listed: database {missing.namespace or '(plain)'}: {missing.error}")
     if unreachable:
@@ -44,8 +53,13 @@ def show(name: str, home: str | None, as_json: bool) -> None:
     with administration(home) as desk:
         described, settings = desk.objects.describe(name)
     columns = [{"name": c.name, "type": c.declared_type, "compares_as": c.family.value} for c in described.columns]
+    told: dict[str, object] = {"name": described.name, "kind": described.kind, **tell_settings(settings)}
+    parameters: list[dict[str, object]] = []
+    if isinstance(described, Procedure):
+        parameters = [_tell_parameter(parameter) for parameter in described.parameters]
+        told |= {"fault": described.fault, "parameters": parameters}
     if as_json:
-        print_json({"name": described.name, "kind": described.kind, **tell_settings(settings), "columns": columns})
+        print_json({**told, "columns": columns})
         return
     click.echo(f"{described.name} ({described.kind}{', blocked' if settings.blocked else ''})")
     if settings.details.title:
@@ -54,7 +68,31 @@ def show(name: str, home: str | None, as_json: bool) -> None:
         click.echo(f"runs are kept apart by {key.name}; the latest is read unless jobRuntimeKey says otherwise")
     if settings.details.key:
         click.echo(f"rows are told apart by {', '.join(settings.details.key)}")
+    if isinstance(described, Procedure):
+        if described.fault:
+            click.echo(f"it cannot be called: {described.fault}")
+            return
+        print_table(
+            ("parameter", "type", "required", "default"),
+            [(p["name"], p["type"], "required" if p["required"] else "", _render(p["default"])) for p in parameters],
+        )
+        click.echo()
     print_table(("column", "type", "compares as"), [tuple(column.values()) for column in columns])
+
+
+def _tell_parameter(parameter: Parameter) -> dict[str, object]:
+    default = render_default(parameter)
+    return {
+        "name": parameter.name,
+        "type": describe_type(parameter.type),
+        "required": parameter.required,
+        "default": default,
+        "description": parameter.description,
+    }
+
+
+def _render(default: object) -> str:
+    return "" if default is None else str(default)
 
 
 @object_.command()

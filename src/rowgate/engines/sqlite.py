@@ -5,7 +5,8 @@ Rule: no connection here can write, attach, change a pragma or load an extension
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -14,7 +15,7 @@ from urllib.parse import quote
 
 import apsw
 
-from rowgate.engines.sqlite_catalog import describe, list_catalog
+from rowgate.engines.sqlite_catalog import describe, describe_query, list_catalog, write_table
 from rowgate.rows.dialects.sqlite import SQLITE, SqliteDialect
 from rowgate.rows.errors import (
     EngineFailure,
@@ -26,7 +27,8 @@ from rowgate.rows.errors import (
     StatementTimeout,
 )
 from rowgate.rows.fold import fold
-from rowgate.rows.model import ObjectDescription, ObjectListing, Plan, Statement, Value
+from rowgate.rows.model import Column, ObjectDescription, ObjectListing, Plan, Statement, Value
+from rowgate.rows.procedures import TableColumn
 
 Authorizer = Callable[[int, str | None, str | None, str | None, str | None], int]
 
@@ -226,8 +228,7 @@ class SqliteSource:
 
     def prove_read_only(self) -> None:
         """See `ports.RowSource`."""
-        connection = self._borrow()
-        try:
+        with self._lend() as connection:
             if not connection.readonly("main"):
                 raise NotReadOnly(f"{self._path} is open for writing")
             for attempt in ("CREATE TABLE rowgate_proof (a)", "PRAGMA user_version = 1", "ATTACH ':memory:' AS b"):
@@ -235,11 +236,7 @@ class SqliteSource:
                     connection.execute(attempt)
                 except (apsw.AuthError, apsw.ReadOnlyError):
                     continue
-                except apsw.Error as error:
-                    raise translate_error(error) from error
                 raise NotReadOnly(f"{self._path} let the service write")
-        finally:
-            self.give_back(connection)
 
     def check_reachable(self) -> None:
         """See `ports.RowSource`."""
@@ -287,30 +284,29 @@ class SqliteSource:
         """See `ports.RowSource`. SQLite knows of whole tables, where ANALYZE has run."""
         if plan.conditions or plan.latest_run or plan.distinct or plan.aggregates:
             return None
-        connection = self._borrow()
-        try:
-            found = connection.execute(
-                "SELECT stat FROM sqlite_stat1 WHERE tbl = ?", (plan.object.path[-1],)
-            ).fetchall()
-            # the first number of each is of rows; an index that is partial has fewer
-            return max((int(str(stat).partition(" ")[0]) for (stat,) in found), default=None)
-        except (apsw.SQLError, ValueError):  # no such table: nobody has asked for statistics; or not SQLite's own
-            return None
-        except apsw.Error as error:
-            raise translate_error(error) from error
-        finally:
-            self.give_back(connection)
+        told = "SELECT stat FROM sqlite_stat1 WHERE tbl = ?"
+        with self._lend() as connection:
+            try:
+                # the first number of each is of rows; an index that is partial has fewer
+                rows = connection.execute(told, (plan.object.path[-1],)).fetchall()
+                return max((int(str(stat).partition(" ")[0]) for (stat,) in rows), default=None)
+            except (apsw.SQLError, ValueError):  # no such table: nobody has asked for statistics; or not SQLite's own
+                return None
 
     def explain(self, statement: Statement) -> Sequence[str]:
         """See `ports.RowSource`."""
-        connection = self._borrow()
-        try:
+        with self._lend() as connection:
             rows = connection.execute("EXPLAIN QUERY PLAN " + statement.text, statement.parameters)
             return [str(row[3]) for row in rows]
-        except apsw.Error as error:
-            raise translate_error(error) from error
-        finally:
-            self.give_back(connection)
+
+    def describe_query(self, text: str, places: int) -> Sequence[Column]:
+        """See `ports.QuerySource`."""
+        with self._lend() as connection:
+            return describe_query(connection, text, places)
+
+    def write_table(self, columns: Sequence[TableColumn]) -> tuple[str, str]:
+        """See `ports.QuerySource`."""
+        return write_table(columns)
 
     def close(self) -> None:
         """See `ports.RowSource`."""
@@ -321,6 +317,16 @@ class SqliteSource:
             if self._catalog is not None:
                 self._catalog.close()
                 self._catalog = None
+
+    @contextmanager
+    def _lend(self) -> Iterator[apsw.Connection]:
+        connection = self._borrow()
+        try:
+            yield connection
+        except apsw.Error as error:
+            raise translate_error(error) from error
+        finally:
+            self.give_back(connection)
 
     def give_back(self, connection: apsw.Connection) -> None:
         """Take back a connection that `open_rows` lent."""

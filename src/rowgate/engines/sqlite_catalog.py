@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 
 from rowgate.rows.model import Column, Family, ObjectDescription, ObjectListing
+from rowgate.rows.procedures import TableColumn
 
 _KINDS = {"table": "table", "view": "view", "virtual": "table"}
 _ROW_IDS = ("rowid", "_rowid_", "oid")  # a column may take the name
@@ -64,6 +65,34 @@ def describe(connection: apsw.Connection, name: str) -> ObjectDescription | None
     else:
         row_key = tuple(column for _, column in sorted(key, key=itemgetter(0)))
     return ObjectDescription(name, _KINDS[kind], tuple(columns), row_key)
+
+
+def describe_query(connection: apsw.Connection, text: str, places: int) -> Sequence[Column]:
+    """Give the columns of a query with so many values, without running it."""
+    columns: list[Column] = []
+
+    def look(cursor: apsw.Cursor, _statement: str, _values: object) -> bool:
+        columns.extend([_column(name, declared or "", never_null=False) for name, declared in cursor.get_description()])
+        return False  # it does not run
+
+    # what does not run does not notice that the tables have changed; this does
+    connection.execute("SELECT 1 FROM sqlite_schema LIMIT 0").fetchall()
+    cursor = connection.cursor()
+    cursor.exec_trace = look
+    try:
+        cursor.execute(text, (None,) * places, can_cache=False)
+    except apsw.ExecTraceAbort:
+        return columns
+    finally:
+        cursor.close(force=True)
+    return columns
+
+
+def write_table(columns: Sequence[TableColumn]) -> tuple[str, str]:
+    """Give what stands before and after a value so that it is a table; see `ports.QuerySource`."""
+    names = [column.name.replace('"', '""') for column in columns]
+    members = ", ".join(f"json_extract(value, '$[{place}]') AS \"{name}\"" for place, name in enumerate(names))
+    return f"(SELECT {members} FROM json_each(", "))"  # noqa: S608 - quoted names
 
 
 def _find_row_id(

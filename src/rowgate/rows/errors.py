@@ -44,7 +44,7 @@ class InvalidParameter(RowsError):
 
 
 class UnknownObject(RowsError):
-    """There is no such table, view or alias."""
+    """There is no such table, view, procedure or alias."""
 
     code = "unknown_object"
     status = 404

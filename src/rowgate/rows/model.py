@@ -93,10 +93,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ObjectListing:
-    """A table or view, by name."""
+    """A table, view or procedure, by name."""
 
     name: str
-    kind: str  # table, view
+    kind: str  # table, view, procedure
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,12 +57,21 @@ def parse_rows_body(body: bytes) -> RowsRequest:
     Raises:
         InvalidParameter: It names the field and what was expected.
     """
+    return build_request(read_members(body, PARAMETERS)) if body.strip() else RowsRequest()
+
+
+def read_members(body: bytes, allowed: Sequence[str]) -> dict[str, Any]:
+    """Give the members of a body by the names that are allowed; an empty body has none.
+
+    Raises:
+        InvalidParameter: It is no JSON object, or a member is unknown or repeated.
+    """
     if not body.strip():
-        return RowsRequest()
+        return {}
     parsed = _decode_json(body)
     if not isinstance(parsed, dict):
         raise InvalidParameter("The body is not a JSON object.", field="body", expected="a JSON object")
-    return _build(_by_name([(str(name), value) for name, value in parsed.items()], PARAMETERS))
+    return _by_name([(str(name), value) for name, value in parsed.items()], allowed)
 
 
 def parse_rows_query(query: bytes, allowed: Sequence[str] = PARAMETERS) -> RowsRequest:
@@ -103,7 +112,7 @@ def parse_rows_query(query: bytes, allowed: Sequence[str] = PARAMETERS) -> RowsR
             members[name] = _whole_number(members[name], name)
     if "distinct" in members:
         members["distinct"] = _TRUTH.get(members["distinct"].lower(), members["distinct"])
-    return _build(members)
+    return build_request(members)
 
 
 def _decode_json(body: bytes) -> Any:
@@ -156,7 +165,12 @@ def _whole_number(text: str, name: str) -> int:
     return int(text.lstrip("0")[:20] or "0")
 
 
-def _build(members: Mapping[str, Any]) -> RowsRequest:
+def build_request(members: Mapping[str, Any]) -> RowsRequest:
+    """Give the request that the members make.
+
+    Raises:
+        InvalidParameter: It names the field and what was expected.
+    """
     columns = members.get("columns")
     key, compare = members.get("jobRuntimeKey"), members.get("compare")
     form = members.get("format")

@@ -13,9 +13,12 @@ from rowgate.rows.paging import list_unseen
 from rowgate.rows.sql_conditions import Binder, join_alternatives, render_condition
 
 
-def render_select(plan: Plan, dialect: Dialect) -> Statement:
-    """Give the statement that reads what the plan says: group keys first, what is read for the next page last."""
-    binder = Binder(dialect)
+def render_select(plan: Plan, dialect: Dialect, binder: Binder | None = None) -> Statement:
+    """Give the statement that reads what the plan says: group keys first, what is read for the next page last.
+
+    The binder has the values of what will stand before it, if something will.
+    """
+    binder = binder or Binder(dialect)
     text = _render_body(plan, dialect, binder)
     page = plan.page
     order = [_order(item, dialect) for item in page.order] if page else _render_order(plan, dialect)
@@ -27,9 +30,9 @@ def render_select(plan: Plan, dialect: Dialect) -> Statement:
     return Statement(text, tuple(binder.values), limit)
 
 
-def render_count(plan: Plan, dialect: Dialect) -> Statement:
+def render_count(plan: Plan, dialect: Dialect, binder: Binder | None = None) -> Statement:
     """Give the statement that counts what the plan would read without limit, offset and pages."""
-    binder = Binder(dialect)
+    binder = binder or Binder(dialect)
     plan = replace(plan, page=None)
     if not plan.distinct and not plan.aggregates:
         text = f"SELECT count(*) FROM {dialect.find_source(plan.object)}"  # noqa: S608 - a quoted catalog name

@@ -2,5 +2,6 @@
 
 from rowgate.sample.build import build_sample
 from rowgate.sample.model import SampleObject, SampleSummary
+from rowgate.sample.procedures import write_procedures
 
-__all__ = ["SampleObject", "SampleSummary", "build_sample"]
+__all__ = ["SampleObject", "SampleSummary", "build_sample", "write_procedures"]

@@ -93,7 +93,7 @@ class Database:
         listed = self.open_source().list_objects()
         if not self.namespace:
             return listed
-        return [replace(found, name=f"{self.namespace}{_DOT}{found.name}") for found in listed]
+        return [replace(found, name=self.name_for_clients(found.name)) for found in listed]
 
     def find_object(self, own_name: str) -> ObjectDescription | None:
         """Give the object that this database calls so, under the name that clients use."""
@@ -103,11 +103,15 @@ class Database:
         kept = self._named.get(own_name)
         if kept is not None and kept[0] is described:
             return kept[1]  # to name it anew would cost more than a small read's plan
-        named = replace(described, name=f"{self.namespace}{_DOT}{own_name}")
+        named = replace(described, name=self.name_for_clients(own_name))
         if len(self._named) >= _KEPT_NAMES:
             self._named.clear()
         self._named[own_name] = described, named
         return named
+
+    def name_for_clients(self, own_name: str) -> str:
+        """Give the name that clients use for what this database calls so."""
+        return f"{self.namespace}{_DOT}{own_name}" if self.namespace else own_name
 
     def close(self) -> None:
         """Let go of every connection."""

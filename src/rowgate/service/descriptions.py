@@ -10,8 +10,10 @@ import msgspec
 from rowgate.access import Access
 from rowgate.oauth.authorization_details import find_allowed_columns
 from rowgate.rows.conditions import list_functions
-from rowgate.rows.model import Column, Family, Format
+from rowgate.rows.model import Column, Family, Format, ObjectListing
+from rowgate.rows.parameters import require_callable
 from rowgate.rows.plan import find_row_key, find_run_key, keep_allowed
+from rowgate.rows.procedures import PROCEDURE, Parameter, Procedure, describe_type, render_default
 from rowgate.service.databases import Databases
 from rowgate.service.object_access import ObjectAccess
 from rowgate.service.state import LiveState
@@ -35,11 +37,23 @@ class ListedObject(msgspec.Struct, frozen=True):
     """An object that an application may read."""
 
     name: str
-    kind: str  # table, view
+    kind: str  # table, view, procedure
     aliases: tuple[str, ...]
     title: str
     href: str  # where it is described
-    rows: str  # where its rows are
+    rows: str | None  # where its rows are; None: it is a procedure
+    proc: str | None  # where it is called, if it is a procedure
+
+
+class DescribedParameter(msgspec.Struct, frozen=True):
+    """A parameter of a procedure."""
+
+    name: str
+    type: str
+    required: bool
+    default: str | int | float | None  # what stands for it when it is not given
+    columns: tuple[dict[str, str], ...] | None  # of a table: a list of rows, each an object of these
+    description: str
 
 
 class DescribedObject(ListedObject, frozen=True):
@@ -52,6 +66,7 @@ class DescribedObject(ListedObject, frozen=True):
     key: tuple[str, ...] | None  # columns that tell rows apart, where the application may know of all of them
     pages_by_cursor: bool
     formats: tuple[str, ...]
+    parameters: tuple[DescribedParameter, ...] | None  # None: it is no procedure
 
 
 class DescriptionService:
@@ -84,37 +99,48 @@ class DescriptionService:
         return await _in_thread(lambda: self._describe(access, object_name))
 
     def _list(self, access: Access) -> Sequence[ListedObject]:
-        return [
-            ListedObject(*self._head(listing.name, listing.kind))
-            for listing in self._databases.list_objects(self._state.list_granted(access.application_number))
-            if self._objects.may_read(access, listing.name)
-        ]
+        listed = self._databases.list_objects(self._state.list_granted(access.application_number))
+        readable = [found for found in listed if self._objects.may_read(access, found.name)]
+        return [ListedObject(*self._head(found.name, found.kind, self._find_title(found))) for found in readable]
+
+    def _find_title(self, listing: ObjectListing) -> str:
+        """Give what a procedure calls itself; what is set for it comes before that."""
+        described = self._databases.find_object(listing.name) if listing.kind == PROCEDURE else None
+        return described.title if isinstance(described, Procedure) else ""
 
     def _describe(self, access: Access, object_name: str) -> DescribedObject:
         name = self._state.resolve_alias(object_name)
         complete = self._objects.decide(access, name, self._databases.find_object(name))
+        procedure = complete if isinstance(complete, Procedure) else None
+        if procedure is not None:
+            require_callable(procedure)
         settings = self._state.find_settings(name)
         known = keep_allowed(complete, find_allowed_columns(access.allowed, name))
         run_key = find_run_key(complete, settings.run_key)
         key = find_row_key(complete, settings.details.key)
         is_known = bool(key) and all(column in known.columns for column in key)
-        head = self._head(name, complete.kind)
-        shows_runs = run_key is not None and run_key in known.columns
+        head = self._head(name, complete.kind, procedure.title if procedure else "")
+        *_, href, _, _ = head
+        shows_runs = run_key is not None and run_key in known.columns and procedure is None
         return DescribedObject(
             *head,
-            description=settings.details.description,
+            description=settings.details.description or (procedure.description if procedure else ""),
             columns=tuple(_describe_column(column) for column in known.columns),
             run_key=run_key.name if run_key is not None and shows_runs else None,
-            runs=f"{head[-2]}/runs" if shows_runs else None,
+            runs=f"{href}/runs" if shows_runs else None,
             key=tuple(column.name for column in key) if is_known else None,
             pages_by_cursor=bool(key),
             formats=tuple(Format),
+            parameters=tuple(_describe_parameter(one) for one in procedure.parameters) if procedure else None,
         )
 
-    def _head(self, name: str, kind: str) -> tuple[str, str, tuple[str, ...], str, str, str]:
+    def _head(
+        self, name: str, kind: str, title: str
+    ) -> tuple[str, str, tuple[str, ...], str, str, str | None, str | None]:
         settings = self._state.find_settings(name)
         href = f"{self._data_url}/{quote(name, safe=_NOTHING)}"
-        return name, kind, settings.aliases, settings.details.title, href, f"{href}/rows"
+        rows, proc = (None, f"{href}/proc") if kind == PROCEDURE else (f"{href}/rows", None)
+        return name, kind, settings.aliases, settings.details.title or title, href, rows, proc
 
 
 def _describe_column(column: Column) -> DescribedColumn:
@@ -125,6 +151,18 @@ def _describe_column(column: Column) -> DescribedColumn:
         json_type=_find_json_type(column),
         may_be_null=not column.never_null,
         filters=tuple(function.value for function in list_functions(column)),
+    )
+
+
+def _describe_parameter(parameter: Parameter) -> DescribedParameter:
+    kind = parameter.type
+    return DescribedParameter(
+        name=parameter.name,
+        type=describe_type(kind),
+        required=parameter.required,
+        default=render_default(parameter),
+        columns=tuple({"name": c.name, "type": c.type.value} for c in kind) if isinstance(kind, tuple) else None,
+        description=parameter.description,
     )
 
 

@@ -73,4 +73,4 @@ class ObjectAccess:
 
 
 def _unknown() -> UnknownObject:
-    return UnknownObject("There is no such object.", field="object", expected="a table, view or alias")
+    return UnknownObject("There is no such object.", field="object", expected="a table, view, procedure or alias")

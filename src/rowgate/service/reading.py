@@ -11,6 +11,7 @@ from rowgate.rows.comparison import Comparison
 from rowgate.rows.encode import BlockEncoder, open_encoder
 from rowgate.rows.model import Format, Plan, Row, Value
 from rowgate.rows.paging import note_place
+from rowgate.rows.procedures import Call
 from rowgate.service.body import Body
 from rowgate.service.origin import Origin
 
@@ -30,6 +31,7 @@ class Reading:
         self.origin = origin
         self.format = form
         self.plan: Plan
+        self.call: Call | None = None  # of the procedure that gives the rows
         self.first = b""
         self.is_complete = False
         self.rows = 0

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rowgate.access import Access
@@ -18,8 +18,11 @@ from rowgate.ports.rows import RowBlocks, RowSource
 from rowgate.rows.coding import PLAIN, AcceptedCoding
 from rowgate.rows.errors import RowsError, StatementCancelled
 from rowgate.rows.model import Counting, Format, ObjectDescription, Plan, Row, RowsRequest, Statement, Value
+from rowgate.rows.parameters import plan_call, require_no_procedure
 from rowgate.rows.plan import Planner, plan_rows
+from rowgate.rows.request_call import CallRequest
 from rowgate.rows.sql import render_count, render_select
+from rowgate.rows.sql_call import render_read
 from rowgate.service.body import Body
 from rowgate.service.comparing import ChangedRows, find_comparison
 from rowgate.service.cursors import Cursors, Seal
@@ -96,7 +99,7 @@ class RowsService:
         self,
         access: Access,
         object_name: str,
-        request: RowsRequest,
+        request: RowsRequest | CallRequest,
         origin: Origin,
         *,
         form: Format,
@@ -108,7 +111,7 @@ class RowsService:
         Args:
             access: Who reads.
             object_name: A name or alias, as the client spelled it.
-            request: What to read.
+            request: What to read, or which procedure's result.
             origin: Where the request came from.
             form: How the rows are written.
             on_disconnect: Is given what to call, with a word why, when the connection is gone.
@@ -215,7 +218,7 @@ class RowsService:
                 await asyncio.wait_for(self._all_ended.wait(), CLOSE_SECONDS)
         self._hands.close(wait=not self._under_way)
 
-    def _start(self, reading: Reading, object_name: str, request: RowsRequest) -> None:
+    def _start(self, reading: Reading, object_name: str, request: RowsRequest | CallRequest) -> None:
         # While the request arrived or waited for its turn, the token may have been revoked.
         self._confirm(reading.access, now=self._clock())
         described, plan_request = self._decide(reading.access, self._state.resolve_alias(object_name))
@@ -223,6 +226,11 @@ class RowsService:
         if source.computes_here:
             reading.pace = self._pace
         with reading.pace:
+            if isinstance(request, CallRequest):
+                reading.call = plan_call(described, request.parameters)
+                self._read(reading, replace(plan_request(request.result), latest_run=None), source, _seal_nothing)
+                return
+            require_no_procedure(described)
             if request.compare is None:
                 self._start_rows(reading, request, plan_request(request), source)
             else:
@@ -232,9 +240,13 @@ class RowsService:
         seal: Seal = _seal_nothing
         if request.cursor is not None:
             plan, seal = self._cursors.open_page(plan, request.cursor, reading.access.application_number)
+        self._read(reading, plan, source, seal)
+
+    def _read(self, reading: Reading, plan: Plan, source: RowSource, seal: Seal) -> None:
         if plan.count is not Counting.NONE:
             self._count(reading, plan, source)
-        reading.start(plan, self._open(render_select(plan, source.dialect), source), seal)
+        statement = render_read(render_select, plan, reading.call, source.dialect)
+        reading.start(plan, self._open(statement, source), seal)
 
     def _decide(self, access: Access, name: str) -> tuple[ObjectDescription, Planner]:
         """Give the object and what plans requests for its rows: all permission checks are in these two."""
@@ -266,7 +278,7 @@ class RowsService:
         return source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
 
     def _count(self, reading: Reading, plan: Plan, source: RowSource) -> None:
-        statement = render_count(plan, source.dialect)
+        statement = render_read(render_count, plan, reading.call, source.dialect)
         if plan.count is Counting.ESTIMATED:
             reading.count = source.estimate_rows(plan)
             reading.count_is_estimate = reading.count is not None

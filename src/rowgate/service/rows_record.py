@@ -1,6 +1,7 @@
 """What is put on record of a read."""
 
 import time
+from collections.abc import Iterator, Sequence
 
 from rowgate.audit.events import RowsEnded, RowsOpened
 from rowgate.rows.coding import Coding
@@ -8,8 +9,8 @@ from rowgate.rows.comparison import sorted_values
 from rowgate.rows.model import Aggregate, AnyCondition, Column, ConditionGroup, Counting, Order
 from rowgate.service.reading import Reading
 
-MAX_VALUE_ON_RECORD = 200  # characters of a filter's value
-MAX_VALUES_ON_RECORD = 20  # of one filter
+MAX_VALUE_ON_RECORD = 200  # characters of a filter's value, or a parameter's
+MAX_VALUES_ON_RECORD = 20  # of one filter or parameter
 COMPLETE = "complete"
 
 
@@ -39,6 +40,8 @@ def tell_opened(reading: Reading, now: float) -> RowsOpened:
         page="" if page is None else "first" if page.after is None else "next",
         count=plan.count.value if plan.count is not Counting.NONE else "",
         compared_with=tuple(sorted_values(comparison.old)) if comparison else (),
+        procedure=reading.call is not None,
+        parameters=() if reading.call is None else tuple(_render_given(*given) for given in reading.call.given),
     )
 
 
@@ -55,11 +58,27 @@ def _render_aggregate(aggregate: Aggregate) -> str:
 def _render_condition(condition: AnyCondition) -> tuple[object, ...]:
     if isinstance(condition, ConditionGroup):
         return (condition.connective.value, *(_render_condition(member) for member in condition.members))
-    kept = condition.values[:MAX_VALUES_ON_RECORD]
-    values = [value[:MAX_VALUE_ON_RECORD] if isinstance(value, (str, bytes)) else value for value in kept]
-    more = len(condition.values) - len(values)
     function = condition.function.value + (" in case" if condition.match_case else "")
-    return (condition.column.name, function, *values, *([f"… and {more} more"] if more else []))
+    return (condition.column.name, function, *_render_values(condition.values))
+
+
+def _render_given(name: str, value: object) -> tuple[object, ...]:
+    return (name, *_render_values(value if isinstance(value, (list, tuple)) else (value,)))
+
+
+def _render_values(values: Sequence[object]) -> Iterator[object]:
+    """Give the first values, each cut; a row of a table as what it holds."""
+    for value in values[:MAX_VALUES_ON_RECORD]:
+        if isinstance(value, dict):
+            yield {str(name)[:MAX_VALUE_ON_RECORD]: _cut(member) for name, member in value.items()}
+        else:
+            yield _cut(value)
+    if len(values) > MAX_VALUES_ON_RECORD:
+        yield f"… and {len(values) - MAX_VALUES_ON_RECORD} more"
+
+
+def _cut(value: object) -> object:
+    return value[:MAX_VALUE_ON_RECORD] if isinstance(value, (str, bytes)) else value
 
 
 def tell_ended(reading: Reading, now: float, outcome: str, reason: str) -> RowsEnded:

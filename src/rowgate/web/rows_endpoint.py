@@ -1,4 +1,4 @@
-"""GET and POST /api/v1/data/<object>/rows: rows for a bearer token (O-20 to O-37)."""
+"""GET and POST /api/v1/data/<object>/rows, POST /api/v1/data/<object>/proc: rows for a bearer token (O-20 to O-44)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from rowgate.rows.encode import CONTENT_TYPES
 from rowgate.rows.errors import InvalidParameter, RowsError
 from rowgate.rows.model import RowsRequest
 from rowgate.rows.request import parse_rows_body, parse_rows_query
+from rowgate.rows.request_call import CallRequest, parse_call_body
 from rowgate.rows.runs import parse_runs_query
 from rowgate.service.reading import Reading
 from rowgate.service.rows import RowsService
@@ -38,17 +39,23 @@ class Asked:
     """What is asked for at an address: what stands in it after the object's name, and how requests are read."""
 
     suffix: bytes
-    parse_query: Callable[[bytes], RowsRequest]
-    parse_body: Callable[[bytes], RowsRequest] | None  # None: there is no POST
+    parse_query: Callable[[bytes], RowsRequest] | None  # None: there is no GET
+    parse_body: Callable[[bytes], RowsRequest | CallRequest] | None  # None: there is no POST
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that ask."""
+        return (("GET", "HEAD") if self.parse_query else ()) + (("POST",) if self.parse_body else ())
 
     @property
     def allow(self) -> bytes:
         """The methods that it answers."""
-        return b"GET, HEAD, OPTIONS" if self.parse_body is None else b"GET, HEAD, POST, OPTIONS"
+        return ", ".join((*self.methods, "OPTIONS")).encode()
 
 
 ROWS = Asked(b"/rows", parse_rows_query, parse_rows_body)
 RUNS = Asked(b"/runs", parse_runs_query, None)
+PROC = Asked(b"/proc", None, parse_call_body)  # O-39
 
 
 class RowsEndpoint:
@@ -64,13 +71,14 @@ class RowsEndpoint:
     ) -> None:
         """Take who lets requests in, who reads, what, and the limits."""
         self._asked = asked
+        self._methods = asked.methods
         self._gate = gate
         self._rows = rows
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer a rows request: bearer, request, decision, rows."""
-        if exchange.method not in ("GET", "HEAD") and (exchange.method != "POST" or self._asked.parse_body is None):
+        if exchange.method not in self._methods:
             raise HttpProblem(405, "invalid_request", "This is not how it is read.", [(b"allow", self._asked.allow)])
         access: Access | None = None
         name = read_object_name(exchange, self._asked.suffix)
@@ -87,9 +95,11 @@ class RowsEndpoint:
             raise
         await self._send(exchange, reading)
 
-    async def _parse(self, exchange: Exchange) -> RowsRequest:
-        if exchange.method != "POST" or self._asked.parse_body is None:
-            return self._asked.parse_query(exchange.query)
+    async def _parse(self, exchange: Exchange) -> RowsRequest | CallRequest:
+        asked = self._asked
+        if exchange.method != "POST" or asked.parse_body is None:
+            assert asked.parse_query is not None, "internal error: a method that is not answered"
+            return asked.parse_query(exchange.query)
         if exchange.content_encoding not in (b"", b"identity"):
             raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
         if exchange.query:
@@ -99,7 +109,7 @@ class RowsEndpoint:
         if media_type == FORM.encode() and find_credential_in_query(body):
             # RFC 6750 §3.1: more than one method of sending the token makes the request malformed
             raise InvalidRequest("A credential stands in the body.", reason="token_in_body")
-        return self._asked.parse_body(body)
+        return asked.parse_body(body)
 
     async def _send(self, exchange: Exchange, reading: Reading) -> None:
         headers = _HEADERS[reading.format]

@@ -12,6 +12,7 @@ from rowgate.web.logs import set_up_logs
 from rowgate.wiring.administration import Administration, create_home, open_administration
 from rowgate.wiring.opening import (
     find_call_problem,
+    list_procedure_faults,
     make_audit_writer,
     make_recorder,
     open_databases,
@@ -31,6 +32,7 @@ __all__ = [
     "create_webhook_key",
     "find_call_problem",
     "find_port_problem",
+    "list_procedure_faults",
     "make_audit_writer",
     "make_recorder",
     "open_administration",

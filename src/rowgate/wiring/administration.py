@@ -20,6 +20,7 @@ from rowgate.service.admin.tokens import TokenDesk
 from rowgate.service.admin.workloads import WorkloadDesk
 from rowgate.store.master_key import create_master_key
 from rowgate.wiring.opening import (
+    list_procedure_faults,
     make_audit_writer,
     make_recorder,
     open_databases,
@@ -95,7 +96,7 @@ def open_administration(settings: Settings, *, actor: str, clock: Clock = time.t
         policies = PolicyDesk(desk, keys)
         yield Administration(
             ApplicationDesk(desk, keys),
-            ObjectDesk(desk),
+            ObjectDesk(desk, lambda: list_procedure_faults(databases)),
             TokenDesk(desk),
             keys,
             policies,

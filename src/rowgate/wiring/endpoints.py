@@ -22,7 +22,7 @@ from rowgate.web.data_requests import DATA_PATH, DataGate
 from rowgate.web.description_endpoints import make_list_endpoint, make_object_endpoint
 from rowgate.web.exchange import Exchange
 from rowgate.web.health import Check, HealthEndpoint
-from rowgate.web.rows_endpoint import ROWS, RUNS, RowsEndpoint
+from rowgate.web.rows_endpoint import PROC, ROWS, RUNS, RowsEndpoint
 from rowgate.web.well_known import AUTHORIZATION_SERVER, PROTECTED_RESOURCE, list_paths
 
 READ_ALLOW = b"GET, HEAD, OPTIONS"
@@ -41,7 +41,7 @@ class DataEndpoints:
         self.of_one: Mapping[bytes, tuple[Endpoint, bytes]] = {
             **{
                 asked.suffix: (RowsEndpoint(gate, rows, asked, max_body_bytes=max_body_bytes), asked.allow)
-                for asked in (ROWS, RUNS)
+                for asked in (ROWS, RUNS, PROC)
             },
             b"": (make_object_endpoint(gate, descriptions), READ_ALLOW),
         }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rowgate.audit.events import Event
 from rowgate.audit.segments import SegmentWriter
 from rowgate.config import ConfigError, Settings
+from rowgate.engines.declared import DeclaredProcedures
 from rowgate.engines.sqlite import SqliteSource
 from rowgate.outgoing.client import OutgoingClient, OutgoingLimits
 from rowgate.outgoing.destinations import Destinations, parse_hosts
@@ -55,7 +56,10 @@ def open_databases(settings: Settings) -> Databases:
     if not settings.served_databases:
         raise ConfigError("no database is set: `rowgate init --database sqlite:///PATH`, or database in rowgate.toml")
     return Databases(
-        [Database(served.name, open_source(served, settings.max_reads)) for served in settings.served_databases]
+        [
+            Database(served.name, _declare(settings, served.name, open_source(served, settings.max_reads)))
+            for served in settings.served_databases
+        ]
     )
 
 
@@ -114,6 +118,27 @@ def _open_postgres(served: DatabaseSettings, max_reads: int) -> RowSource:
         raise ConfigError(f"the database's address: {error}") from error
     # beside the reads, one connection looks at the catalog and one answers an administrator
     return PostgresSource(address, max_connections=max_reads + 2)
+
+
+def _declare(settings: Settings, namespace: str, source: RowSource) -> RowSource:
+    """Give a source with the procedures of its folder, where its engine has none of its own."""
+    if not isinstance(source, SqliteSource):
+        return source
+    folder = settings.procedures_path
+    return DeclaredProcedures(source, folder / namespace if namespace else folder)
+
+
+def list_procedure_faults(databases: Databases) -> Sequence[tuple[str, str]]:
+    """Give what of the declared procedures cannot be called, by name, and why; of databases that can be asked."""
+    faults: list[tuple[str, str]] = []
+    for database in databases.all:
+        try:
+            source = database.open_source()
+            if isinstance(source, DeclaredProcedures):
+                faults += [(database.name_for_clients(name), fault) for name, fault in source.list_faults()]
+        except EngineUnavailable:
+            continue  # that it cannot be asked is told elsewhere
+    return faults
 
 
 def open_outgoing(settings: Settings) -> OutgoingClient:

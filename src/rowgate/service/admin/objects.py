@@ -1,4 +1,4 @@
-"""Objects of the served databases: blocks, aliases, run keys."""
+"""Objects of the served databases, procedures among them: blocks, aliases, run keys."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,6 +9,7 @@ from rowgate.records import ObjectSettings
 from rowgate.rows.columns import find_column
 from rowgate.rows.model import ObjectDescription, ObjectListing
 from rowgate.rows.plan import find_run_key
+from rowgate.rows.procedures import Procedure
 from rowgate.rows.sql import render_key_check
 from rowgate.service.admin.desk import AdminError, Desk
 from rowgate.service.databases import Unreachable
@@ -21,12 +22,13 @@ _MAX_DESCRIPTION = 4000
 class ObjectDesk:
     """Says which objects there are, blocks them and names them."""
 
-    def __init__(self, desk: Desk) -> None:
-        """Take the administrator's tools."""
+    def __init__(self, desk: Desk, list_faults: Callable[[], Sequence[tuple[str, str]]]) -> None:
+        """Take the administrator's tools, and what tells which procedures cannot be called, and why."""
         self._desk = desk
+        self.list_faults = list_faults
 
     def list_all(self) -> tuple[Sequence[tuple[ObjectListing, ObjectSettings]], Sequence[Unreachable]]:
-        """Give the tables and views with what is set for them, and the databases that cannot be asked now."""
+        """Give the objects with what is set for them, and the databases that cannot be asked now."""
         with self._desk.store.reading() as look:
             settings = {found.name: found for found in look.list_object_settings()}
         listed, unreachable = self._desk.databases.list_reachable()
@@ -76,10 +78,10 @@ class ObjectDesk:
         """Say which column tells the runs apart; empty: the one named JobRunTimeKey, if any (O-25).
 
         Raises:
-            AdminError: The object has no such column.
+            AdminError: The object has no such column, or is a procedure.
         """
         resolved = self._desk.resolve_object(name)
-        described = self._desk.databases.find_object(resolved)
+        described = _refuse_procedure(self._desk.databases.find_object(resolved))
         if column and (described is None or find_run_key(described, column) is None):
             raise AdminError(f"{resolved} has no column {column}")
         return self._change_object(name, "object.run_key", lambda old: replace(old, run_key=column))
@@ -88,11 +90,11 @@ class ObjectDesk:
         """Say which columns together tell all rows apart; none: what the database says of itself.
 
         Raises:
-            AdminError: The object has no such column, or rows that they do not tell apart.
+            AdminError: The object has no such column, or rows that they do not tell apart; or is a procedure.
             EngineUnavailable: The database cannot be read.
         """
         resolved = self._desk.resolve_object(name)
-        described = self._desk.databases.find_object(resolved)
+        described = _refuse_procedure(self._desk.databases.find_object(resolved))
         found = [find_column(described, column) if described else None for column in columns]
         for column, there in zip(columns, found, strict=True):
             if there is None:
@@ -163,6 +165,12 @@ class ObjectDesk:
                 title=changed.details.title,
             )
         return changed
+
+
+def _refuse_procedure(described: ObjectDescription | None) -> ObjectDescription | None:
+    if isinstance(described, Procedure):
+        raise AdminError(f"{described.name} is a procedure: what it gives is given whole, without runs or pages")
+    return described
 
 
 def tell_settings(settings: ObjectSettings) -> dict[str, object]:

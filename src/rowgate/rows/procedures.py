@@ -1,0 +1,88 @@
+"""Procedures: objects that are called with parameters and answer with rows. Data only.
+
+A client's values are never text of a statement: each stands where a piece of the query says, and is bound.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeAlias
+
+from rowgate.rows.model import ObjectDescription, Value
+
+PROCEDURE = "procedure"  # the kind of these objects
+
+
+class ParameterType(StrEnum):
+    """What a parameter takes."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    MOMENT = "moment"
+    BINARY = "binary"
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """One column of a table that is passed as a parameter."""
+
+    name: str
+    type: ParameterType
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter, by name."""
+
+    name: str
+    type: ParameterType | tuple[TableColumn, ...]  # the columns of a table
+    required: bool = False
+    default: Value = None  # what stands for it when it is not given; of a table: no rows
+    description: str = ""
+
+
+Piece: TypeAlias = str | Parameter  # text of a statement, or where the value of a parameter is bound
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure(ObjectDescription):
+    """A procedure with its parameters and the columns of its result."""
+
+    parameters: tuple[Parameter, ...] = ()
+    query: tuple[Piece, ...] = ()
+    title: str = ""
+    description: str = ""
+    fault: str = ""  # why it cannot be called, for those who can mend it
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A procedure with a value for each of its parameters."""
+
+    procedure: Procedure
+    values: tuple[Value, ...]  # by parameter; a table is the JSON text of its rows, each a list
+    given: tuple[tuple[str, object], ...]  # the parameters that the client gave, for the record
+
+
+def render_default(parameter: Parameter) -> str | int | float | None:
+    """Give what stands for a parameter that is not given, as JSON has it: binary data as base64."""
+    default = parameter.default
+    if isinstance(default, bytes):
+        return base64.b64encode(default).decode()
+    return str(default) if isinstance(default, Decimal) else default
+
+
+def describe_type(kind: ParameterType | Sequence[TableColumn]) -> str:
+    """Give a type as it is declared.
+
+    >>> describe_type([TableColumn("name", ParameterType.TEXT)])
+    'table(name text)'
+    """
+    if isinstance(kind, ParameterType):
+        return kind.value
+    return f"table({', '.join(f'{column.name} {column.type.value}' for column in kind)})"

@@ -1,0 +1,61 @@
+"""Writes the call of a procedure: its query as a table that the statement reads, its values bound.
+
+The query is an administrator's text, or made from a catalog; nothing of a client's stands in it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from rowgate.rows.dialects.model import Dialect
+from rowgate.rows.model import Column, Plan, Statement
+from rowgate.rows.procedures import Call, Parameter, Piece
+from rowgate.rows.sql_conditions import Binder
+
+_RESULT = "rowgate_result"
+
+Render = Callable[[Plan, Dialect, Binder], Statement]  # as `render_select` does
+
+
+def render_query(pieces: Sequence[Piece], bind: Callable[[Parameter], str]) -> str:
+    """Give a query; `bind` gives the place of a parameter's value."""
+    return "".join([bind(piece) if isinstance(piece, Parameter) else piece for piece in pieces])
+
+
+def render_read(render: Render, plan: Plan, call: Call | None, dialect: Dialect) -> Statement:
+    """Give a statement that reads what the plan says, of the object itself or of what a call gives.
+
+    Args:
+        render: Gives the statement.
+        plan: Its object is the procedure, where there is a call.
+        call: The procedure and its values.
+        dialect: The engine's.
+    """
+    binder = Binder(dialect)
+    if call is None:
+        return render(plan, dialect, binder)
+    procedure = call.procedure
+    values = dict(zip([parameter.name for parameter in procedure.parameters], call.values, strict=True))
+    query = render_query(procedure.query, lambda parameter: binder.bind(values[parameter.name]))
+    statement = render(replace(plan, object=replace(plan.object, path=(_name_result(query),))), dialect, binder)
+    return replace(statement, text=_put_before(statement.text, query, procedure.columns, dialect))
+
+
+def render_probe(query: str, columns: Sequence[Column], dialect: Dialect) -> str:
+    """Give a statement that reads a query as a call of it does."""
+    names = ", ".join(dialect.quote(column.name) for column in columns)
+    text = f"SELECT {names} FROM {dialect.quote(_name_result(query))}"  # noqa: S608 - quoted names
+    return _put_before(text, query, columns, dialect)
+
+
+def _put_before(text: str, query: str, columns: Sequence[Column], dialect: Dialect) -> str:
+    names = ", ".join(dialect.quote(column.name) for column in columns)
+    # a line of its own closes it: the query may end in a comment
+    return f"WITH {dialect.quote(_name_result(query))} ({names}) AS (\n{query}\n)\n{text}"
+
+
+def _name_result(query: str) -> str:
+    """Give a name that stands for nothing in the query."""
+    name = _RESULT
+    while name in query.lower():
+        name += "_"
+    return name

@@ -1,0 +1,49 @@
+"""`rowgate doctor` and `object list` tell what is wrong with declared procedures."""
+
+import json
+from pathlib import Path
+
+from cli.transcript import run
+
+MODE = "only its owner can declare procedures"
+CALLS = "every declared procedure can be called"
+
+
+def find_answers(question: str) -> list[tuple[bool, str]]:
+    findings = json.loads(run(["doctor", "--json"]).stdout)
+    return [(found["good"], found["found"]) for found in findings if found["question"] == question]
+
+
+def test_without_procedures_nothing_is_asked(home: Path) -> None:
+    assert home.is_dir()
+    assert find_answers(MODE) == find_answers(CALLS) == []
+
+
+def test_good_procedures_are_counted(home: Path) -> None:
+    folder = home / "procedures"
+    folder.mkdir(mode=0o700)
+    (folder / "one.sql").write_text("SELECT 1 AS a")
+    assert find_answers(MODE) == [(True, "mode 700")]
+    assert find_answers(CALLS) == [(True, "1 procedures")]
+    folder.chmod(0o770)
+    assert find_answers(MODE) == [(False, "mode 770")]
+
+
+def test_faults_are_told_by_name_and_line(home: Path) -> None:
+    folder = home / "procedures"
+    folder.mkdir(mode=0o700)
+    (folder / "one.sql").write_text("-- parameter: a text\nSELECT 1,\n  :b AS b")
+    (folder / "SA_ServiceAccounts.sql").write_text("SELECT 1 AS a")
+    clash = "a table or view has this name, and comes before it: rename the file"
+    fault = "line 3: :b is not declared"
+    assert find_answers(CALLS) == [(False, f"SA_ServiceAccounts: {clash}"), (False, f"one: {fault}")]
+    told = run(["object", "list"])
+    assert told.exit_code == 0
+    assert told.stderr.splitlines() == [
+        f"The procedure SA_ServiceAccounts cannot be called: {clash}",
+        f"The procedure one cannot be called: {fault}",
+    ]
+    listed = {item["name"]: item for item in json.loads(run(["object", "list", "--json"]).stdout)}
+    assert (listed["one"]["kind"], listed["one"]["fault"]) == ("procedure", fault)
+    shown = run(["object", "show", "one"])
+    assert (shown.exit_code, shown.stdout) == (0, f"one (procedure)\nit cannot be called: {fault}\n")
