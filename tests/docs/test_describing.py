@@ -1,14 +1,17 @@
 """The pages on comparing, previewing and describing, walked as a reader would: their lines, in their order."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from docs.test_walkthrough import CHECKOUT, Reader, find_blocks
+from docs.test_walkthrough import CHECKOUT, Reader
 from support.homes import add_application, make_home
 from support.servers import fetch_token, run_server, wait_until
+
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +37,7 @@ def reader(sample_database: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 def list_shell_blocks(page: str) -> list[str]:
     """Give the blocks that a reader pastes."""
     text = (CHECKOUT / page).read_text("utf-8")
-    headings = [line for line in text.splitlines() if line.startswith("#")]
-    return [block for language, block in find_blocks(page, headings[1], text.splitlines()[-1]) if language == "sh"]
+    return [block for language, block in _FENCE.findall(text) if language == "sh"]
 
 
 def test_page_on_comparing_does_what_it_says(reader: Reader) -> None:
@@ -52,3 +54,12 @@ def test_page_on_comparing_does_what_it_says(reader: Reader) -> None:
     for change in changes:
         assert list(change) == ["change", "HostName", "Volume", "FreeBytes", "FileSystem", "old"]
     assert any(change["old"] for change in changes)
+
+
+def test_page_on_previewing_does_what_it_says(reader: Reader) -> None:
+    page = "docs/how-to/preview-a-read.md"
+    preview, search = list_shell_blocks(page)
+    told = json.loads(reader.paste(preview))
+    text = (CHECKOUT / page).read_text("utf-8")
+    assert [told] == [json.loads(block) for language, block in _FENCE.findall(text) if language == "json"]
+    assert "SA_Activity_Events" in reader.paste(search)

@@ -157,7 +157,7 @@ def test_o45_names_match_without_regard_to_case(calls: Reader) -> None:
 
 def test_the_result_is_given_whole_whatever_runs_it_holds(calls: Reader) -> None:
     assert unordered(success(call(calls, "Runs"))) == unordered(calls.sql(RUNS))
-    for name in ("cursor", "jobRuntimeKey", "compare"):
+    for name in ("cursor", "jobRuntimeKey", "compare", "dry_run"):
         assert refusal(call(calls, "Runs", {name: ""}))[0] == name
 
 

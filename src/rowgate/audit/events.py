@@ -202,6 +202,10 @@ class RowsOpened(Event, frozen=True, tag="rows_opened"):
     parameters: tuple[Any, ...] = ()  # that it was called with: the name of each, and its value or rows
 
 
+class RowsPreviewed(RowsOpened, frozen=True, tag="rows_previewed"):
+    """An application is told what a request for rows would run; nothing was read."""
+
+
 class RowsEnded(Event, frozen=True, tag="rows_ended"):
     """A read is over."""
 
@@ -260,6 +264,7 @@ EVENT_TYPES = (
     RegistrationManaged,
     SecretsExpiring,
     RowsOpened,
+    RowsPreviewed,
     RowsEnded,
     RowsRefused,
     AdministrativeChange,

@@ -219,7 +219,7 @@ class PostgresSource:
     def explain(self, statement: Statement) -> Sequence[str]:
         """See `ports.RowSource`."""
         with self.pool.borrowed() as session:
-            return [str(row[0]) for row in ask(session, "EXPLAIN " + statement.text, statement.parameters)]
+            return session.explain(statement.text)
 
     def close(self) -> None:
         """See `ports.RowSource`."""

@@ -33,6 +33,7 @@ _WAITS_TO_PASS = ("08", "28", "53", "57P0", "58")  # connection, authorization, 
 _TAKEN = frozenset({"55P03", "40001", "40P01", "3D000"})  # locked, recovery conflict, deadlock; no such database
 _UNWRITABLE = frozenset({"22P05", "22021"})  # a character that the database's encoding does not have
 _TOO_LARGE = "22003"
+_FIRST_WITH_GENERIC_PLANS = 160_000
 _CANCELLED = "57014"  # by a statement_timeout of the account's; who cancels knows it without being told
 _UNREADABLE = "The database cannot be read at the moment."
 
@@ -122,6 +123,24 @@ class Session:
         if self.is_lost:
             raise EngineUnavailable(_UNREADABLE, detail=_tell(self._pq))
         return code
+
+    def explain(self, text: str) -> list[str]:
+        """Give the plan of a statement as it is before any value is bound; before PostgreSQL 16 there is none.
+
+        With values bound they would stand in it. The simple protocol is the one that takes places without values.
+
+        Raises:
+            EngineUnavailable: The database cannot be read at the moment.
+            EngineFailure: Anything else the engine says.
+        """
+        if self.connection.info.server_version < _FIRST_WITH_GENERIC_PLANS:
+            return []
+        result = self._pq.exec_(b"EXPLAIN (GENERIC_PLAN) " + text.encode())
+        if self.is_lost:
+            raise EngineUnavailable(_UNREADABLE, detail=_tell(self._pq))
+        if result.status != pq.ExecStatus.TUPLES_OK:
+            raise self.take_error(result)
+        return [(result.get_value(row, 0) or b"").decode("utf-8", "replace") for row in range(result.ntuples)]
 
     def finish(self) -> None:
         """Take the end of a statement whose last result is there."""

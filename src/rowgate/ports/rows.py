@@ -82,7 +82,11 @@ class RowSource(Protocol):
         """
 
     def explain(self, statement: Statement) -> Sequence[str]:
-        """Give the engine's plan, line by line."""
+        """Give the engine's plan, line by line, without running the statement. No value that is bound stands in it.
+
+        Raises:
+            EngineUnavailable: The database is busy or cannot be read.
+        """
 
     def close(self) -> None:
         """Let go of every connection."""

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from rowgate.rows.columns import require_column
+from rowgate.rows.conditions import plan_values
 from rowgate.rows.encode_json import INFINITY_TEXTS
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.fold import fold
@@ -130,6 +131,25 @@ def read_run(rows: Sequence[Row], field: str) -> frozenset[Value]:
     return found
 
 
+def require_two_runs(new: frozenset[Value], old: frozenset[Value]) -> None:
+    """Refuse to compare a run with itself.
+
+    Raises:
+        InvalidParameter: Both are the same run.
+    """
+    if new & old:
+        raise InvalidParameter("A run does not differ from itself.", field=FIELD, expected="the key of another run")
+
+
+def preview_run(plan: Plan, run: Scalar) -> frozenset[Value]:
+    """Give what stands for the run keys of a comparison whose runs nobody looks for.
+
+    Raises:
+        InvalidParameter: The run-key column cannot be compared with it.
+    """
+    return frozenset(plan_values(plan.columns[-1], Function.EQUALS, (run,), (FIELD,)))
+
+
 def plan_comparison(plan: Plan, request: RowsRequest, *, new: frozenset[Value], old: frozenset[Value]) -> Comparison:
     """Give the comparison.
 
@@ -138,12 +158,7 @@ def plan_comparison(plan: Plan, request: RowsRequest, *, new: frozenset[Value], 
         request: What was asked.
         new: The run keys of the run that is looked at.
         old: The run keys of the run that it is compared with.
-
-    Raises:
-        InvalidParameter: Both are the same run.
     """
-    if new & old:
-        raise InvalidParameter("A run does not differ from itself.", field=FIELD, expected="the key of another run")
     *columns, run = plan.columns
     # compared as they are spelled, so that an index serves
     is_one_of_them = Condition(

@@ -181,6 +181,7 @@ class RowsRequest:
     job_runtime_key: Scalar | None = None
     compare: Scalar | None = None  # another run, to be told what differs from it; see rows/comparison.py
     format: Format | None = None
+    dry_run: bool = False  # what would be run is asked for, not its rows
     lists_runs: bool = False  # the runs are asked for, not what is in them; see rows/runs.py
 
 

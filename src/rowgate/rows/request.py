@@ -36,6 +36,7 @@ PARAMETERS = (
     "jobRuntimeKey",
     "compare",
     "format",
+    "dry_run",
 )
 _TRUTH = {"true": True, "false": False, "": None}
 _NULLS = ("first", "last")
@@ -104,15 +105,21 @@ def parse_rows_query(query: bytes, allowed: Sequence[str] = PARAMETERS) -> RowsR
     if not isinstance(filters, list):
         raise wrong("filters", "a JSON list of {column, function, value}")
     members["filters"] = [*filters, *(parse_short_filter(text, place) for place, text in enumerate(short))]
+    _read_texts(members)
+    return build_request(members)
+
+
+def _read_texts(members: dict[str, Any]) -> None:
+    """Make of a query's texts what a body has in their places."""
     for name in ("columns", "groupby", "aggregates", "orderby"):
         if name in members:
             members[name] = _list_text(members[name], name)
     for name in ("limit", "offset"):
         if name in members:
             members[name] = _whole_number(members[name], name)
-    if "distinct" in members:
-        members["distinct"] = _TRUTH.get(members["distinct"].lower(), members["distinct"])
-    return build_request(members)
+    for name in ("distinct", "dry_run"):
+        if name in members:
+            members[name] = _TRUTH.get(members[name].lower(), members[name])
 
 
 def _decode_json(body: bytes) -> Any:
@@ -190,6 +197,7 @@ def build_request(members: Mapping[str, Any]) -> RowsRequest:
         job_runtime_key=None if key in (None, "") else take_scalar(key, "jobRuntimeKey"),
         compare=None if compare in (None, "") else take_scalar(compare, "compare"),
         format=None if form in (None, "") else parse_format(form),
+        dry_run=_truth(members.get("dry_run"), "dry_run"),
     )
 
 

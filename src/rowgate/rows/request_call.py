@@ -9,11 +9,8 @@ from rowgate.rows.model import Format, RowsRequest
 from rowgate.rows.request import PARAMETERS, build_request, read_members
 from rowgate.rows.request_values import wrong
 
-OF_ROWS_ALONE = (
-    "cursor",
-    "jobRuntimeKey",
-    "compare",
-)  # a result has no key that tells its rows apart, and is of one run
+# a result has no key that tells its rows apart, and is of one run; what a procedure runs is its own
+OF_ROWS_ALONE = ("cursor", "jobRuntimeKey", "compare", "dry_run")
 CALL_PARAMETERS = ("parameters", *(name for name in PARAMETERS if name not in OF_ROWS_ALONE))
 
 

@@ -17,7 +17,7 @@ from rowgate.rows.model import (
 from rowgate.rows.request import parse_rows_query
 from rowgate.rows.request_values import ALL_RUNS
 
-PARAMETERS = ("limit", "offset", "count", "format")
+PARAMETERS = ("limit", "offset", "count", "format", "dry_run")
 ROWS_NAMES = ("rows", "count")  # of the column that says how many rows a run has: the first that the key leaves free
 FIELD = "runs"
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from rowgate.ports.rows import RowBlocks
-from rowgate.rows.comparison import Comparer, Comparison, ask_for_run, plan_comparison, read_run
+from rowgate.rows.comparison import Comparer, Comparison, ask_for_run, plan_comparison, read_run, require_two_runs
 from rowgate.rows.model import Format, Plan, Row, RowsRequest, Value
 from rowgate.rows.plan import Planner
 
@@ -25,6 +25,7 @@ def find_comparison(request: RowsRequest, plan_request: Planner, read: Callable[
         read_run(read(plan_request(ask_for_run(run, run_key))), field)
         for run, field in ((request.job_runtime_key, "jobRuntimeKey"), (request.compare, "compare"))
     )
+    require_two_runs(new, old)
     return plan_comparison(plan, request, new=new, old=old)
 
 

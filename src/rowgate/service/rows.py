@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rowgate.access import Access
+from rowgate.audit.events import RowsPreviewed
 from rowgate.oauth.authorization_details import find_allowed_columns
 from rowgate.oauth.errors import OAuthError
 from rowgate.ports import AuditSink, Clock
@@ -31,6 +32,7 @@ from rowgate.service.hands import Hands
 from rowgate.service.object_access import ObjectAccess
 from rowgate.service.origin import Origin
 from rowgate.service.pace import Pace
+from rowgate.service.preview import Preview, preview_rows
 from rowgate.service.reading import Reading
 from rowgate.service.rows_record import COMPLETE, tell_ended, tell_opened
 from rowgate.service.state import LiveState
@@ -140,6 +142,26 @@ class RowsService:
             raise
         return reading
 
+    async def preview(
+        self, access: Access, object_name: str, request: RowsRequest, origin: Origin, *, form: Format
+    ) -> Preview:
+        """Give what `open_rows` would run, on record, without reading. Refused as the read itself would be.
+
+        Raises:
+            InsufficientScope: See `open_rows`.
+            RowsError: See `open_rows`, as far as that is known without reading.
+            AuditUnavailable: It could not be put on record.
+        """
+        reading = Reading(access, origin, form, begun_at=self._clock())
+        await self._turns.take(access.application_number)
+        reading.has_turn = True
+        try:
+            preview = await self._hands.run(self._preview, reading, object_name, request)
+            await self._audit.record(tell_opened(reading, self._clock(), RowsPreviewed))
+        finally:
+            self._give_turn_back(reading)
+        return preview
+
     async def deliver(
         self, reading: Reading, send: Callable[[bytes, bool], Awaitable[None]], cut: Callable[[], None]
     ) -> bool:
@@ -247,6 +269,19 @@ class RowsService:
             self._count(reading, plan, source)
         statement = render_read(render_select, plan, reading.call, source.dialect)
         reading.start(plan, self._open(statement, source), seal)
+
+    def _preview(self, reading: Reading, object_name: str, request: RowsRequest) -> Preview:
+        self._confirm(reading.access, now=self._clock())
+        described, plan_request = self._decide(reading.access, self._state.resolve_alias(object_name))
+        require_no_procedure(described)
+        plan = plan_request(request)
+        if request.cursor is not None:
+            plan, _ = self._cursors.open_page(plan, request.cursor, reading.access.application_number)
+        request = replace(request, format=reading.format)
+        preview, reading.plan = preview_rows(
+            request, plan, plan_request, described, self._databases.open_source(described)
+        )
+        return preview
 
     def _decide(self, access: Access, name: str) -> tuple[ObjectDescription, Planner]:
         """Give the object and what plans requests for its rows: all permission checks are in these two."""

@@ -14,11 +14,11 @@ MAX_VALUES_ON_RECORD = 20  # of one filter or parameter
 COMPLETE = "complete"
 
 
-def tell_opened(reading: Reading, now: float) -> RowsOpened:
-    """Give the event of a read that is about to send rows."""
+def tell_opened(reading: Reading, now: float, event: type[RowsOpened] = RowsOpened) -> RowsOpened:
+    """Give the event of a read that is about to send rows, or of another that tells the same of it."""
     plan, access, page = reading.plan, reading.access, reading.plan.page
     comparison = reading.comparison
-    return RowsOpened(
+    return event(
         at=now,
         request_id=reading.origin.request_id,
         source=reading.origin.source,

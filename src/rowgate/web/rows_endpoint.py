@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+import msgspec
+
 from rowgate.access import Access
 from rowgate.oauth.errors import InvalidRequest, OAuthError
 from rowgate.oauth.form import FORM, find_credential_in_query
@@ -19,7 +21,7 @@ from rowgate.web.completeness import announce, tell_end, tell_whole
 from rowgate.web.data_requests import DataGate, read_object_name
 from rowgate.web.exchange import Exchange, Headers, PreparedHeaders
 from rowgate.web.negotiation import choose_coding, choose_format
-from rowgate.web.problems import HttpProblem
+from rowgate.web.problems import NO_STORE, HttpProblem
 
 _HEADERS = {
     form: PreparedHeaders(
@@ -32,6 +34,7 @@ _HEADERS = {
     )
     for form, content_type in CONTENT_TYPES.items()
 }
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,10 @@ class RowsEndpoint:
             request = await self._parse(exchange)
             form = choose_format(request.format, exchange.join_header(b"accept"))
             coding = choose_coding(exchange.join_header(b"accept-encoding"))
+            if isinstance(request, RowsRequest) and request.dry_run:
+                preview = await self._rows.preview(access, name, request, exchange.origin, form=form)
+                await exchange.respond(200, NO_STORE, _encode(preview))
+                return
             reading = await self._rows.open_rows(
                 access, name, request, exchange.origin, form=form, coding=coding, on_disconnect=exchange.on_disconnect
             )

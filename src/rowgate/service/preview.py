@@ -1,0 +1,104 @@
+"""What a request for rows would run, told without running it: statements, columns, the engine's plan.
+
+Rule: no value of a request or of a policy is told, and no name of a column that the reader may not know.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from rowgate.ports.rows import RowSource
+from rowgate.rows.comparison import ask_for_run, plan_comparison, preview_run, require_two_runs
+from rowgate.rows.model import Column, Counting, ObjectDescription, Plan, RowsRequest, Statement
+from rowgate.rows.plan import Planner
+from rowgate.rows.sql import render_count, render_select
+
+HIDDEN = "hidden"  # in place of the name of a column that the reader may not know
+
+
+class PreviewedColumn(msgspec.Struct, frozen=True):
+    """A column of the answer."""
+
+    name: str
+    type: str  # as the database declares it; empty: it says nothing
+
+
+class PreviewedStatement(msgspec.Struct, frozen=True):
+    """A statement that would be run."""
+
+    purpose: str  # run: finds the run; count; rows
+    sql: str
+    values: int  # that would be bound
+    plan: tuple[str, ...] | None  # line by line, in the engine's own words; None: it would tell of hidden columns
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """What a request would do."""
+
+    object: str
+    engine: str
+    format: str
+    columns: tuple[PreviewedColumn, ...]
+    statements: tuple[PreviewedStatement, ...]  # in the order in which they would be run
+    estimated_rows: int | None  # that match, by the engine's guess; None: it has none
+
+
+def preview_rows(
+    request: RowsRequest, plan: Plan, plan_request: Planner, described: ObjectDescription, source: RowSource
+) -> tuple[Preview, Plan]:
+    """Give what a request would do, and the plan of the rows that it would answer with; see `Preview`.
+
+    Args:
+        request: What is asked, with a format.
+        plan: Of the request, at its page.
+        plan_request: Plans others, with every permission check.
+        described: The object with all its columns.
+        source: Where it is.
+
+    Raises:
+        RowsError: As the read itself would, as far as that is known without reading.
+    """
+    assert request.format is not None, "internal error: a preview without its format"
+    shown = plan
+    if request.compare is not None:
+        new = old = preview_run(plan, request.compare)  # that of the newest run is not known without reading
+        if request.job_runtime_key is not None:
+            new = preview_run(plan, request.job_runtime_key)
+            require_two_runs(new, old)
+        comparison = plan_comparison(plan, request, new=new, old=old)
+        plan, shown = comparison.read, comparison.shown
+    hidden = [column for column in described.columns if column.name not in plan.object.by_name]
+    preview = Preview(
+        object=plan.object.name,
+        engine=source.name,
+        format=request.format.value,
+        columns=tuple(PreviewedColumn(column.name, column.declared_type) for column in shown.result_columns),
+        statements=tuple(
+            _preview_statement(purpose, statement, source, hidden)
+            for purpose, statement in _list_statements(request, plan, plan_request, source)
+        ),
+        estimated_rows=source.estimate_rows(plan),
+    )
+    return preview, shown
+
+
+def _list_statements(
+    request: RowsRequest, plan: Plan, plan_request: Planner, source: RowSource
+) -> Iterator[tuple[str, Statement]]:
+    dialect = source.dialect
+    if request.compare is not None:
+        for run in (request.job_runtime_key, request.compare):
+            yield "run", render_select(plan_request(ask_for_run(run, plan.columns[-1].name)), dialect)
+    if plan.count is not Counting.NONE:
+        yield "count", render_count(plan, dialect)
+    yield "rows", render_select(plan, dialect)
+
+
+def _preview_statement(
+    purpose: str, statement: Statement, source: RowSource, hidden: list[Column]
+) -> PreviewedStatement:
+    sql = statement.text
+    for column in hidden:
+        sql = sql.replace(source.dialect.quote(column.name), source.dialect.quote(HIDDEN))
+    plan = tuple(source.explain(statement)) if sql == statement.text else None
+    return PreviewedStatement(purpose, sql, len(statement.parameters), plan)
