@@ -27,6 +27,27 @@ if spread > 0 then
   end
 end
 
+-- Requests that are good once only: made ready before the run, each sent once. What goes beyond is refused by the
+-- server, and the run is worth nothing.
+local pool = env("ROWGATE_BENCH_POOL")
+if pool ~= "" then
+  local requests, turn = {}, 0
+  function init()
+    local file = io.open(pool, "rb")
+    while true do
+      local length = file:read("*n")
+      if not length then break end
+      file:read(1)
+      requests[#requests + 1] = file:read(length)
+    end
+    file:close()
+  end
+  function request()
+    if turn < #requests then turn = turn + 1 end
+    return requests[turn]
+  end
+end
+
 function done(summary, latency)
   local errors = summary.errors
   io.write(string.format(

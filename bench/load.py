@@ -8,7 +8,9 @@ import json
 import os
 import statistics
 import subprocess
+import tempfile
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from processes import cpu_seconds
 SCRIPT = Path(__file__).with_name("load.lua")
 FULL_READ_SECONDS = 300
 ROUNDS = 5
+MOST_PER_SECOND = 8_000  # requests of a pool that are made ready for each second; a run that needs more fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,11 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A running server and what it is asked."""
+    """A running server and what it is asked; `make_pool` gives so many requests that are good once each."""
 
     server: Running
     request: Request
+    make_pool: Callable[[int], list[Request]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,37 @@ def wrk(subject: Subject, *, connections: int, seconds: float) -> Rate:
         RuntimeError: An answer was not a success, a connection broke, or answers were shorter than a checked one.
     """
     request, whole_seconds = subject.request, max(1, round(seconds))
-    shortest_bytes = len(fetch(request)) // 2
+    with tempfile.NamedTemporaryFile(prefix="rowgate-pool-") as pool:
+        if subject.make_pool is not None:
+            request, *others = subject.make_pool(MOST_PER_SECOND * whole_seconds)
+            pool.write(b"".join(map(_render, others)))
+            pool.flush()
+        shortest_bytes = len(fetch(request)) // 2
+        return _run_wrk(
+            subject.server,
+            request,
+            connections=connections,
+            whole_seconds=whole_seconds,
+            shortest_bytes=shortest_bytes,
+            pool=pool.name if subject.make_pool else "",
+        )
+
+
+def _render(request: Request) -> bytes:
+    """A request as it goes over the wire, with its length before it."""
+    address = urllib.parse.urlsplit(request.url)
+    target = f"{address.path}?{address.query}" if address.query else address.path
+    lines = [f"{request.method} {target} HTTP/1.1", f"Host: {address.netloc}"]
+    lines += [f"{name}: {value}" for name, value in request.headers]
+    if request.body:
+        lines.append(f"Content-Length: {len(request.body)}")
+    raw = "\r\n".join([*lines, "", request.body]).encode()
+    return b"%d\n%b" % (len(raw), raw)
+
+
+def _run_wrk(
+    server: Running, request: Request, *, connections: int, whole_seconds: int, shortest_bytes: int, pool: str
+) -> Rate:
     address = urllib.parse.urlsplit(request.url)
     # fmt: off
     command = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{connections}", f"-d{whole_seconds}s",
@@ -114,8 +148,9 @@ def wrk(subject: Subject, *, connections: int, seconds: float) -> Rate:
         "ROWGATE_BENCH_HEADERS": "\n".join(f"{name}: {value}" for name, value in request.headers),
         "ROWGATE_BENCH_SPREAD": str(request.spread),
         "ROWGATE_BENCH_PATH": f"{address.path}?{address.query}",
+        "ROWGATE_BENCH_POOL": pool,
     }
-    before = cpu_seconds(subject.server.pid)
+    before = cpu_seconds(server.pid)
     output = subprocess.run(
         command,
         env={**os.environ, **environment},
@@ -124,7 +159,7 @@ def wrk(subject: Subject, *, connections: int, seconds: float) -> Rate:
         check=True,
         timeout=whole_seconds + 30,
     ).stdout
-    used = cpu_seconds(subject.server.pid) - before
+    used = cpu_seconds(server.pid) - before
     figures = json.loads(output.rsplit("ROWGATE ", 1)[1])
     if figures["refused"] or figures["broken"] or figures["bytes"] < shortest_bytes * figures["requests"]:
         raise RuntimeError(f"{request.url}: not every answer was whole: {figures}")

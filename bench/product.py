@@ -44,6 +44,18 @@ def add_signing_application(home: Home, algorithm: str) -> Home:
     return Home(home.folder, client_id=shown["client_id"], client_secret=shown["client_secret"])
 
 
+def add_keyed_application(home: Home, jwks: str) -> str:
+    """A further application in the same home, which signs in with its key and has no secret; its client id."""
+    file = home.folder / "bench-public.json"
+    file.write_text(jwks)
+    policy = ("--jwks", str(file), "--auth-method", "private_key_jwt", "--no-secret")
+    shown = json.loads(
+        _rowgate("app", "add", "keyed", *policy, "--object", TABLE, "--home", str(home.folder), "--json")
+    )
+    client_id: str = shown["client_id"]
+    return client_id
+
+
 def register_many(home: Home, count: int) -> None:
     """Adds so many further applications, each with a secret and a grant, while no server runs.
 
@@ -89,6 +101,12 @@ def page(running: Running, home: Home, column: str, rows: int) -> Subject:
     """The rows of one value of an indexed column after another."""
     query = f"filter={column}:equals:{{}}&limit={ROWS_PER_VALUE}"
     return Subject(running, _read(running, home, f"?{query}", spread=values(rows)))
+
+
+def row(running: Running, bearer: str, scheme: str = "Bearer") -> Request:
+    """One row by its number, with a token that is there."""
+    url = running.url(f"/api/v1/data/{TABLE}/rows?filter=id:equals:1&limit=1")
+    return Request(url, headers=(("Authorization", f"{scheme} {bearer}"),))
 
 
 def full(running: Running, home: Home) -> Subject:
