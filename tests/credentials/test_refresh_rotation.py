@@ -154,3 +154,31 @@ def test_80_the_end_of_a_family_outlasts_its_youngest_access_token(client: Clien
     assert revoked.forget_at >= client.server.clock() - GRACE_SECONDS - 1 + youngest["expires_in"]
     client.server.clock.advance(10 * 60)
     assert client.reads(youngest["access_token"]) == 401
+
+
+@pytest.mark.number("P92", "RFC 7662 §2.2")
+def test_92_a_replaced_refresh_token_is_not_active(client: Client) -> None:
+    """Active is what a refresh would be answered with; asking ends nothing."""
+
+    def is_active(token: str) -> bool:
+        url = f"{client.server.url}/introspect"
+        return bool(httpx.post(url, data={"token": token}, auth=client.basic).json()["active"])
+
+    first = client.start()
+    assert is_active(first)
+    second = client.rotate(first)
+    assert (is_active(first), is_active(second)) == (True, True)
+    client.server.clock.advance(GRACE_SECONDS + 1)
+    assert (is_active(first), is_active(second)) == (False, True)
+    third = client.rotate(second)
+    assert (is_active(first), is_active(second), is_active(third)) == (False, True, True)
+    assert client.is_reuse(first)
+    assert not is_active(third)
+
+
+def test_80_a_clock_that_was_set_back_lengthens_no_grace(client: Client) -> None:
+    first = client.start()
+    second = client.rotate(first)
+    client.server.clock.advance(-3600)
+    assert client.is_reuse(first)
+    assert client.is_reuse(second)

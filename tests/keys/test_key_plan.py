@@ -11,6 +11,7 @@ from oauth.jose_makers import NOW
 from rowgate.oauth.model import JWT, Application, ClientPolicy
 from rowgate.oauth.tokens import ACCESS, REFRESH, TokenRecord, TokenSealer, UnreadableToken
 from rowgate.records import NO_KEYS, KeptSigningKey
+from rowgate.service.admin.policies import UNCHANGED, TermsChange, decide_change
 from rowgate.service.key_plan import (
     FOLLOW_SECONDS,
     Demand,
@@ -150,3 +151,17 @@ def test_a_key_made_on_command_lives_its_time_and_has_no_successor() -> None:
     assert not plan_keys(material, _DEMAND, replace(policy, signing_key_days=0), end + 1000 * _DAY)
     asked = replace(_DEMAND, algorithms=frozenset({"RS256"}))
     assert [made.algorithm for made in plan_keys(material, asked, policy, end).signing.make] == ["RS256"]
+
+
+def test_lives_that_were_lowered_are_remembered() -> None:
+    """What was issued before lives on: its key and its revocation stay as long."""
+    long = make_application("a", access_lifetime_seconds=9000, refresh_lifetime_seconds=30 * _DAY)
+    lowered = decide_change(long, UNCHANGED, TermsChange(access_lifetime_seconds=60, refresh_lifetime_seconds=60))
+    assert (lowered.access_lifetime_seconds, lowered.refresh_lifetime_seconds) == (60, 60)
+    assert (lowered.longest_access_seconds, lowered.longest_refresh_seconds) == (9000, 30 * _DAY)
+    assert measure_demand([lowered]) == Demand(frozenset(), 9000, 30 * _DAY)
+    again = decide_change(lowered, UNCHANGED, TermsChange(access_lifetime_seconds=7000))
+    lowest = decide_change(again, UNCHANGED, TermsChange(access_lifetime_seconds=30))
+    assert lowest.longest_access_seconds == 9000
+    raised = decide_change(lowest, UNCHANGED, TermsChange(access_lifetime_seconds=9999))
+    assert raised.longest_access_seconds == 9999

@@ -10,7 +10,9 @@ from rowgate.service.throttle import (
     FREE_FAILURES,
     FREE_FAILURES_OF_SOURCE,
     LONGEST_WAIT_SECONDS,
+    REVOCATIONS_PER_MINUTE,
     FailureThrottle,
+    RevocationQuota,
     TokenQuota,
 )
 
@@ -194,4 +196,23 @@ def test_no_quota_counts_nothing() -> None:
     quota = TokenQuota()
     for _ in range(1000):
         quota.take(1, 0, NOW)
-    assert quota._buckets == {}
+    assert len(quota._buckets) == 0
+
+
+def test_who_revokes_all_the_time_must_wait() -> None:
+    """A burst passes; then only so many a minute, of each application for itself."""
+    quota = RevocationQuota(at_once=3)
+    for _ in range(3):
+        quota.take(1, NOW)
+    with pytest.raises(TooManyRequests) as refused:
+        quota.take(1, NOW)
+    assert (refused.value.reason, refused.value.retry_after_seconds) == ("revokes_too_often", 3)
+    quota.take(2, NOW)
+    passed = 0
+    for second in range(3600):
+        try:
+            quota.take(1, NOW + second)
+        except TooManyRequests:
+            continue
+        passed += 1
+    assert passed == pytest.approx(REVOCATIONS_PER_MINUTE * 60, abs=5)

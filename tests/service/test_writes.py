@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from rowgate import wiring
+from rowgate.audit.events import Event, ServerEvent
 from rowgate.config import Settings
-from rowgate.ports import NameTaken, Store, StoreError, StoreWriter, UnknownName
+from rowgate.ports import AuditUnavailable, NameTaken, Store, StoreError, StoreWriter, UnknownName
 from rowgate.records import Revocation
 from rowgate.service import writes as module
 from rowgate.service.follow import Follower
@@ -35,11 +36,18 @@ class Worker:
         self.now = 1000.0
         self.opened = 0
         self.transactions = 0
+        self.record_is_full = False
+        self.recorded: list[tuple[Event, int]] = []  # with how many revocations were kept by then
         self.reader = wiring.open_reader(settings)
         self.state = LiveState(self.reader.load_state())
         self.executor = ThreadPoolExecutor(max_workers=1)
         self.follower = Follower(self.reader, self.state, self.executor, lambda: 1000.0)
-        self.writes = Writes(self._open, self.follower, self.executor, clock=lambda: self.now)
+        self.writes = Writes(self._open, self.follower, self.executor, record=self.record, clock=lambda: self.now)
+
+    def record(self, events: Sequence[Event]) -> None:
+        if self.record_is_full:
+            raise AuditUnavailable
+        self.recorded += [(event, len(list_kept(self.settings))) for event in events]
 
     def _open(self) -> Store:
         self.opened += 1
@@ -79,6 +87,10 @@ def kill(handle: bytes) -> Callable[[StoreWriter], bytes]:
         return handle
 
     return work
+
+
+def tell(handle: bytes) -> list[Event]:
+    return [ServerEvent(at=1.0, action=handle.hex(), version="", process=0)]
 
 
 def list_kept(settings: Settings) -> set[bytes]:
@@ -134,6 +146,37 @@ def test_while_the_store_is_opened_the_worker_goes_on_following(settings: Settin
             assert not first.done()
             goes_on.set()
             assert await first == b"m" * 16
+
+    asyncio.run(story())
+
+
+def test_a_change_is_on_record_before_it_is_kept(settings: Settings) -> None:
+    """So that a crash in between leaves no change that nobody knows of."""
+
+    async def story() -> None:
+        async with start_worker(settings) as worker:
+            handles = [bytes([number]) * 16 for number in range(3)]
+            assert await gather(*(worker.writes.write(kill(h), tell=tell) for h in handles)) == handles
+            assert worker.recorded == [(tell(handle)[0], 0) for handle in handles]
+            assert list_kept(settings) == set(handles)
+
+    asyncio.run(story())
+
+
+def test_a_change_that_cannot_be_put_on_record_is_not_made(settings: Settings) -> None:
+    """And one that is on record nowhere is made all the same, in the same transaction or another."""
+
+    async def story() -> None:
+        async with start_worker(settings) as worker:
+            worker.record_is_full = True
+            told, silent = await gather(
+                worker.writes.write(kill(b"a" * 16), tell=tell), worker.writes.write(kill(b"b" * 16))
+            )
+            assert isinstance(told, AuditUnavailable)
+            assert silent == b"b" * 16
+            assert list_kept(settings) == {b"b" * 16}
+            worker.record_is_full = False
+            assert await worker.writes.write(kill(b"a" * 16), tell=tell) == b"a" * 16
 
     asyncio.run(story())
 

@@ -206,6 +206,18 @@ class SegmentSink:
         self.record_then(event, settle)
         await durable
 
+    def record_from_thread(self, events: Sequence[Event]) -> None:
+        """Return when the events are durable; for any thread but the event loop's.
+
+        Raises:
+            AuditUnavailable: They could not be made durable.
+        """
+
+        async def record() -> None:
+            await asyncio.gather(*map(self.record, events))
+
+        asyncio.run_coroutine_threadsafe(record(), self._loop).result()
+
     def record_soon(self, event: Event) -> None:
         """Make the event durable with the next group. See `ports.AuditSink`.
 

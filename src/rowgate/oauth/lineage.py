@@ -250,7 +250,7 @@ def _find_forgettable(
     application: Application, lineage: Sequence[Secret], presented: Secret, now: float
 ) -> Iterator[int]:
     """Give the secrets that nothing hangs on any more: whatever was issued with them has expired too."""
-    kept_seconds = max(RENEWALS_SECONDS, application.access_lifetime_seconds + application.refresh_lifetime_seconds)
+    kept_seconds = max(RENEWALS_SECONDS, application.longest_access_seconds + application.longest_refresh_seconds)
     for secret in lineage:
         if secret.number != presented.number and secret.is_expired(now - kept_seconds) and not secret.revoked:
             yield secret.number

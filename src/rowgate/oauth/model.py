@@ -47,6 +47,8 @@ class ClientPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     jwks_uri: str = ""  # where the client's public keys stand, in place of jwks (RFC 7591 §2)
     exchanged_token_seconds: int = 0  # how long what it gets in exchange lives at most; 0: no further limit
     registration: KeptRegistration | None = None  # it registered itself, and manages that (RFC 7592)
+    past_access_seconds: int = 0  # the longest life that its tokens had before it was lowered; 0: it never was
+    past_refresh_seconds: int = 0  # likewise, of refresh tokens
 
 
 ORDINARY = ClientPolicy()
@@ -93,6 +95,16 @@ class Application:
     created_at: int
     secrets: tuple[Secret, ...]
     policy: ClientPolicy = ORDINARY
+
+    @property
+    def longest_access_seconds(self) -> int:
+        """How long an access token of it may live, whenever it was issued."""
+        return max(ACCESS_LIFETIME_SECONDS, self.access_lifetime_seconds, self.policy.past_access_seconds)
+
+    @property
+    def longest_refresh_seconds(self) -> int:
+        """How long a refresh token of it may live, whenever it was issued."""
+        return max(self.refresh_lifetime_seconds, self.policy.past_refresh_seconds)
 
     def find_secret(self, number: int) -> Secret | None:
         """Give the secret of that number, or None when it has been removed."""

@@ -102,6 +102,7 @@ def decide_rotation(
         return Rotate(family.current + 1)
     if presented_number is None or presented_number != family.current - 1:
         return Reuse("replaced_long_ago")
-    if now - family.rotated_at < grace_seconds:
+    # as far before the rotation as after it, for workers' clocks differ; one that jumped back gives no longer grace
+    if abs(now - family.rotated_at) < grace_seconds:
         return Same(family.current)
     return Reuse("replaced_before_the_grace")

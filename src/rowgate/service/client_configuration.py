@@ -5,7 +5,7 @@ The token is not rotated (docs/choices.md): an answer that was lost strands nobo
 
 import msgspec
 
-from rowgate.audit.events import RegistrationManaged
+from rowgate.audit.events import Event, RegistrationManaged
 from rowgate.oauth.client_auth import MAX_CREDENTIAL_LENGTH, digest_client_secret
 from rowgate.oauth.client_metadata import RequestedUpdate, parse_client_id, parse_client_update
 from rowgate.oauth.errors import InvalidClientMetadata, InvalidToken, OAuthError
@@ -69,7 +69,7 @@ class ClientConfigurationService:
 
         Raises:
             OAuthError: As `read`; InvalidClientMetadata, InvalidRedirectUri: nothing was changed. On record.
-            AuditUnavailable: Nothing can be put on record.
+            AuditUnavailable: Nothing can be put on record; nothing was changed.
             StoreError: The state cannot be written.
 
         Source: RFC 7592 §2.2
@@ -81,22 +81,15 @@ class ClientConfigurationService:
         try:
             wanted = parse_client_update(request.content_type, request.body)
             updated = await tools.writes.write(
-                lambda change: self._update(change, manager, wanted, fresh=fresh, now=int(now))
+                lambda change: self._update(change, manager, wanted, fresh=fresh, now=int(now)),
+                tell=lambda updated: _tell_of_update(updated, request.origin, now),
             )
             if isinstance(updated, OAuthError):
                 raise updated
         except (OAuthError, StoreError) as refusal:
             await tools.refuse(refusal, request.origin, client_id=manager.application.client_id, now=now)
             raise
-        event = _tell("update", updated.after, request.origin, now)
         secret = updated.secret
-        event = msgspec.structs.replace(
-            event,
-            changed=describe_change(updated.before, updated.after),
-            key_id="" if secret is None else secret.key_id,
-            expires_at=0 if secret is None else secret.expires_at,
-        )
-        await tools.audit.record(event)
         return tools.inform(
             updated.after,
             manager.registration_access_token,
@@ -109,7 +102,7 @@ class ClientConfigurationService:
 
         Raises:
             OAuthError: As `read`.
-            AuditUnavailable: Nothing can be put on record.
+            AuditUnavailable: Nothing can be put on record; nothing was changed.
             StoreError: The state cannot be written.
 
         Source: RFC 7592 §2.3
@@ -117,6 +110,8 @@ class ClientConfigurationService:
         tools = self._tools
         now = tools.clock()
         manager = await self._authenticate(request, now)
+
+        event = _tell("delete", manager.application, request.origin, now)
 
         def work(change: StoreWriter) -> OAuthError | None:
             application = _find_managed(change, manager)
@@ -126,13 +121,12 @@ class ClientConfigurationService:
             return None
 
         try:
-            refused = await tools.writes.write(work)
+            refused = await tools.writes.write(work, tell=lambda refused: () if refused else (event,))
             if refused is not None:
                 raise refused
         except (OAuthError, StoreError) as refusal:
             await tools.refuse(refusal, request.origin, client_id=manager.application.client_id, now=now)
             raise
-        await tools.audit.record(_tell("delete", manager.application, request.origin, now))
 
     async def _authenticate(self, request: ClientRequest, now: float) -> _Manager:
         """Give who may manage the registration that the address names.
@@ -219,6 +213,19 @@ def _find_managed(change: StoreWriter, manager: _Manager) -> Application | None:
         return None
     kept, proved = found[0].policy.registration, manager.application.policy.registration
     return found[0] if kept and proved and kept.token_digest == proved.token_digest else None
+
+
+def _tell_of_update(updated: _Updated | OAuthError, origin: Origin, now: float) -> list[Event]:
+    if isinstance(updated, OAuthError):
+        return []
+    secret = updated.secret
+    event = msgspec.structs.replace(
+        _tell("update", updated.after, origin, now),
+        changed=describe_change(updated.before, updated.after),
+        key_id="" if secret is None else secret.key_id,
+        expires_at=0 if secret is None else secret.expires_at,
+    )
+    return [event]
 
 
 def _tell(action: str, application: Application, origin: Origin, now: float) -> RegistrationManaged:

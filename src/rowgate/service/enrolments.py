@@ -8,7 +8,7 @@ import logging
 
 import msgspec
 
-from rowgate.audit.events import EnrolmentRedeemed, EnrolmentReplayed
+from rowgate.audit.events import EnrolmentRedeemed, EnrolmentReplayed, Event
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.client_auth import CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, digest_client_secret
 from rowgate.oauth.enrolment import MAX_CODE_LENGTH, Redemption, parse_redemption, register_keys
@@ -95,13 +95,12 @@ class EnrolmentService:
 
         1. An address that has guessed too often waits.
         2. Read the body.
-        3. Decide and write, in one transaction.
-        4. Put it on record; no secret leaves before that.
+        3. Decide and write, in one transaction; it is on record before it is committed.
 
         Raises:
             OAuthError: InvalidGrant for every code that does not count; InvalidRequest, InvalidClientMetadata or
                 UnauthorizedClient, which leave the code good; TooManyRequests. Each is on record.
-            AuditUnavailable: Nothing can be put on record; if the code was good it is spent.
+            AuditUnavailable: Nothing can be put on record; a code that was good stays good.
             StoreError: The state cannot be written.
         """
         now, origin = self._clock(), request.origin
@@ -109,7 +108,7 @@ class EnrolmentService:
             self._throttle.check(_GUESSER, origin.source, now)
             redemption = parse_redemption(request.content_type, request.body, request.query)
             fresh = _Fresh(render_handle(self._entropy(KEY_ID_RANDOM_BYTES)), self._entropy(SECRET_RANDOM_BYTES))
-            outcome = await self._decide_and_write(redemption, fresh, now)
+            outcome = await self._decide_and_write(redemption, fresh, origin, now)
             if isinstance(outcome, _Replayed):
                 await self._tell_of_replay(outcome, origin, now)
                 raise InvalidGrant(_REFUSED, reason="used_code")
@@ -121,25 +120,13 @@ class EnrolmentService:
             await record_refusal(self._audit, refusal, origin, endpoint=ENDPOINT, client_id="", now=now)
             raise
         application, secret = outcome.application, outcome.secret
-        await self._audit.record(
-            EnrolmentRedeemed(
-                at=now,
-                request_id=origin.request_id,
-                source=origin.source,
-                client_id=application.client_id,
-                application=application.name,
-                method=PRIVATE_KEY_JWT if secret is None else "client_secret",
-                key_id="" if secret is None else secret.key_id,
-                expires_at=0 if secret is None else secret.expires_at,
-            )
-        )
         if secret is None:
             return Enrolled(application.client_id, token_endpoint_auth_method=PRIVATE_KEY_JWT)
         value = render_client_secret(fresh.key_id, fresh.value)
         return Enrolled(application.client_id, value, secret.expires_at, secret.key_id)
 
     async def _decide_and_write(
-        self, redemption: Redemption, fresh: _Fresh, now: float
+        self, redemption: Redemption, fresh: _Fresh, origin: Origin, now: float
     ) -> _Redeemed | _Replayed | OAuthError:
         code = redemption.presented_code
         if len(code) > MAX_CODE_LENGTH or not code.isascii():
@@ -163,7 +150,7 @@ class EnrolmentService:
             except OAuthError as refusal:
                 return refusal  # as a value: others share the transaction, and nothing of this one was written
 
-        return await self._writes.write(work)
+        return await self._writes.write(work, tell=lambda outcome: _tell(outcome, origin, now))
 
     def _write(
         self,
@@ -209,6 +196,25 @@ class EnrolmentService:
                 redeemed_at=replayed.redeemed_at,
             )
         )
+
+
+def _tell(outcome: _Redeemed | _Replayed | OAuthError, origin: Origin, now: float) -> list[Event]:
+    """Give what goes on record before it is so; what changes nothing is told of afterwards."""
+    if not isinstance(outcome, _Redeemed):
+        return []
+    application, secret = outcome.application, outcome.secret
+    return [
+        EnrolmentRedeemed(
+            at=now,
+            request_id=origin.request_id,
+            source=origin.source,
+            client_id=application.client_id,
+            application=application.name,
+            method=PRIVATE_KEY_JWT if secret is None else "client_secret",
+            key_id="" if secret is None else secret.key_id,
+            expires_at=0 if secret is None else secret.expires_at,
+        )
+    ]
 
 
 def _find_end(policy: ClientPolicy, now: int) -> int:

@@ -16,7 +16,7 @@ from rowgate.oauth.introspection import (
     sign_introspection,
 )
 from rowgate.oauth.jwt_access_token import find_actor, find_confirmation
-from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, Application
+from rowgate.oauth.model import Application
 from rowgate.oauth.revocation import find_forget_at, refuse_other_type
 from rowgate.oauth.tokens import TokenRecord
 from rowgate.ports import AuditSink, StoreError
@@ -25,7 +25,9 @@ from rowgate.service.client_requests import ClientRequest, record_refusal
 from rowgate.service.mint import NoSigningKey, Signers
 from rowgate.service.narrowing import Narrowing
 from rowgate.service.questions import OpenedToken, Questions
+from rowgate.service.rotation import RefreshRotation
 from rowgate.service.state import LiveState
+from rowgate.service.throttle import RevocationQuota
 from rowgate.service.writes import Writes
 
 INTROSPECT_SCOPE = "introspect"  # in an application's scope: it may ask about everybody's tokens
@@ -49,6 +51,7 @@ class InspectionService:
         questions: Questions,
         signers: Signers,
         narrowing: Narrowing,
+        rotation: RefreshRotation,
         *,
         writes: Writes,
         issuer: str,
@@ -59,6 +62,8 @@ class InspectionService:
         self._questions = questions
         self._signers = signers
         self._narrowing = narrowing
+        self._rotation = rotation
+        self._quota = RevocationQuota()
         self._writes = writes
         self._issuer = issuer
         self._audit = audit
@@ -75,7 +80,8 @@ class InspectionService:
             OAuthError: The request or its client is refused; that is on record too.
             NoSigningKey: It must be signed, and there is no key; no answer is on record.
             AuditUnavailable: Nothing can be put on record.
-            StoreError: What the client proved itself with cannot be marked as used.
+            StoreError: What the client proved itself with cannot be marked as used, or the state cannot say whether a
+                refresh token was replaced.
 
         Source: RFC 7662 §2, RFC 9701 §4, §5
         """
@@ -86,6 +92,12 @@ class InspectionService:
         if asked.opened is not None:
             try:
                 found = self._describe(asked.opened, now)
+                await self._refuse_replaced(asked.opened)
+            except StoreError as failure:
+                await record_refusal(
+                    self._audit, failure, request.origin, endpoint=INTROSPECT, client_id=client.client_id, now=now
+                )
+                raise
             except OAuthError as refusal:  # expired, revoked: whatever the reason, the answer is one word
                 reason = refusal.reason
             else:
@@ -119,7 +131,7 @@ class InspectionService:
         failure after it.
 
         Raises:
-            OAuthError: The request or its client is refused; that is on record too.
+            OAuthError: The request or its client is refused, or it revokes too often; that is on record too.
             AuditUnavailable: Nothing can be put on record; nothing was revoked.
             StoreError: The revocation could not be kept, or not be read back; the client must ask again.
 
@@ -141,6 +153,8 @@ class InspectionService:
             reason = ANOTHERS
         else:
             revocation, reason = self._find_revocation(opened, client, now)
+            if revocation is not None:
+                await self._take_quota(request, client, now)
         await self._audit.record(
             TokenRevoked(
                 at=now,
@@ -164,6 +178,26 @@ class InspectionService:
                     self._audit, failure, request.origin, endpoint=REVOKE, client_id=client.client_id, now=now
                 )
                 raise
+
+    async def _take_quota(self, request: ClientRequest, client: Application, now: float) -> None:
+        try:
+            self._quota.take(client.number, now)
+        except OAuthError as refusal:
+            await record_refusal(
+                self._audit, refusal, request.origin, endpoint=REVOKE, client_id=client.client_id, now=now
+            )
+            raise
+
+    async def _refuse_replaced(self, opened: OpenedToken) -> None:
+        """Refuse a refresh token that was rotated away: a refresh would not be answered, so it is not active.
+
+        Raises:
+            InvalidGrant: It was replaced, or its family has ended.
+            StoreError: The state cannot be read.
+        """
+        application = self._state.find_application_by_number(opened.record.application_number)
+        if opened.is_refresh_token and application is not None and application.policy.rotate_refresh_tokens:
+            await self._rotation.refuse_replaced(opened.token_id, opened.record)
 
     def _describe(self, opened: OpenedToken, now: float) -> ActiveToken:
         """Give what is told of a good token. Good is what `decide_bearer` lets pass, and the refresh grant.
@@ -216,7 +250,7 @@ class InspectionService:
         """Give what is to be kept, or None and why nothing needs to be."""
         forget_at = find_forget_at(
             opened.record,
-            longest_access_seconds=max(ACCESS_LIFETIME_SECONDS, client.access_lifetime_seconds),
+            longest_access_seconds=client.longest_access_seconds,
             takes_family=opened.is_refresh_token,
         )
         if now >= forget_at:

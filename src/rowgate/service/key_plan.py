@@ -58,8 +58,8 @@ def measure_demand(applications: Iterable[Application]) -> Demand:
     asked: set[SigningAlgorithm] = set()
     signed = sealed = ACCESS_LIFETIME_SECONDS
     for application in applications:
-        signed = max(signed, application.access_lifetime_seconds)
-        sealed = max(sealed, application.access_lifetime_seconds, application.refresh_lifetime_seconds)
+        signed = max(signed, application.longest_access_seconds)
+        sealed = max(sealed, application.longest_access_seconds, application.longest_refresh_seconds)
         if application.policy.access_token_format == JWT:
             asked.update(name for name in SIGNING_ALGORITHMS if name == application.policy.access_token_algorithm)
     return Demand(frozenset(asked), signed, sealed)

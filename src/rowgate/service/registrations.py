@@ -8,7 +8,7 @@ import dataclasses
 
 import msgspec
 
-from rowgate.audit.events import ClientRegistered
+from rowgate.audit.events import ClientRegistered, Event
 from rowgate.oauth.client_metadata import SECRET_METHODS, RequestedMetadata, parse_client_metadata
 from rowgate.oauth.errors import InvalidToken, OAuthError
 from rowgate.oauth.kept_registration import KeptRegistration
@@ -67,13 +67,12 @@ class RegistrationService:
 
         1. An address that has guessed too often waits.
         2. Read the token and the metadata; the token is judged first.
-        3. Decide and write, in one transaction.
-        4. Put it on record; no secret leaves before that.
+        3. Decide and write, in one transaction; it is on record before it is committed.
 
         Raises:
             OAuthError: InvalidToken for every token that does not count; InvalidClientMetadata, InvalidRedirectUri or
                 InvalidRequest, which leave the token good; MissingToken, TooManyRequests. Each is on record.
-            AuditUnavailable: Nothing can be put on record; if the token was good it is spent.
+            AuditUnavailable: Nothing can be put on record; a token that was good stays good.
             StoreError: The state cannot be written.
 
         Source: RFC 7591 §3
@@ -89,7 +88,7 @@ class RegistrationService:
                 tools.draw_secret(),
                 render_registration_access_token(tools.entropy(TOKEN_RANDOM_BYTES)),
             )
-            registered = await self._decide_and_write(presented, _parse(request), fresh, now)
+            registered = await self._decide_and_write(presented, _parse(request), fresh, origin, now)
             if isinstance(registered, OAuthError):
                 raise registered
         except (OAuthError, StoreError) as refusal:
@@ -97,7 +96,6 @@ class RegistrationService:
                 refusal.key_id = find_initial_handle(presented)
             await tools.refuse(refusal, origin, client_id="", counted_as=_GUESSER, now=now)
             raise
-        await tools.audit.record(_tell(registered, origin, now))
         return tools.inform(
             registered.application,
             fresh.registration_access_token,
@@ -106,7 +104,7 @@ class RegistrationService:
         )
 
     async def _decide_and_write(
-        self, presented: str, requested: RequestedMetadata | OAuthError, fresh: _Fresh, now: float
+        self, presented: str, requested: RequestedMetadata | OAuthError, fresh: _Fresh, origin: Origin, now: float
     ) -> _Registered | OAuthError:
         digest = digest_initial_access_token(self._tools.digest_key, presented)
 
@@ -129,7 +127,7 @@ class RegistrationService:
             change.initial_tokens.use(digest, used_at=int(now), client_id=application.client_id)
             return _Registered(application, token)
 
-        return await self._tools.writes.write(work)
+        return await self._tools.writes.write(work, tell=lambda outcome: _tell(outcome, origin, now))
 
     def _draft(self, requested: RequestedMetadata, scope: tuple[str, ...], fresh: _Fresh, now: int) -> Application:
         tools = self._tools
@@ -176,23 +174,28 @@ def _add(change: StoreWriter, draft: Application, client_name: str) -> Applicati
     return change.add_application(draft)
 
 
-def _tell(registered: _Registered, origin: Origin, now: float) -> ClientRegistered:
+def _tell(registered: _Registered | OAuthError, origin: Origin, now: float) -> list[Event]:
+    """Give what goes on record before it is so; a refusal changes nothing, and is told of afterwards."""
+    if isinstance(registered, OAuthError):
+        return []
     application, token = registered.application, registered.initial_token
     metadata = describe_client(application)
     secret = next(iter(application.secrets), None)
-    return ClientRegistered(
-        at=now,
-        request_id=origin.request_id,
-        source=origin.source,
-        client_id=application.client_id,
-        application=application.name,
-        initial_token=token.handle,
-        authentication_method=metadata.token_endpoint_auth_method,
-        scope=metadata.scope,
-        grant_types=metadata.grant_types,
-        objects=token.objects,
-        client_name=metadata.client_name or "",
-        jwks=tuple(key.thumbprint for key in list_registered_keys(application.policy)),
-        key_id="" if secret is None else secret.key_id,
-        expires_at=0 if secret is None else secret.expires_at,
-    )
+    return [
+        ClientRegistered(
+            at=now,
+            request_id=origin.request_id,
+            source=origin.source,
+            client_id=application.client_id,
+            application=application.name,
+            initial_token=token.handle,
+            authentication_method=metadata.token_endpoint_auth_method,
+            scope=metadata.scope,
+            grant_types=metadata.grant_types,
+            objects=token.objects,
+            client_name=metadata.client_name or "",
+            jwks=tuple(key.thumbprint for key in list_registered_keys(application.policy)),
+            key_id="" if secret is None else secret.key_id,
+            expires_at=0 if secret is None else secret.expires_at,
+        )
+    ]

@@ -87,3 +87,17 @@ class RefreshRotation:
             self._writes.write_then(work, then)
         except StoreError as error:
             then(error)
+
+    async def refuse_replaced(self, token_id: bytes, record: TokenRecord) -> None:
+        """Refuse a refresh token that a refresh would refuse; nothing is rotated and nothing ends by it.
+
+        Raises:
+            InvalidGrant: It was replaced, and its grace is over, or its family has ended.
+            StoreError: The state cannot say.
+        """
+        now = self._clock()
+        family = await self._writes.write(lambda change: change.find_refresh_family(record.family)) or _FIRST
+        number = find_presented_number(self._key, record.family, token_id, family.current)
+        decision = decide_rotation(number, family, now=now)
+        if isinstance(decision, Reuse):
+            raise InvalidGrant("The refresh token was replaced.", reason=decision.reason)

@@ -8,7 +8,7 @@ import logging
 
 import msgspec
 
-from rowgate.audit.events import LineageFrozen, SecretRenewed
+from rowgate.audit.events import Event, LineageFrozen, SecretRenewed
 from rowgate.oauth.client_auth import digest_client_secret, parse_client_authentication, refuse_credential_in_query
 from rowgate.oauth.errors import InvalidClient, OAuthError
 from rowgate.oauth.form import TokenParameters, parse_token_parameters
@@ -23,10 +23,11 @@ from rowgate.oauth.lineage import (
     render_handle,
 )
 from rowgate.oauth.model import Secret
-from rowgate.ports import AuditSink, AuditUnavailable, Clock, Entropy, StoreError, StoreWriter
+from rowgate.ports import AuditSink, Clock, Entropy, StoreError, StoreWriter
 from rowgate.service.authenticated import Authenticated
 from rowgate.service.client_requests import ClientRequest, record_refusal
 from rowgate.service.clients import ClientAuthenticator
+from rowgate.service.origin import Origin
 from rowgate.service.writes import Writes
 
 ENDPOINT = "secret"
@@ -80,12 +81,11 @@ class SecretService:
         """Give the client its next secret when that is durable, on record, and known to this worker.
 
         1. Read the body and the client's proof, which is a secret: no token and no assertion serves.
-        2. Decide and write, in one transaction.
-        3. Put it on record; no secret leaves before that.
+        2. Decide and write, in one transaction; it is on record before it is committed.
 
         Raises:
             OAuthError: The request or its client is refused; that is on record too. After a theft the line has ended.
-            AuditUnavailable: Nothing can be put on record.
+            AuditUnavailable: Nothing can be put on record; nothing was changed.
             StoreError: The state cannot be written; the client must ask again.
 
         Source: ours; RFC 6749 §2.3, §5.2 for the client's proof and the refusals
@@ -105,7 +105,7 @@ class SecretService:
                     "Client authentication failed.", reason="renewal_needs_secret", key_id=client.key_id
                 )
             presented_value = parse_client_authentication(request.authorization, parameters).client_secret.value
-            outcome = await self._decide_and_write(client, client.secret, presented_value, now)
+            outcome = await self._decide_and_write(client, client.secret, presented_value, request.origin, now)
         except (OAuthError, StoreError) as refusal:
             await record_refusal(
                 self._audit,
@@ -117,25 +117,11 @@ class SecretService:
             )
             raise
         if isinstance(outcome.decided, Stolen):
-            await self._tell_of_theft(request, client, outcome.decided, now)
+            _log.error("%s: a client secret is in two hands, its line has ended", client.application.client_id)
             raise InvalidClient("The client secret is revoked.", reason="lineage_frozen", key_id=client.key_id)
         successor = outcome.successor
         assert successor is not None, "internal error: a renewal without a successor"
         application = client.application
-        await self._audit.record(
-            SecretRenewed(
-                at=now,
-                request_id=request.origin.request_id,
-                source=request.origin.source,
-                client_id=application.client_id,
-                application=application.name,
-                key_id=client.key_id,
-                new_key_id=successor.key_id,
-                expires_at=successor.expires_at,
-                previous_expires_at=outcome.previous_expires_at,
-                repeated=isinstance(outcome.decided, Repeat),
-            )
-        )
         value = derive_client_secret(self._digest_key, application.client_id, presented_value, successor.key_id)
         assert digest_client_secret(self._digest_key, application.client_id, value) == successor.digest, (
             "internal error: a successor that was not derived from its parent"
@@ -145,7 +131,7 @@ class SecretService:
         )
 
     async def _decide_and_write(
-        self, client: Authenticated, proved: Secret, presented_value: str, now: float
+        self, client: Authenticated, proved: Secret, presented_value: str, origin: Origin, now: float
     ) -> _Outcome:
         client_id = client.application.client_id
         key_id = render_handle(self._entropy(KEY_ID_RANDOM_BYTES))
@@ -176,27 +162,43 @@ class SecretService:
             kept = change.add_secret(found[0].number, made)
             return _Outcome(decided, kept, decided.previous_expires_at)
 
-        outcome = await self._writes.write(work)
+        outcome = await self._writes.write(work, tell=lambda outcome: _tell(outcome, client, origin, now))
         if isinstance(outcome, OAuthError):
             outcome.client_id = client_id
             raise outcome
         return outcome
 
-    async def _tell_of_theft(self, request: ClientRequest, client: Authenticated, theft: Stolen, now: float) -> None:
-        application = client.application
-        _log.error("%s: a client secret is in two hands, its line has ended", application.client_id)
-        event = LineageFrozen(
+
+def _tell(outcome: _Outcome | OAuthError, client: Authenticated, origin: Origin, now: float) -> list[Event]:
+    """Give what goes on record before it is so; a refusal changes nothing, and is told of afterwards."""
+    if isinstance(outcome, OAuthError):
+        return []
+    application, successor = client.application, outcome.successor
+    if isinstance(outcome.decided, Stolen):
+        return [
+            LineageFrozen(
+                at=now,
+                request_id=origin.request_id,
+                source=origin.source,
+                client_id=application.client_id,
+                application=application.name,
+                key_id=client.key_id,
+                used_key_id=outcome.decided.used.key_id,
+                frozen=tuple(secret.key_id for secret in outcome.decided.lineage),
+            )
+        ]
+    assert successor is not None, "internal error: a renewal without a successor"
+    return [
+        SecretRenewed(
             at=now,
-            request_id=request.origin.request_id,
-            source=request.origin.source,
+            request_id=origin.request_id,
+            source=origin.source,
             client_id=application.client_id,
             application=application.name,
             key_id=client.key_id,
-            used_key_id=theft.used.key_id,
-            frozen=tuple(secret.key_id for secret in theft.lineage),
+            new_key_id=successor.key_id,
+            expires_at=successor.expires_at,
+            previous_expires_at=outcome.previous_expires_at,
+            repeated=isinstance(outcome.decided, Repeat),
         )
-        try:
-            await self._audit.record(event)
-        except AuditUnavailable:
-            _log.error("%s: the end of its line is not on record", application.client_id)
-            raise
+    ]

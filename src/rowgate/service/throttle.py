@@ -1,4 +1,6 @@
-"""Slows down who guesses: failed authentications, counted by application and address, and by address alone.
+"""Slows down who guesses or asks for too much: failed authentications, tokens, revocations; all counted by this worker.
+
+Failures are counted by application and address, and by address alone.
 
 Counted together with the address, a stranger cannot lock an application out: its own address has failed at nothing
 (PROTOCOL 119). Memory is bounded: of a flood of made-up client ids the oldest are forgotten, and the address that
@@ -15,6 +17,8 @@ FIRST_WAIT_SECONDS = 1
 LONGEST_WAIT_SECONDS = 60
 FORGET_SECONDS = 900  # 15 min without a failure
 MAX_KEPT = 10_000
+REVOCATIONS_AT_ONCE = 1000  # of one application, before it must wait
+REVOCATIONS_PER_MINUTE = 30  # from then on
 
 
 class _Failures:
@@ -97,12 +101,32 @@ class FailureThrottle:
             self._kept.popitem(last=False)
 
 
-class TokenQuota:
-    """Tokens an application may get in a minute: a bucket that fills evenly (RFC 6585 §4)."""
+class _Buckets:
+    """A bucket for each application, which fills evenly."""
 
     def __init__(self) -> None:
         """Start with every bucket full."""
-        self._buckets: dict[int, tuple[float, float]] = {}  # by application: tokens left, as of when
+        self._left: dict[int, tuple[float, float]] = {}  # by application: how much, as of when
+
+    def __len__(self) -> int:
+        """Give the number of buckets that are kept."""
+        return len(self._left)
+
+    def take(self, application_number: int, *, size: int, per_minute: int, now: float) -> int:
+        """Take one out of an application's bucket and give 0, or the seconds until there is one."""
+        left, as_of = self._left.get(application_number, (float(size), now))
+        left = min(float(size), left + max(0.0, now - as_of) * per_minute / 60)
+        is_there = left >= 1
+        self._left[application_number] = (left - 1 if is_there else left, now)
+        return 0 if is_there else int((1 - left) * 60 / per_minute) + 1
+
+
+class TokenQuota:
+    """Tokens an application may get in a minute (RFC 6585 §4)."""
+
+    def __init__(self) -> None:
+        """Start with every bucket full."""
+        self._buckets = _Buckets()
 
     def take(self, application_number: int, tokens_per_minute: int, now: float) -> None:
         """Take one token out of an application's bucket.
@@ -117,13 +141,35 @@ class TokenQuota:
         """
         if not tokens_per_minute:
             return
-        left, as_of = self._buckets.get(application_number, (float(tokens_per_minute), now))
-        left = min(float(tokens_per_minute), left + max(0.0, now - as_of) * tokens_per_minute / 60)
-        if left < 1:
-            self._buckets[application_number] = (left, now)
+        wait = self._buckets.take(application_number, size=tokens_per_minute, per_minute=tokens_per_minute, now=now)
+        if wait:
             raise TooManyRequests(
                 "The application has used up its tokens of this minute.",
                 reason="quota_used_up",
-                retry_after_seconds=int((1 - left) * 60 / tokens_per_minute) + 1,
+                retry_after_seconds=wait,
             )
-        self._buckets[application_number] = (left - 1, now)
+
+
+class RevocationQuota:
+    """Revocations that an application may ask for: each is kept by every worker for longer than its token lives."""
+
+    def __init__(self, *, at_once: int = REVOCATIONS_AT_ONCE) -> None:
+        """Take how many may come together."""
+        self._at_once = at_once
+        self._buckets = _Buckets()
+
+    def take(self, application_number: int, now: float) -> None:
+        """Let a revocation pass.
+
+        Raises:
+            TooManyRequests: There were too many; the refusal says when the next may come. The token ends by itself.
+
+        Source: RFC 7009 §2.2.1 (the client must assume that the token still exists)
+        """
+        wait = self._buckets.take(application_number, size=self._at_once, per_minute=REVOCATIONS_PER_MINUTE, now=now)
+        if wait:
+            raise TooManyRequests(
+                "The application has revoked too many tokens. Wait.",
+                reason="revokes_too_often",
+                retry_after_seconds=wait,
+            )

@@ -24,7 +24,7 @@ from rowgate.oauth.grants import (
     decide_grant,
     decide_refresh,
 )
-from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, NEVER, IssuedTokens
+from rowgate.oauth.model import NEVER, IssuedTokens
 from rowgate.oauth.scope import narrow_scope, render_scope
 from rowgate.oauth.token_exchange import TokenExchangeRequest
 from rowgate.oauth.tokens import TokenRecord, UnreadableToken
@@ -264,7 +264,7 @@ class TokenService:
             except OAuthError as over:
                 refusal = over
             if refusal is None and granted.rotates is not None:
-                longest = max(ACCESS_LIFETIME_SECONDS, granted.application.access_lifetime_seconds)
+                longest = granted.application.longest_access_seconds
                 self._rotation.rotate_then(*granted.rotates, issue, longest_access_seconds=longest)
             else:
                 issue(refusal)

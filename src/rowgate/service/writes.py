@@ -3,17 +3,18 @@
 The store that writes is opened with the first change, for it is slow to load and most workers never need it, and in
 another thread than the one it works in, so that the worker goes on following. Changes that come while others are
 being committed share the next transaction. Rule: nobody is told of a change before it is committed and this worker's
-own state holds it; other workers follow by themselves.
+own state holds it; other workers follow by themselves. What is to be on record of a change is there before the commit.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from rowgate.ports import Clock, Store, StoreError, StoreWriter
+from rowgate.audit.events import Event
+from rowgate.ports import AuditUnavailable, Clock, Store, StoreError, StoreWriter
 from rowgate.records import CLOCK_ERROR_SECONDS
 from rowgate.service.follow import Follower
 
@@ -23,7 +24,9 @@ MAX_TOGETHER = 100  # changes in one transaction: it keeps other writers out
 
 _T = TypeVar("_T")
 Work: TypeAlias = Callable[[StoreWriter], _T]
+Tell: TypeAlias = Callable[[_T], Sequence[Event]]
 WhenWritten: TypeAlias = Callable[[_T | StoreError], None]
+Record: TypeAlias = Callable[[Sequence[Event]], None]
 
 _log = logging.getLogger("rowgate.writes")
 
@@ -32,15 +35,30 @@ _log = logging.getLogger("rowgate.writes")
 class _Job:
     work: Work[Any]
     when_written: WhenWritten[Any]
+    tell: Tell[Any] | None = None
+
+
+class _Unrecorded(StoreError):
+    """The change could not be put on record, so it was not made."""
 
 
 class Writes:
     """Makes changes in the store thread and answers on the event loop; every method is called there."""
 
     def __init__(
-        self, open_store: Callable[[], Store], follower: Follower, executor: Executor, *, clock: Clock
+        self,
+        open_store: Callable[[], Store],
+        follower: Follower,
+        executor: Executor,
+        *,
+        record: Record,
+        clock: Clock,
     ) -> None:
-        """Take how the store is opened, what brings this worker's state up to date, and the one store thread."""
+        """Take how the store is opened, what brings this worker's state up to date, and the one store thread.
+
+        There `record` is called: it returns when the events are durable, or raises AuditUnavailable.
+        """
+        self._record = record
         self._clock = clock
         self._clear_at = 0.0
         self._open_store = open_store
@@ -63,30 +81,41 @@ class Writes:
         Raises:
             StoreError: Too many changes are waiting; nobody is called back.
         """
+        self._add(_Job(work, when_written))
+
+    def _add(self, job: _Job) -> None:
         if len(self._waiting) >= MAX_WAITING:
             raise StoreError("too many changes are waiting to be written; try again")
-        self._waiting.append(_Job(work, when_written))
+        self._waiting.append(job)
         if self._task is None or self._task.done():
             # a task of its own: a request that is given up must not leave a change half taken over
             self._task = asyncio.get_running_loop().create_task(self._write_waiting())
 
-    async def write(self, work: Work[_T]) -> _T:
+    async def write(self, work: Work[_T], *, tell: Tell[_T] | None = None) -> _T:
         """Return what a change gave, as `write_then` does it.
+
+        Args:
+            work: See there.
+            tell: Gives the events of what the work gave. They are durable before the change is: a crash in between
+                leaves a change on record that was not made, and never one that is not on record.
 
         Raises:
             StoreError: It could not be made, or not be read back.
+            AuditUnavailable: It could not be put on record; it was not made.
         """
         done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
 
         def settle(outcome: _T | StoreError) -> None:
             if done.cancelled():
                 return
-            if isinstance(outcome, StoreError):
+            if isinstance(outcome, _Unrecorded):
+                done.set_exception(AuditUnavailable())
+            elif isinstance(outcome, StoreError):
                 done.set_exception(outcome)
             else:
                 done.set_result(outcome)
 
-        self.write_then(work, settle)
+        self._add(_Job(work, settle, tell))
         return await done
 
     async def stop(self) -> None:
@@ -131,8 +160,7 @@ class Writes:
         self._clear_at = now + CLEAR_SECONDS
         return now
 
-    @staticmethod
-    def _commit(store: Store, jobs: list[_Job], clears_until: float | None) -> dict[_Job, Any]:
+    def _commit(self, store: Store, jobs: list[_Job], clears_until: float | None) -> dict[_Job, Any]:
         """Make the changes in one transaction, those that fail left out; give what each gave, or its StoreError.
 
         What is too old to matter goes in the same transaction, which is open anyway.
@@ -148,9 +176,17 @@ class Writes:
                         change.forget_used(clears_until)
                         change.forget_refresh_families(clears_until - CLOCK_ERROR_SECONDS)
                         change.forget_revocations(clears_until - CLOCK_ERROR_SECONDS)
+                    events: list[Event] = []
                     for current in remaining:
-                        results.append(current.work(change))  # noqa: PERF401 - `current` must be known when it raises
+                        results.append(current.work(change))
+                        events += current.tell(results[-1]) if current.tell else ()
                     current = None
+                    if events:
+                        self._record(events)
+            except AuditUnavailable:
+                told_of = [job for job in remaining if job.tell]
+                outcomes |= dict.fromkeys(told_of, _Unrecorded("the change cannot be put on record"))
+                remaining = [job for job in remaining if not job.tell]
             except Exception as error:  # noqa: BLE001 - whatever it is, everybody who waits gets an answer
                 told = _tell(error)
                 if current is None:  # the store itself: it is locked, or its disk is full

@@ -119,7 +119,7 @@ def _trust_registered(state: LiveState, follower: Follower, certificates: Client
 def _list_watches(
     state: LiveState, writes: Writes, outside: Outside, audit: SegmentSink, clock: Clock
 ) -> Sequence[ExpiryWatch | WebhookSender]:
-    watch = ExpiryWatch(state, writes, audit=audit, clock=clock)
+    watch = ExpiryWatch(state, writes, clock=clock)
     if outside.webhook is None:
         return (watch,)
     return watch, WebhookSender(outside.webhook, state, writes, outside.http, audit=audit, clock=clock)
@@ -167,7 +167,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
     keeper = _keep_keys(settings, state, sealer, databases, audit, clock=clock, entropy=entropy)
     signing_keys = SigningKeys(state)
     issuer = settings.issuer
-    writes = Writes(lambda: open_store(settings), follower, store_thread, clock=clock)
+    writes = Writes(lambda: open_store(settings), follower, store_thread, record=audit.record_from_thread, clock=clock)
     outside = open_outside(settings, state, clock=clock)
     clients = ClientAuthenticator(
         state,
@@ -184,16 +184,17 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
     mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=BulkEntropy(entropy))
     proofs = ProofChecker(_read_dpop_policy(settings, state.keys.digest), clock=clock, entropy=entropy)
     narrowing = Narrowing(state, databases, issuer=issuer)
+    rotation = RefreshRotation(writes, digest_key=state.keys.digest, clock=clock)
     inspection = InspectionService(
         state,
         Questions(clients, mint, audit=audit, clock=clock),
         signing_keys,
         narrowing,
+        rotation,
         writes=writes,
         issuer=issuer,
         audit=audit,
     )
-    rotation = RefreshRotation(writes, digest_key=state.keys.digest, clock=clock)
     tokens = TokenService(
         state,
         clients,

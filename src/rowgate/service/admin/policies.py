@@ -126,7 +126,18 @@ def decide_change(application: Application, policy: PolicyChange, terms: TermsCh
     }
     if terms.scope is not None:
         asked["scope"] = parse_scope(terms.scope)
-    return dataclasses.replace(application, **asked, policy=decide_policy(application.policy, policy))
+    after = dataclasses.replace(application, **asked, policy=decide_policy(application.policy, policy))
+    return dataclasses.replace(after, policy=_remember_lifetimes(application, after))
+
+
+def _remember_lifetimes(before: Application, after: Application) -> ClientPolicy:
+    """Give the policy with the longest lives before they are lowered: what was issued lives on as long as it was to."""
+    lowered: dict[str, int] = {}
+    if after.access_lifetime_seconds < before.access_lifetime_seconds:
+        lowered["past_access_seconds"] = before.longest_access_seconds
+    if after.refresh_lifetime_seconds < before.refresh_lifetime_seconds:
+        lowered["past_refresh_seconds"] = before.longest_refresh_seconds
+    return msgspec.structs.replace(after.policy, **lowered)
 
 
 def decide_policy(policy: ClientPolicy, change: PolicyChange) -> ClientPolicy:

@@ -66,14 +66,14 @@ class TokenDesk:
         with self._desk.store.reading() as look:
             applications = [application for application, _ in look.list_applications()]
         # What was refreshed at a refresh token's last moment outlives it by an access token's life.
-        longest_access = max([ACCESS_LIFETIME_SECONDS, *(a.access_lifetime_seconds for a in applications)])
+        longest_access = max([ACCESS_LIFETIME_SECONDS, *(a.longest_access_seconds for a in applications)])
         if looks_like_token(presented):
             inspected = self.inspect(presented, opener)
             handle, forget_at = inspected.token_id, inspected.record.expires_at + longest_access + 1
         else:
             handle = presented.strip().lower()
             # A handle does not say when its token ends: remember it for as long as any token may live.
-            longest_refresh = max([REFRESH_LIFETIME_SECONDS, *(a.refresh_lifetime_seconds for a in applications)])
+            longest_refresh = max([REFRESH_LIFETIME_SECONDS, *(a.longest_refresh_seconds for a in applications)])
             forget_at = int(self._desk.clock()) + longest_refresh + longest_access + 1
         try:
             raw = bytes.fromhex(handle)
