@@ -53,13 +53,33 @@ def test_a_secret_that_never_ends_ends_with_the_overlap(client: Client) -> None:
 
 
 def test_a_lost_answer_is_given_again_unchanged(client: Client) -> None:
-    """R15: the retry gets the same successor, the same ends, and nothing more is kept."""
+    """The retry gets the same successor, the same ends, and nothing more is kept."""
     lost = client.renew(client.first)
     client.server.clock.advance(OVERLAP - 1)
     assert client.renew(client.first) == lost
     assert len(client.load().secrets) == 2
     assert [event.get("repeated", False) for event in client.server.events(kind="secret_renewed")] == [False, True]
     client.fetch_token(lost["client_secret"])
+
+
+def test_a_client_that_comes_back_long_after_its_answer_was_lost_is_not_stranded(client: Client) -> None:
+    """R15: the overlap begins when the new secret is used, so there is always one that the client has."""
+    lost = client.renew(client.first)
+    client.server.clock.advance(60 * HOUR)
+    assert client.ask_token(client.first).status_code == 200
+    again = client.renew(client.first)
+    assert again["client_secret"] == lost["client_secret"]
+    assert again["previous_client_secret_expires_at"] == int(client.server.clock()) + OVERLAP
+    client.fetch_token(again["client_secret"])
+    client.server.clock.advance(OVERLAP)
+    refused = client.ask_token(client.first)
+    assert (refused.status_code, client.find_reason(refused)) == (401, "expired_secret")
+
+
+def test_a_secret_that_was_renewed_and_not_replaced_keeps_its_own_end(client: Client) -> None:
+    client.renew(client.first)
+    client.server.clock.advance(72 * HOUR)
+    assert client.find_reason(client.ask_token(client.first)) == "expired_secret"
 
 
 def test_twenty_that_renew_at_once_get_the_same_secret(client: Client) -> None:

@@ -82,7 +82,11 @@ def revoke(app: str, key_id: str, keep_tokens: bool, home: str | None) -> None:
 @secret.command()
 @click.argument("app")
 @click.option("--renew/--no-renew", default=None, help="Whether the application may get its next secret by itself.")
-@click.option("--overlap", metavar="LENGTH", help="How long the secret before stays good, up to 7d; or none.  [1h]")
+@click.option(
+    "--overlap",
+    metavar="LENGTH",
+    help="How long the one before is good once the next is used, up to 7d; or none.  [1h]",
+)
 @click.option("--lifetime", metavar="LENGTH", help="Of renewed and enrolled secrets; or never.  [72h]")
 @click.option("--max-age", metavar="LENGTH", help="The oldest a line of renewed secrets may grow; or none.  [none]")
 @HOME_OPTION

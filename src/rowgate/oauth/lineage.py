@@ -101,13 +101,22 @@ def decide_renewal(application: Application, presented: Secret, now: float) -> R
         return Repeat(successor)
     lineage = list_lineage(application, presented)
     _limit_renewals(lineage, presented, now)
-    overlap_ends_at = int(now) + application.policy.secret_overlap_seconds
     return Renew(
         expires_at=_find_end(application.policy, began_at, now),
-        previous_expires_at=sooner(presented.expires_at, overlap_ends_at),
+        previous_expires_at=find_previous_end(application, presented, int(now), now),
         lineage_began_at=began_at,
         forget=tuple(_find_forgettable(application, lineage, presented, now)),
     )
+
+
+def find_previous_end(application: Application, presented: Secret, renewed_at: int, now: float) -> int:
+    """Give until when a renewed secret stays good at least: the overlap begins with the first use of its successor.
+
+    So a client whose answer was lost is never left without a secret before the end of the one that it has (R15).
+    """
+    overlap_seconds = application.policy.secret_overlap_seconds
+    ends_at = renewed_at + overlap_seconds
+    return sooner(presented.expires_at, ends_at if ends_at > now else int(now) + overlap_seconds)
 
 
 def refuse_ended(application: Application, presented: Secret, now: float) -> None:

@@ -35,7 +35,7 @@ class ClientPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     tokens_per_minute: int = 0  # 0: no quota
     renew_secrets: bool = True  # the application may get its next secret with the one it has
     renewed_secret_seconds: int = SECRET_LIFETIME_SECONDS
-    secret_overlap_seconds: int = 3600  # how long the one before stays good after a renewal
+    secret_overlap_seconds: int = 3600  # how long the one before stays good once the next is used
     lineage_seconds: int = 0  # the oldest that a line of renewed secrets may grow; 0: no limit
     tls_subject_kind: str = ""  # with the next: whose certificate it is (RFC 8705 §2.1.2); empty: none is registered
     tls_subject: str = ""

@@ -30,6 +30,7 @@ from rowgate.service.certificates import (
     has_other_authentication,
 )
 from rowgate.service.remote_keys import KeysForbidden, RemoteKeys
+from rowgate.service.secret_use import note_use
 from rowgate.service.state import LiveState
 from rowgate.service.throttle import FailureThrottle
 from rowgate.service.workloads import Workloads
@@ -217,9 +218,9 @@ class ClientAuthenticator:
                     return InvalidClient(_FAILED, reason="assertion_replayed", key_id=client.key_id)
             if proof is not None and not change.use_once(proof.replay_handle, int(proof.forget_at) + 1):
                 return InvalidDpopProof("The DPoP proof was used before.", reason="proof_replayed")
-            if client.is_first_use:
+            if client.is_first_use and client.secret is not None:
                 try:
-                    change.note_secret_use(client.secret_number, used_at=now)
+                    note_use(change, client.application, client.secret, now)
                 except UnknownName:  # the secret or its application was removed a moment ago
                     return InvalidClient(_FAILED, reason="unknown_client", key_id=client.key_id)
             return None

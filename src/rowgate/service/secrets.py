@@ -19,6 +19,7 @@ from rowgate.oauth.lineage import (
     Stolen,
     decide_renewal,
     derive_client_secret,
+    find_previous_end,
     make_successor,
     render_handle,
 )
@@ -28,6 +29,7 @@ from rowgate.service.authenticated import Authenticated
 from rowgate.service.client_requests import ClientRequest, record_refusal
 from rowgate.service.clients import ClientAuthenticator
 from rowgate.service.origin import Origin
+from rowgate.service.secret_use import note_use
 from rowgate.service.writes import Writes
 
 ENDPOINT = "secret"
@@ -151,14 +153,13 @@ class SecretService:
                 for secret in decided.lineage:
                     change.revoke_secret(secret.number, kills_tokens=True)
                 return _Outcome(decided, None, presented.expires_at)
-            if presented.parent:
-                change.note_secret_use(presented.number, used_at=int(now))
+            note_use(change, found[0], presented, now)
             if isinstance(decided, Repeat):
-                return _Outcome(decided, decided.successor, presented.expires_at)
+                made_at = decided.successor.created_at
+                return _Outcome(decided, decided.successor, find_previous_end(found[0], presented, made_at, now))
             made = make_successor(decided, presented, key_id=key_id, digest=digest, now=now)
             for number in decided.forget:
                 change.remove_secret(number)
-            change.end_secret(presented.number, expires_at=decided.previous_expires_at)
             kept = change.add_secret(found[0].number, made)
             return _Outcome(decided, kept, decided.previous_expires_at)
 
