@@ -9,6 +9,7 @@ import pytest
 
 from datasets.flights import flights_database
 from rows.cases import USERS
+from rows.generated import BENCHES, Bench
 from rows.harness import Reader, open_reader
 from rows.tables import make_block_tables, make_names, make_types
 
@@ -45,3 +46,17 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         database.commit()
     with open_reader(path, folder / "home") as reader:
         yield reader
+
+
+@pytest.fixture(scope="package", params=BENCHES)
+def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """A table to be filled, on each engine."""
+    with BENCHES[request.param](request, tmp_path_factory.mktemp("bench")) as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+def sqlite_bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """The same on SQLite, for what no other engine does."""
+    with BENCHES["sqlite"](request, tmp_path_factory.mktemp("bench")) as made:
+        yield made

@@ -2,15 +2,12 @@
 
 # ruff: noqa: RUF001 - letters that look alike are what is tested
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.fold import fold
 from rowgate.rows.model import Function
 from rowgate.rows.sql import render_select
@@ -76,13 +73,6 @@ requests = st.fixed_dictionaries(
 )
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    made = Bench(tmp_path_factory.mktemp("oracle") / "generated.sqlite")
-    with closing(made.writer), closing(made.source):
-        yield made
-
-
 def _one(function: str, value: Any, column: str = "t") -> Row:
     return {"filters": [{"column": column, "function": function, "value": value}], "orderby": []}
 
@@ -118,7 +108,7 @@ def test_engine_gives_what_plain_python_gives(bench: Bench, rows: list[tuple[Any
 
 
 def render(bench: Bench, body: Row) -> str:
-    return str(render_select(bench.plan(body), SQLITE))
+    return str(render_select(bench.plan(body), bench.source.dialect))
 
 
 @given(st.text(max_size=20))

@@ -31,20 +31,13 @@ from support.servers import fetch_token, wait_until
 ORDERINGS = st.lists(orders, max_size=3, unique_by=lambda order: order[0])
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    made = Bench(tmp_path_factory.mktemp("paging") / "generated.sqlite")
-    with closing(made.writer), closing(made.source):
-        yield made
-
-
 def _turn(bench: Bench, body: Row, place: tuple[Any, ...] | None) -> tuple[list[Any], tuple[Any, ...] | None]:
     """Give the row ids of a page, and where it ended if it is not the last."""
     plan = bench.plan({**body, "columns": ["n"]})
     page = plan if place is None else go_on_after(plan, place)
     assert page is not None
     assert page.page is not None
-    blocks = bench.source.open_rows(render_select(page, SQLITE), statement_seconds=10)
+    blocks = bench.source.open_rows(render_select(page, bench.source.dialect), statement_seconds=10)
     try:
         rows = blocks.read_block()
     finally:
@@ -95,7 +88,7 @@ def test_rows_that_stay_come_once_whatever_is_written(
         bench.writer.execute("DELETE FROM generated WHERE n = ?", (gone,))
         present.discard(gone)
         if new < 1003:
-            bench.writer.execute("INSERT INTO generated VALUES (?, ?, ?, ?)", (new, *data.draw(tables.filter(bool))[0]))
+            bench.add(new, data.draw(tables.filter(bool))[0])
             new += 1
     assert place is None
     assert len(found) == len(set(found))
@@ -348,7 +341,8 @@ def test_values_too_long_for_a_cursor_are_told(users_table: Reader) -> None:
     assert refusal(users_table.get("t", "orderby=blob&limit=2&cursor="))[0] == "orderby"
 
 
-def test_a_page_deep_inside_is_found_by_the_index(bench: Bench) -> None:
+def test_a_page_deep_inside_is_found_by_the_index(sqlite_bench: Bench) -> None:
+    bench = sqlite_bench
     bench.fill([])
     for body, place in (({}, (7,)), ({"orderby": ["n desc"]}, (7,))):
         page = go_on_after(bench.plan({**body, "cursor": ""}), place)
