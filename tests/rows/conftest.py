@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from datasets.flights import flights_database
+from rows import tables_postgres
 from rows.cases import USERS
 from rows.generated import BENCHES, Bench
 from rows.harness import Reader, open_reader
 from rows.tables import make_block_tables, make_names, make_types
+from support.postgres import PostgresServer
 
 
 @pytest.fixture(scope="package")
@@ -46,6 +48,25 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         database.commit()
     with open_reader(path, folder / "home") as reader:
         yield reader
+
+
+@pytest.fixture(scope="package")
+def odd_postgres(odd: Reader, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """The same on PostgreSQL, with its own kinds of value."""
+    name = postgres.create_database()
+    with postgres.owner(name) as owner, owner.transaction():
+        tables_postgres.make_types(owner)
+        tables_postgres.make_names(owner)
+    home = tmp_path_factory.mktemp("odd-postgres") / "home"
+    with open_reader(odd.database, home, served=postgres.address(name)) as reader:
+        yield reader
+
+
+@pytest.fixture(params=["odd", "odd_postgres"])
+def hostile(request: pytest.FixtureRequest) -> Reader:
+    """Hostile names, on each engine."""
+    reader: Reader = request.getfixturevalue(request.param)
+    return reader
 
 
 @pytest.fixture(scope="package", params=BENCHES)

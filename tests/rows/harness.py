@@ -107,10 +107,14 @@ def open_reader(
     *,
     aliases: dict[str, str] | None = None,
     keys: dict[str, tuple[str, ...]] | None = None,
+    served: str = "",
     **flags: Any,
 ) -> Iterator[Reader]:
-    """Serve a database in a new home; `aliases` are second names for objects (O-24), `keys` tell their rows apart."""
-    settings = make_home(home, database, **flags)
+    """Serve a database in a new home; `aliases` are second names for objects (O-24), `keys` tell their rows apart.
+
+    `served` is the address of another database with the same rows; the SQLite file is what plain SQL is asked of.
+    """
+    settings = make_home(home, served or database, **flags)
     with administer(settings) as desks:
         for alias, name in (aliases or {}).items():
             desks.objects.add_alias(name, alias)

@@ -173,25 +173,25 @@ def test_hostile_names_of_real_objects_give_their_rows(folder: Path, table: str,
         blocks.close()
 
 
-def test_hostile_columns_are_read_filtered_grouped_and_ordered(odd: Reader) -> None:
-    expected = odd.sql("SELECT * FROM hostile")
-    assert odd.rows("hostile") == expected
+def test_hostile_columns_are_read_filtered_grouped_and_ordered(hostile: Reader) -> None:
+    expected = hostile.sql("SELECT * FROM hostile")
+    assert hostile.rows("hostile") == expected
     for name in HOSTILE:
         body = {
             "columns": [name],
             "filters": [{"column": name, "function": "ends_with", "value": ["É1", "É2"]}],
             "orderby": [{"column": name, "direction": "desc"}],
         }
-        assert odd.rows("hostile", body) == [{name: expected[2][name]}, {name: expected[1][name]}]
-        groups = odd.rows("hostile", {"columns": ["?"], "groupby": [name]})
+        assert hostile.rows("hostile", body) == [{name: expected[2][name]}, {name: expected[1][name]}]
+        groups = hostile.rows("hostile", {"columns": ["?"], "groupby": [name]})
         assert [group[name] for group in groups if name != "groupItems"] == [
             row[name] for row in expected if name != "groupItems"
         ]
 
 
-def test_hostile_objects_are_found_by_exactly_their_name(odd: Reader) -> None:
+def test_hostile_objects_are_found_by_exactly_their_name(hostile: Reader) -> None:
     for place, name in enumerate([*HOSTILE, "plain"]):
-        assert odd.rows(name) == [{name: f"in table {place}"}]
+        assert hostile.rows(name) == [{name: f"in table {place}"}]
 
 
 @pytest.mark.parametrize("value", ATTACKS)

@@ -7,22 +7,38 @@ from pathlib import Path
 
 import pytest
 
-from rows.harness import Reader, success
+from rows.harness import Reader, refusal, success
 from rows.tables import STORED, Stored
+from rows.tables_postgres import STORED as STORED_POSTGRES
 
 PAGE = Path(__file__).parents[2] / "docs/reference/types.md"
 _ROW = re.compile(r"\| `?([^|`]*)`? \| (`+)(.*?)\2 \| (`+)(.*?)\4 \|.*")
 
 
-@pytest.mark.parametrize(("place", "stored"), list(enumerate(STORED)), ids=[f"{s.declared} {s.sql}" for s in STORED])
-def test_stored_value_is_written_as_the_table_says(odd: Reader, place: int, stored: Stored) -> None:
-    assert odd.get(f"type_{place}").text == f'[{{"value":{stored.json}}}]'
-    assert odd.get(f"type_{place}", "format=ndjson").text == f'{{"value":{stored.json}}}\n'
-    assert odd.get(f"type_{place}", "groupby=value").text == f'[{{"value":{stored.json},"groupItems":[{{}}]}}]'
+TABLES = {"odd": STORED, "odd_postgres": STORED_POSTGRES}
+EACH = pytest.mark.parametrize(
+    ("served", "place", "stored"),
+    [(served, place, stored) for served, table in TABLES.items() for place, stored in enumerate(table)],
+    ids=[f"{served} {stored.declared} {stored.sql}" for served, table in TABLES.items() for stored in table],
+)
 
 
-@pytest.mark.parametrize(("place", "stored"), list(enumerate(STORED)), ids=[f"{s.declared} {s.sql}" for s in STORED])
-def test_stored_value_in_csv_is_as_in_json_but_for_the_quotation_marks(odd: Reader, place: int, stored: Stored) -> None:
+@EACH
+def test_stored_value_is_written_as_the_table_says(
+    request: pytest.FixtureRequest, served: str, place: int, stored: Stored
+) -> None:
+    reader: Reader = request.getfixturevalue(served)
+    assert reader.get(f"type_{place}").text == f'[{{"value":{stored.json}}}]'
+    assert reader.get(f"type_{place}", "format=ndjson").text == f'{{"value":{stored.json}}}\n'
+    assert reader.get(f"type_{place}", "groupby=value").text == f'[{{"value":{stored.json},"groupItems":[{{}}]}}]'
+    assert reader.get(f"type_{place}", "distinct=true&orderby=value").text == f'[{{"value":{stored.json}}}]'
+
+
+@EACH
+def test_stored_value_in_csv_is_as_in_json_but_for_the_quotation_marks(
+    request: pytest.FixtureRequest, served: str, place: int, stored: Stored
+) -> None:
+    reader: Reader = request.getfixturevalue(served)
     written = stored.json
     if written.startswith('"'):
         text = json.loads(written).replace('"', '""')
@@ -30,14 +46,44 @@ def test_stored_value_in_csv_is_as_in_json_but_for_the_quotation_marks(odd: Read
     elif written == "null":
         is_infinite = stored.sql == "9e999"  # JSON looks for these in fewer columns
         written = '"Infinity"' if is_infinite else '""'  # NULL, of one column; see test_encoders
-    assert odd.get(f"type_{place}", "format=csv").content.decode() == f'"value"\r\n{written}\r\n'
+    assert reader.get(f"type_{place}", "format=csv").content.decode() == f'"value"\r\n{written}\r\n'
 
 
-def test_page_shows_the_same_table() -> None:
-    found = [match.groups() for line in PAGE.read_text().splitlines() if (match := _ROW.fullmatch(line))]
+_ASKED = [
+    ("x", "equals"),
+    ("'", "less"),
+    ("2018", "not_equals"),
+    (1.5, "greater"),
+    (-(2**63), "less"),
+    (True, "equals"),
+]
+
+
+@pytest.mark.parametrize("place", range(len(STORED_POSTGRES)), ids=[f"{s.declared} {s.sql}" for s in STORED_POSTGRES])
+def test_a_column_of_any_type_is_compared_with_anything(odd_postgres: Reader, place: int) -> None:
+    """What was written finds its row again; what cannot be compared is refused by name, and nothing fails."""
+    name, written = f"type_{place}", STORED_POSTGRES[place].json
+    value = written if written[0] in "-123456789" else json.loads(written)  # as text, a number may have any digits
+    for given, function in [*_ASKED, (value, "contains"), (value, "starts_with")]:
+        answer = odd_postgres.post(name, {"filters": [{"column": "value", "function": function, "value": given}]})
+        assert answer.status_code == 200 or refusal(answer)[0].startswith("filters[0]."), answer.text
+    if value is None or " BC" in str(value) or written in ('"NaN"', '"Infinity"', '"-Infinity"'):
+        return
+    for match_case in (False, True):
+        asked = {"column": "value", "function": "equals", "value": value, "matchCase": match_case}
+        assert len(odd_postgres.rows(name, {"filters": [asked]})) == 1
+    assert len(odd_postgres.rows(name, {"orderby": ["value desc"], "aggregates": ["max:value:value"]})) == 1
+    assert odd_postgres.post(name, {"aggregates": ["min:value:value"]}).text == f'[{{"value":{written}}}]'
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())
+def test_page_shows_the_same_table(table: list[Stored]) -> None:
+    parts = PAGE.read_text().split("## PostgreSQL")
+    part = parts[table is STORED_POSTGRES]
+    found = [match.groups() for line in part.splitlines() if (match := _ROW.fullmatch(line))]
     assert [
         Stored(declared.replace("none", ""), sql.strip(), text.strip()) for declared, _, sql, _, text in found
-    ] == STORED
+    ] == table
 
 
 def test_unreadable_text_hides_nothing_else(odd: Reader) -> None:

@@ -16,9 +16,10 @@ HOURS_72 = 72 * 3600
 
 
 def make_home(home: Path, database: Path | str, **flags: Any) -> Settings:
-    """Make a home that serves a database; give its settings."""
+    """Make a home that serves a database, an SQLite file or an address; give its settings."""
     home.mkdir(mode=0o700, parents=True)
-    settings = load_settings(home, {}, {"database": f"sqlite:///{database}", "port": 0, **flags})
+    address = str(database) if "://" in str(database) else f"sqlite:///{database}"
+    settings = load_settings(home, {}, {"database": address, "port": 0, **flags})
     wiring.create_home(settings, "tests")
     return settings
 

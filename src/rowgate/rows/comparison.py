@@ -13,7 +13,7 @@ import msgspec
 
 from rowgate.rows.columns import require_column
 from rowgate.rows.conditions import plan_values
-from rowgate.rows.encode_json import INFINITY_TEXTS
+from rowgate.rows.encode_json import name_number
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.fold import fold
 from rowgate.rows.holds import Holds
@@ -41,7 +41,7 @@ FIELD = "compare"
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 CHANGE_NAME, OLD_NAME = "change", "old"
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +239,7 @@ class Comparer:
             yield (ADDED if row[-1] in self._new else REMOVED, *row[:-1], None)
 
     def _write_old(self, values: dict[str, Value]) -> Any:
-        named = {name: INFINITY_TEXTS.get(v, v) if isinstance(v, float) else v for name, v in values.items()}
+        named = {name: name_number(value) for name, value in values.items()}
         encoded = _encode(named)
         return msgspec.Raw(encoded) if self._nests else encoded.decode()
 

@@ -3,10 +3,13 @@
 import base64
 import binascii
 import math
+import re
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 from rowgate.rows.columns import require_column
 from rowgate.rows.errors import InvalidParameter
+from rowgate.rows.holds import Holds
 from rowgate.rows.model import (
     AnyCondition,
     Column,
@@ -24,6 +27,8 @@ from rowgate.rows.model import (
 from rowgate.rows.request_values import MAX_INTEGER, MIN_INTEGER
 from rowgate.rows.suit import suit
 
+_DECIMALS = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+_MOST_DECIMAL_PLACES = 1000  # before and after the point, in a filter; far more than numbers have
 _OF_BINARY = (Function.EQUALS, Function.NOT_EQUALS, Function.IS_NULL, Function.IS_NOT_NULL)
 _ON_TEXT = frozenset({Function.CONTAINS, Function.STARTS_WITH, Function.ENDS_WITH})
 
@@ -99,10 +104,12 @@ def _as_text(value: Scalar, column: Column, field: str) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def _as_number(value: Scalar, column: Column, field: str) -> int | float:
+def _as_number(value: Scalar, column: Column, field: str) -> int | float | Decimal:
     if not isinstance(value, str):
         return int(value) if isinstance(value, bool) else value
     text = value.strip()
+    if column.holds is Holds.DECIMAL:
+        return _as_decimal(text, column, field)
     if column.family is Family.BOOLEAN and text.lower() in ("true", "false"):
         return int(text.lower() == "true")
     try:
@@ -116,6 +123,15 @@ def _as_number(value: Scalar, column: Column, field: str) -> int | float:
     if not bindable:
         raise InvalidParameter(f"{column.name} holds numbers.", field=field, expected="a number")
     return number
+
+
+def _as_decimal(text: str, column: Column, field: str) -> Decimal:
+    """Give the number with every digit, which a number of JSON's does not keep."""
+    if _DECIMALS.fullmatch(text):
+        number = Decimal(text)
+        if abs(number.adjusted()) <= _MOST_DECIMAL_PLACES:
+            return number
+    raise InvalidParameter(f"{column.name} holds numbers.", field=field, expected="a number")
 
 
 def _as_binary(value: Scalar, column: Column, field: str) -> bytes:

@@ -1,14 +1,17 @@
 """Rows as an Arrow IPC stream: the schema, a record batch for each block, the end-of-stream marker.
 
-A column's declared type decides its Arrow type, since the schema stands before the first row: whole numbers and
-booleans are int64, other numbers float64, binary data is binary, all else utf8. A value of another type is written as
-its JSON text in a utf8 column. In the others it cannot be written, and the read ends rather than change the value.
+A column's declared type decides its Arrow type, since the schema stands before the first row: whole numbers are int64,
+other numbers float64, binary data is binary, all else utf8. On an engine that keeps to its types booleans are bool, and
+decimals decimal128 where their digits are declared. A value of another type is written as its JSON text in a utf8
+column. In the others it cannot be written, and the read ends rather than change the value.
 
 Source: the Arrow columnar format 1.5, "IPC streaming format", "Validity bitmaps", "Variable-size binary layout"
 """
 
+import re
 from array import array
 from collections.abc import Callable, Sequence
+from decimal import Context, Decimal
 from itertools import accumulate
 from typing import Any
 
@@ -16,15 +19,19 @@ import msgspec
 import nanoarrow
 from nanoarrow.ipc import StreamWriter
 
-from rowgate.rows.encode_json import INFINITY_TEXTS
+from rowgate.rows.encode_json import name_number
 from rowgate.rows.errors import InvalidParameter
+from rowgate.rows.holds import Holds
 from rowgate.rows.model import Column, Family, Row, Value
 
 # what a column's values become: the array's buffers after the validity bitmap
 _Pack = Callable[[Sequence[Value]], list[bytes]]
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _EXACT_INTEGER = 2**53  # beyond it a float64 does not hold every whole number
-_encode = msgspec.json.Encoder().encode
+_DECIMALS = re.compile(r"\w+\((\d+)(?:, ?(\d+))?\)")
+_EXACT = Context(prec=1000)
+_MOST_DIGITS = 38  # of a decimal128
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class ArrowEncoder:
@@ -67,7 +74,7 @@ class ArrowEncoder:
             buffers = self._pack[place](values)
         except (TypeError, ValueError, OverflowError):
             raise InvalidParameter(
-                f"The column {self._columns[place].name} holds a value that its Arrow type, int64, float64 or binary, "
+                f"The column {self._columns[place].name} holds a value that its Arrow type, a number or binary, "
                 "cannot hold.",
                 field="format",
                 expected="json, ndjson or csv, or a request without that column",
@@ -101,6 +108,10 @@ class _Written:
 
 def _choose_type(column: Column) -> tuple[Any, _Pack]:
     match column.family:
+        case Family.BOOLEAN if column.holds is Holds.BOOLEAN:
+            return nanoarrow.bool_(), _pack_booleans
+        case Family.NUMBER if column.holds is Holds.DECIMAL:
+            return _choose_decimal(column.declared_type)
         case Family.NUMBER if column.may_be_real:
             return nanoarrow.float64(), _pack_reals
         case Family.NUMBER | Family.BOOLEAN:
@@ -109,6 +120,27 @@ def _choose_type(column: Column) -> tuple[Any, _Pack]:
             return nanoarrow.binary(), _pack_binary
         case _:
             return nanoarrow.string(), _pack_texts
+
+
+def _choose_decimal(declared: str) -> tuple[Any, _Pack]:
+    found = _DECIMALS.fullmatch(declared)
+    digits, scale = (int(found[1]), int(found[2] or 0)) if found else (0, 0)
+    if not scale <= digits <= _MOST_DIGITS or not digits:
+        return nanoarrow.string(), _pack_texts  # any number of digits: no other type holds them all
+
+    def pack(values: Sequence[Any]) -> list[bytes]:
+        return [b"".join([_write_decimal(value, digits, scale) for value in values])]
+
+    return nanoarrow.decimal128(digits, scale), pack
+
+
+def _write_decimal(value: Decimal | None, digits: int, scale: int) -> bytes:
+    if value is None:
+        return bytes(16)
+    whole = int(_EXACT.scaleb(value, scale))  # ValueError or OverflowError: not finite
+    if abs(whole) >= 10**digits or _EXACT.scaleb(Decimal(whole), -scale) != value:
+        raise OverflowError
+    return whole.to_bytes(16, "little", signed=True)
 
 
 def _mark_valid(values: Sequence[Value]) -> bytes:
@@ -121,6 +153,11 @@ def _pack_integers(values: Sequence[Any]) -> list[bytes]:
     if None in values:
         values = [0 if value is None else value for value in values]
     return [array("q", values).tobytes()]
+
+
+def _pack_booleans(values: Sequence[Any]) -> list[bytes]:
+    digits = "".join(["1" if value else "0" for value in reversed(values)])
+    return [int(digits, 2).to_bytes((len(values) + 7) // 8, "little")] if digits else [b""]
 
 
 def _pack_reals(values: Sequence[Any]) -> list[bytes]:
@@ -155,9 +192,7 @@ def _pack_texts(values: Sequence[Any]) -> list[bytes]:
 def _write_as_text(value: Value) -> str:
     if value is None:
         return ""
-    if isinstance(value, float) and value in INFINITY_TEXTS:
-        return INFINITY_TEXTS[value]
-    return _encode(value).decode().strip('"')  # quotation marks around base64
+    return _encode(name_number(value)).decode().strip('"')  # quotation marks around base64
 
 
 def _join(parts: Sequence[bytes]) -> list[bytes]:

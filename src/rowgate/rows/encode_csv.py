@@ -7,14 +7,15 @@ as an empty text is: a line with nothing on it would be passed over by many read
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 
 import msgspec
 
-from rowgate.rows.encode_json import INFINITY_TEXTS
+from rowgate.rows.encode_json import hold_no_number, may_hold_no_number, name_number
 from rowgate.rows.model import Column, Row, Value
 
 _LINE_END = b"\r\n"  # RFC 4180 §2 (1)
-_encode_lines = msgspec.json.Encoder().encode_lines
+_encode_lines = msgspec.json.Encoder(decimal_format="number").encode_lines
 _ESCAPE = re.compile(rb"\\(u[0-9a-f]{4}|.)")
 _ESCAPED = {b'"': b'""', b"\\": b"\\", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
@@ -37,8 +38,8 @@ class CsvEncoder:
         if not rows:
             return b""
         arrays = _encode_lines(rows)
-        if b"null" in arrays:
-            written = [_write_nothing(_name_infinities(values), self._nothing) for values in zip(*rows, strict=True)]
+        if may_hold_no_number(arrays):
+            written = [_write_nothing(_name_numbers(values), self._nothing) for values in zip(*rows, strict=True)]
             arrays = _encode_lines(list(zip(*written, strict=True)))
         # A line feed within text is escaped yet, so the first of these is where two rows meet and nothing else.
         lines = arrays[1:-2].replace(b"]\n[", _LINE_END) + _LINE_END
@@ -53,10 +54,11 @@ class CsvEncoder:
         return head
 
 
-def _name_infinities(values: Sequence[Value]) -> Sequence[Value]:
-    if float not in map(type, values) or INFINITY_TEXTS.keys().isdisjoint(values):
+def _name_numbers(values: Sequence[Value]) -> Sequence[Value]:
+    kinds = set(map(type, values))
+    if kinds.isdisjoint((float, Decimal)) or not hold_no_number(values):
         return values
-    return [INFINITY_TEXTS.get(value, value) if isinstance(value, float) else value for value in values]
+    return list(map(name_number, values))
 
 
 def _write_nothing(values: Sequence[Value], nothing: msgspec.Raw) -> Sequence[Value | msgspec.Raw]:

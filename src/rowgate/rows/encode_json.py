@@ -1,26 +1,27 @@
 """Rows as JSON (RFC 8259): one array, or an object on each line.
 
-Integers are written with all 64 bits; floating-point numbers by their shortest exact text, the infinities as the
-texts "Infinity" and "-Infinity" since JSON has no number for them; binary data as base64; NULL as null; everything
-else as text.
+Integers are written with all 64 bits; floating-point numbers by their shortest exact text, decimals by all their
+digits; what is no number JSON could write as the texts "Infinity", "-Infinity" and "NaN"; binary data as base64; NULL
+as null; everything else as text.
 """
 
 import re
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import lru_cache
 from itertools import groupby, starmap
-from operator import itemgetter
+from math import isfinite
+from operator import ne
 from typing import Any
 
 import msgspec
 
-from rowgate.rows.model import Column, Row
+from rowgate.rows.model import Column, Row, Value
 
-_INFINITIES = frozenset({float("inf"), float("-inf")})
-INFINITY_TEXTS = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
+_INFINITIES = frozenset({float("inf"), float("-inf")})  # a decimal that is infinite is equal to one of them
 _GROUP_ITEMS = b'"groupItems":['
 
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(decimal_format="number")
 _AWKWARD = re.compile(r'["\\\x00-\x1f]')  # what msgspec does not take in a member's name
 _KEPT_COLUMNS = 64  # types of wider results are made anew: clients choose the columns, and a kept type has a size
 
@@ -43,18 +44,35 @@ def _find_real_places(columns: Sequence[Column]) -> tuple[int, ...]:
     return tuple(place for place, column in enumerate(columns) if column.may_be_real)
 
 
-def _name_infinities(rows: Sequence[Row], places: Sequence[int], encoded: bytes = b"null") -> Sequence[Row] | None:
-    """Give the rows with texts for the infinities, or None when there is none among them.
+def may_hold_no_number(encoded: bytes) -> bool:
+    """Tell whether a number that JSON cannot write may be among what was encoded: it comes out as one of these."""
+    return b"null" in encoded or b"NaN" in encoded or b"Infinity" in encoded
+
+
+def hold_no_number(values: Sequence[Value]) -> bool:
+    """Tell whether a number among the values, if they are numbers, is infinite or not a number."""
+    return not _INFINITIES.isdisjoint(values) or any(map(ne, values, values))
+
+
+def name_number(value: Value) -> Value:
+    """Give a text for a number that JSON cannot write, any other value as it is."""
+    if isinstance(value, (float, Decimal)) and not isfinite(value):
+        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"  # noqa: PLR0124 - only NaN is not itself
+    return value
+
+
+def _name_numbers(rows: Sequence[Row], places: Sequence[int], encoded: bytes = b"null") -> Sequence[Row] | None:
+    """Give the rows with texts for what JSON cannot write, or None when there is none among them.
 
     Args:
         rows: A block.
-        places: Where floating-point numbers may stand.
-        encoded: The block as it was encoded; an infinity comes out as null, so without one nobody has to look.
+        places: Where such numbers may stand.
+        encoded: The block as it was encoded, so that in most of them nobody has to look.
     """
-    if b"null" in encoded:
+    if may_hold_no_number(encoded):
         for place in places:
-            if not _INFINITIES.isdisjoint(map(itemgetter(place), rows)):
-                return [tuple(INFINITY_TEXTS.get(v, v) if isinstance(v, float) else v for v in row) for row in rows]
+            if hold_no_number([row[place] for row in rows]):
+                return [tuple(map(name_number, row)) for row in rows]
     return None
 
 
@@ -74,7 +92,7 @@ class RowEncoder:
             return b""
         encode = _encoder.encode_lines if self._lines else _encoder.encode
         plain = encode(list(starmap(self._type, rows)))
-        if self._places and (named := _name_infinities(rows, self._places, plain)) is not None:
+        if self._places and (named := _name_numbers(rows, self._places, plain)) is not None:
             plain = encode(list(starmap(self._type, named)))
         if self._lines:
             return plain
@@ -108,7 +126,7 @@ class GroupEncoder:
         """Give the bytes of the next rows."""
         parts = []
         keys = self._keys
-        for key, group in groupby(_name_infinities(rows, self._places) or rows, lambda row: row[:keys]):
+        for key, group in groupby(_name_numbers(rows, self._places) or rows, lambda row: row[:keys]):
             items = _encoder.encode([self._item_type(*row[keys:]) for row in group])[1:-1]
             if key == self._open_key:
                 parts.append(b"," + items)

@@ -10,6 +10,7 @@ import msgspec
 from rowgate.access import Access
 from rowgate.oauth.authorization_details import find_allowed_columns
 from rowgate.rows.conditions import list_functions
+from rowgate.rows.holds import Holds
 from rowgate.rows.model import Column, Family, Format, ObjectListing
 from rowgate.rows.parameters import require_callable
 from rowgate.rows.plan import find_row_key, find_run_key, keep_allowed
@@ -168,6 +169,8 @@ def _describe_parameter(parameter: Parameter) -> DescribedParameter:
 
 def _find_json_type(column: Column) -> str:
     match column.family:
+        case Family.BOOLEAN if column.holds is Holds.BOOLEAN:
+            return "boolean"
         case Family.NUMBER if column.may_be_real:
             return "number"
         case Family.NUMBER | Family.BOOLEAN:
