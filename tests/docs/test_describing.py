@@ -63,3 +63,15 @@ def test_page_on_previewing_does_what_it_says(reader: Reader) -> None:
     text = (CHECKOUT / page).read_text("utf-8")
     assert [told] == [json.loads(block) for language, block in _FENCE.findall(text) if language == "json"]
     assert "SA_Activity_Events" in reader.paste(search)
+
+
+def test_page_on_openapi_does_what_it_says(reader: Reader) -> None:
+    page = "docs/how-to/openapi.md"
+    (fetch,) = list_shell_blocks(page)
+    reader.paste(fetch)
+    text = (CHECKOUT / page).read_text("utf-8")
+    (program,) = [block for language, block in _FENCE.findall(text) if language == "python"]
+    reader.paste(f"cat >program.py <<'END'\n{program}END\npython program.py >said")
+    said = reader.paste("cat said").splitlines()
+    assert "SA_Jobs_DiskUsage 1" in said
+    assert len(said) == 9

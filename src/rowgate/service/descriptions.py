@@ -1,6 +1,7 @@
 """Tells applications what they may read: which objects there are for them, and what those hold."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 from urllib.parse import quote
@@ -9,7 +10,9 @@ import msgspec
 
 from rowgate.access import Access
 from rowgate.oauth.authorization_details import find_allowed_columns
+from rowgate.oauth.errors import InsufficientScope
 from rowgate.rows.conditions import list_functions
+from rowgate.rows.errors import InvalidParameter, UnknownObject
 from rowgate.rows.holds import Holds
 from rowgate.rows.model import Column, Family, Format, ObjectListing
 from rowgate.rows.parameters import require_callable
@@ -21,6 +24,7 @@ from rowgate.service.state import LiveState
 
 _T = TypeVar("_T")
 _NOTHING = ""
+MAX_DESCRIBED = 1000  # objects at once
 
 
 class DescribedColumn(msgspec.Struct, frozen=True):
@@ -98,6 +102,33 @@ class DescriptionService:
             RowsError: No such object, or the database cannot be asked now.
         """
         return await _in_thread(lambda: self._describe(access, object_name))
+
+    async def describe_all(self, access: Access) -> Sequence[DescribedObject]:
+        """Give all that the token may read, each described, in order of name.
+
+        Raises:
+            InsufficientScope: It may read nothing at all, by its scope.
+            RowsError: The database cannot be asked now, or there are more than `MAX_DESCRIBED`.
+        """
+        self._objects.decide_scope(access)
+        return await _in_thread(lambda: self._describe_all(access))
+
+    def _describe_all(self, access: Access) -> Sequence[DescribedObject]:
+        listed = self._list(access)
+        if len(listed) > MAX_DESCRIBED:
+            raise InvalidParameter(
+                "The token may read more objects than one document describes.",
+                field="authorization_details",
+                expected=f"a token for at most {MAX_DESCRIBED} objects",
+            )
+        described = []
+        for item in listed:
+            found = self._databases.find_object(item.name)
+            if isinstance(found, Procedure) and found.fault:
+                continue  # declared wrongly: it cannot be called
+            with contextlib.suppress(UnknownObject, InsufficientScope):  # it is gone, or withdrawn, meanwhile
+                described.append(self._describe(access, item.name))
+        return described
 
     def _list(self, access: Access) -> Sequence[ListedObject]:
         listed = self._databases.list_objects(self._state.list_granted(access.application_number))

@@ -1,5 +1,6 @@
-"""GET /api/v1/data: what a token may read. GET /api/v1/data/<object>: what that holds."""
+"""What a token may read: GET /api/v1/data, GET /api/v1/data/<object>, and both as GET /api/v1/openapi.json."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,6 +17,7 @@ from rowgate.web.jwks_endpoint import is_same
 from rowgate.web.problems import HttpProblem
 
 ALLOW = b"GET, HEAD, OPTIONS"
+OPENAPI_PATH = "/api/v1/openapi.json"
 
 _ETAG_BYTES = 16
 _HEADERS: Headers = [
@@ -68,6 +70,21 @@ def make_list_endpoint(gate: DataGate, descriptions: DescriptionService) -> Desc
 
     async def describe(access: Access, _name: str) -> Any:
         return await descriptions.list_objects(access)
+
+    return DescriptionEndpoint(gate, describe, names_object=False)
+
+
+def make_openapi_endpoint(gate: DataGate, descriptions: DescriptionService, *, version: str) -> DescriptionEndpoint:
+    """Give what describes all that a token may read as an OpenAPI document."""
+
+    async def describe(access: Access, _name: str) -> Any:
+        # loaded when somebody asks for the document first
+        from rowgate.web.openapi import render_openapi  # noqa: PLC0415
+
+        described = await descriptions.describe_all(access)
+        return await asyncio.to_thread(
+            lambda: render_openapi(described, application=access.application_name, issuer=gate.issuer, version=version)
+        )
 
     return DescriptionEndpoint(gate, describe, names_object=False)
 

@@ -19,7 +19,12 @@ from rowgate.service.writes import Writes
 from rowgate.web import metadata
 from rowgate.web.app import Endpoint
 from rowgate.web.data_requests import DATA_PATH, DataGate
-from rowgate.web.description_endpoints import make_list_endpoint, make_object_endpoint
+from rowgate.web.description_endpoints import (
+    OPENAPI_PATH,
+    make_list_endpoint,
+    make_object_endpoint,
+    make_openapi_endpoint,
+)
 from rowgate.web.exchange import Exchange
 from rowgate.web.health import Check, HealthEndpoint
 from rowgate.web.rows_endpoint import PROC, ROWS, RUNS, RowsEndpoint
@@ -36,7 +41,8 @@ class DataEndpoints:
     ) -> None:
         """Take who lets requests in, and the services."""
         self.of_all: Mapping[str, tuple[Endpoint, bytes]] = {
-            DATA_PATH: (make_list_endpoint(gate, descriptions), READ_ALLOW)
+            DATA_PATH: (make_list_endpoint(gate, descriptions), READ_ALLOW),
+            OPENAPI_PATH: (make_openapi_endpoint(gate, descriptions, version=__version__), READ_ALLOW),
         }
         self.of_one: Mapping[bytes, tuple[Endpoint, bytes]] = {
             **{
