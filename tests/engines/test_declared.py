@@ -11,7 +11,7 @@ import pytest
 
 from rowgate.engines.declared import LOOK_SECONDS, DeclaredProcedures
 from rowgate.engines.sqlite import SqliteSource
-from rowgate.rows.errors import EngineUnavailable
+from rowgate.rows.errors import EngineUnavailable, InvalidParameter
 from rowgate.rows.model import Value
 from rowgate.rows.parameters import plan_call
 from rowgate.rows.plan import plan_rows
@@ -253,3 +253,25 @@ def test_no_name_of_its_own_comes_in_the_way_of_the_query(shelf: Shelf) -> None:
         "SELECT * FROM rowgate_result, rowgate_result_",
     )
     assert shelf.call("p", b"{orderby: ['a']}") == [(5, 6)]
+
+
+def test_values_that_a_query_cannot_work_with_are_refused(shelf: Shelf) -> None:
+    shelf.put("few", "-- parameter: n integer\nSELECT id FROM orders ORDER BY 1 LIMIT :n")
+    shelf.put("tagged", "-- parameter: j text\nSELECT value FROM json_each(:j)")
+    shelf.put("far", "-- parameter: n integer\nSELECT abs(:n) AS n")
+    assert shelf.call("few", b"{parameters: {n: 2}}") == [(1,), (2,)]
+    for name, body in (
+        ("few", b"{}"),
+        ("tagged", b"{parameters: {j: '['}}"),
+        ("far", b"{parameters: {n: -9223372036854775808}}"),
+    ):
+        with pytest.raises(InvalidParameter) as raised:
+            shelf.call(name, body)
+        assert raised.value.field == "parameters", name
+
+
+def test_json_is_a_parameter(shelf: Shelf) -> None:
+    shelf.put("keys", "-- parameter: j json default '{\"x\": 1}'\nSELECT key FROM json_each(:j) ORDER BY 1")
+    assert shelf.call("keys") == [("x",)]
+    assert shelf.call("keys", b"{parameters: {j: {b: [1], a: null}}}") == [("a",), ("b",)]
+    assert shelf.call("keys", b"{parameters: {j: null}}") == []

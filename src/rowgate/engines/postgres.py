@@ -12,12 +12,14 @@ from dataclasses import replace
 from psycopg import pq
 
 from rowgate.engines.postgres_catalog import Traits, describe, find_estimate, list_catalog, read_traits
+from rowgate.engines.postgres_functions import describe_function, list_functions, translate_call_error
 from rowgate.engines.postgres_pool import PostgresPool, Session, ask
 from rowgate.engines.postgres_proof import prove_read_only
 from rowgate.engines.postgres_values import ResultReader, write_parameters
 from rowgate.rows.dialects.postgres import PostgresDialect
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, StatementCancelled, StatementTimeout
 from rowgate.rows.model import ObjectDescription, ObjectListing, Plan, Statement, Value
+from rowgate.rows.procedures import Procedure
 from rowgate.rows.sql import render_select
 
 BLOCK_ROWS = 1000
@@ -26,9 +28,8 @@ BATCH_ROWS = 100  # that the server's rows are taken in, and weighed
 CATALOG_SECONDS = 5.0  # how long a description counts
 _LOOK_SECONDS = 0.1  # between looks at deadline and cancel
 _CACHED_DESCRIPTIONS = 20_000
-_GONE = frozenset(
-    {"42P01", "42703", "42704", "3F000"}
-)  # undefined table, column, type, schema: the catalog has changed
+# undefined table, column, type, schema, function: the catalog has changed
+_GONE = frozenset({"42P01", "42703", "42704", "3F000", "42883"})
 
 
 class PostgresRows:
@@ -131,10 +132,14 @@ class PostgresRows:
         """See `ports.RowBlocks`."""
         if self._reader is not None and not self._has_ended:
             self._session.stop()
+        if self._statement.is_call:
+            self._session.condemn()  # a function may have set something for the whole session
         self._source.pool.give_back(self._session)
 
     def _translate(self, result: pq.abc.PGresult) -> RowsError:
         error = self._session.take_error(result)
+        if self._statement.is_call:
+            error = translate_call_error(error, self._session.last_code)
         if isinstance(error, EngineFailure) and self._session.last_code in _GONE:
             self._source.forget()
         self._has_ended = True
@@ -181,7 +186,10 @@ class PostgresSource:
     def list_objects(self) -> Sequence[ObjectListing]:
         """See `ports.RowSource`."""
         with self.pool.borrowed() as session:
-            return list_catalog(session)
+            listed = list_catalog(session)
+            names = {found.name for found in listed}
+            functions = [found for found in list_functions(session) if found.name not in names]
+        return sorted([*listed, *functions], key=lambda found: found.name) if functions else listed
 
     def find_object(self, name: str) -> ObjectDescription | None:
         """See `ports.RowSource`."""
@@ -190,7 +198,8 @@ class PostgresSource:
         if known is not None and now - known[0] < CATALOG_SECONDS:
             return known[1]
         with self._lock, self.pool.borrowed() as session:
-            described = describe(session, name, self._learn(session).collation)
+            collation = self._learn(session).collation
+            described = describe(session, name, collation) or describe_function(session, name, collation)
             if described is None:
                 self._descriptions.pop(name, None)
                 return None  # not kept: the names of what does not exist are the clients' own
@@ -209,7 +218,7 @@ class PostgresSource:
 
     def estimate_rows(self, plan: Plan) -> int | None:
         """See `ports.RowSource`. The planner's own estimate; it knows little of groups, so those are counted."""
-        if plan.distinct or plan.aggregates:
+        if plan.distinct or plan.aggregates or isinstance(plan.object, Procedure):
             return None
         whole = replace(plan, order_by=(), group_by=(), columns=(*plan.group_by, *plan.columns), limit=None, offset=0)
         statement = render_select(replace(whole, page=None), self.dialect)

@@ -127,7 +127,7 @@ def describe(session: Session, name: str, default: Collation) -> ObjectDescripti
     if len(found) != 1:  # several: their schemas' names hold dots, and nobody can tell which is meant
         return None
     number, schema, relation, kind, has_children = found[0]
-    columns = {int(str(row[0])): _column(row, default) for row in ask(session, _COLUMNS, (number,))}
+    columns = {int(str(row[0])): make_column(row, default) for row in ask(session, _COLUMNS, (number,))}
     # the children of a table by inheritance have rows that its indexes do not know
     keys = () if kind == "r" and has_children else ask(session, _KEYS, (number,))
     return ObjectDescription(
@@ -144,7 +144,11 @@ def _choose_key(columns: Mapping[int, Column], keys: Sequence[Any]) -> tuple[Col
     return ()
 
 
-def _column(row: Any, default: Collation) -> Column:
+def make_column(row: Any, default: Collation) -> Column:
+    """Give a column: its number, name, declared type, base type, whether it is never NULL, its collation.
+
+    `default` is the collation of columns that name none.
+    """
     _, name, declared, base, is_not_null, collation, is_deterministic = row
     family, holds = _TYPES.get(int(base), (Family.TEXT, Holds.OTHER))
     return Column(

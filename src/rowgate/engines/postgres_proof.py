@@ -6,8 +6,8 @@
 4. A try, in a transaction that may write and is rolled back.
 5. Another try, as statements are run here.
 
-What functions do that were made to write on their owner's behalf (SECURITY DEFINER) is not looked at: nobody here can
-call one but a view, and every session is read-only.
+What functions do that were made to write on their owner's behalf (SECURITY DEFINER) is not looked at: only what the
+account was granted by name is called, and every session is read-only.
 """
 
 from rowgate.engines.postgres_pool import Session, ask

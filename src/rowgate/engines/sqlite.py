@@ -16,11 +16,10 @@ from urllib.parse import quote
 import apsw
 
 from rowgate.engines.sqlite_catalog import describe, describe_query, list_catalog, write_table
+from rowgate.engines.sqlite_errors import translate_call_error, translate_error
 from rowgate.rows.dialects.sqlite import SQLITE, SqliteDialect
 from rowgate.rows.errors import (
-    EngineFailure,
     EngineUnavailable,
-    InvalidParameter,
     NotReadOnly,
     RowsError,
     StatementCancelled,
@@ -180,24 +179,7 @@ class SqliteRows:
             if self._cancelled:
                 return StatementCancelled("The read was cancelled.")
             return StatementTimeout("The statement took longer than the server allows.")
-        return translate_error(error)
-
-
-def translate_error(error: Exception) -> RowsError:
-    """Give the refusal that stands for an error of SQLite's; its own words go into the private detail."""
-    if isinstance(
-        error, (apsw.BusyError, apsw.LockedError, apsw.CantOpenError, apsw.IOError, apsw.NotADBError, apsw.FullError)
-    ):
-        return EngineUnavailable("The database cannot be read at the moment.", detail=_tell(error))
-    if str(error) == "integer overflow":  # what sum() says
-        return InvalidParameter(
-            "A sum is beyond 64 bits.", field="aggregates", expected="avg, or filters that leave fewer rows"
-        )
-    return EngineFailure("The database could not answer.", detail=_tell(error))
-
-
-def _tell(error: Exception) -> str:
-    return f"{type(error).__name__.removesuffix('Error')}: {error}"
+        return translate_call_error(error) if self._statement.is_call else translate_error(error)
 
 
 class SqliteSource:

@@ -281,3 +281,4 @@ class Statement:
     text: str
     parameters: tuple[Value, ...]
     most_rows: int | None = None  # it gives no more
+    is_call: bool = False  # of a procedure: what it was given may make it fail, and it may leave a session changed

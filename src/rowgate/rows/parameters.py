@@ -29,6 +29,7 @@ _EXPECTED = {
     ParameterType.DATE: "a date such as 2018-11-05",
     ParameterType.MOMENT: "a date or moment such as 2018-11-05T13:15:30",
     ParameterType.BINARY: "base64",
+    ParameterType.JSON: "JSON",
 }
 _encode = msgspec.json.Encoder().encode
 
@@ -53,12 +54,13 @@ def require_callable(procedure: Procedure) -> None:
         raise EngineUnavailable("The procedure cannot be called at the moment.", detail=procedure.fault)
 
 
-def plan_call(described: ObjectDescription, given: Mapping[str, Any]) -> Call:
+def plan_call(described: ObjectDescription, given: Mapping[str, Any], *, holds_nul: bool = True) -> Call:
     """Give the call of a procedure.
 
     Args:
         described: The object that is to be called.
         given: Values by name, as they stood in the request; names match without regard to case (O-45).
+        holds_nul: The engine's texts may hold the character U+0000.
 
     Raises:
         InvalidParameter: It is no procedure, or a parameter is unknown, missing or of another type.
@@ -72,8 +74,19 @@ def plan_call(described: ObjectDescription, given: Mapping[str, Any]) -> Call:
     if missing:
         told = ", ".join(f"{parameter.name} ({describe_type(parameter.type)})" for parameter in missing)
         raise InvalidParameter("A parameter is missing.", field=f"parameters.{missing[0].name}", expected=told)
+    for name, value in by_name.items():
+        if not holds_nul and _find_nul(value):
+            raise wrong(f"parameters.{name}", "text without the character U+0000")
     values = tuple([_bind(parameter, by_name) for parameter in described.parameters])
     return Call(described, values, tuple((p.name, by_name[p.name]) for p in described.parameters if p.name in by_name))
+
+
+def _find_nul(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(_find_nul(item) for item in value)
+    if isinstance(value, dict):
+        return any(_find_nul(item) for pair in value.items() for item in pair)
+    return isinstance(value, str) and "\0" in value
 
 
 def _match_names(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,13 +111,14 @@ def _match_names(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> d
 
 def _bind(parameter: Parameter, given: Mapping[str, Any]) -> Value:
     field, kind = f"parameters.{parameter.name}", parameter.type
-    if isinstance(kind, tuple):
+    if isinstance(kind, tuple) and not (parameter.takes_null and given.get(parameter.name) is None):
         return _check_table(given.get(parameter.name, ()), kind, field)
     if parameter.name not in given:
         return parameter.default
     value = given[parameter.name]
-    if value is None and not parameter.required:
+    if value is None and (parameter.takes_null or not parameter.required):
         return None
+    assert not isinstance(kind, tuple), "internal error: a table that is no list"
     return check_scalar(value, kind, field)
 
 
@@ -157,6 +171,8 @@ def check_scalar(value: Any, kind: ParameterType, field: str) -> Value:  # noqa:
             return value
         case ParameterType.MOMENT if isinstance(value, str) and _MOMENT.fullmatch(value) and _is_real(value):
             return value
+        case ParameterType.JSON:
+            return _encode(value).decode()
         case ParameterType.BINARY if isinstance(value, str):
             try:
                 return base64.b64decode(value, validate=True)

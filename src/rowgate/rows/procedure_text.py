@@ -11,6 +11,9 @@ The statement is cut into pieces, text and parameters; nothing is put together h
 
 import re
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.model import Value
@@ -139,9 +142,11 @@ def _parse_type(text: str, line: int) -> ParameterType:
 def _parse_default(text: str, kind: ParameterType, line: int) -> Value:
     if text.lower() == "null":
         return None
-    given: str | int | float | bool = text
+    given: Any = text
     if text.startswith("'"):
         given = text[1:-1].replace("''", "'")
+    if kind is ParameterType.JSON:
+        given = _read_json(given, line)
     elif kind is ParameterType.BOOLEAN:
         given = _TRUTH.get(text.lower(), text)
     elif kind in (ParameterType.INTEGER, ParameterType.NUMBER):
@@ -150,6 +155,13 @@ def _parse_default(text: str, kind: ParameterType, line: int) -> Value:
         return check_scalar(given, kind, "default")
     except InvalidParameter as error:
         raise ProcedureFault(f"line {line}: the default is not {error.expected}") from None
+
+
+def _read_json(text: str, line: int) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        raise ProcedureFault(f"line {line}: the default is not JSON") from None
 
 
 def _read_number(text: str) -> int | float | str:

@@ -25,6 +25,7 @@ class ParameterType(StrEnum):
     DATE = "date"
     MOMENT = "moment"
     BINARY = "binary"
+    JSON = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,21 @@ class Parameter:
     required: bool = False
     default: Value = None  # what stands for it when it is not given; of a table: no rows
     description: str = ""
+    has_own_default: bool = False  # the engine has one, where it is not given at all
+    takes_null: bool = False  # though it is required
 
 
-Piece: TypeAlias = str | Parameter  # text of a statement, or where the value of a parameter is bound
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """How a parameter stands in the call of an engine's own function."""
+
+    before: str
+    parameter: Parameter
+    after: str
+
+
+Arguments: TypeAlias = tuple[Argument, ...]  # with commas between those that there is a value for
+Piece: TypeAlias = str | Parameter | Arguments  # text of a statement, or where values are bound
 
 
 @dataclass(frozen=True, slots=True)

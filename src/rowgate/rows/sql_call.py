@@ -3,7 +3,7 @@
 The query is an administrator's text, or made from a catalog; nothing of a client's stands in it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from rowgate.rows.dialects.model import Dialect
@@ -16,9 +16,24 @@ _RESULT = "rowgate_result"
 Render = Callable[[Plan, Dialect, Binder], Statement]  # as `render_select` does
 
 
-def render_query(pieces: Sequence[Piece], bind: Callable[[Parameter], str]) -> str:
-    """Give a query; `bind` gives the place of a parameter's value."""
-    return "".join([bind(piece) if isinstance(piece, Parameter) else piece for piece in pieces])
+def render_query(pieces: Sequence[Piece], bind: Callable[[Parameter], str], left_out: Collection[str] = ()) -> str:
+    """Give a query.
+
+    Args:
+        pieces: What it is made of.
+        bind: Gives the place of a parameter's value.
+        left_out: Names of parameters that the engine has a value for.
+    """
+    text = ""
+    for piece in pieces:
+        if isinstance(piece, str):
+            text += piece
+        elif isinstance(piece, Parameter):
+            text += bind(piece)
+        else:
+            stands = [argument for argument in piece if argument.parameter.name not in left_out]
+            text += ", ".join([argument.before + bind(argument.parameter) + argument.after for argument in stands])
+    return text
 
 
 def render_read(render: Render, plan: Plan, call: Call | None, dialect: Dialect) -> Statement:
@@ -35,9 +50,11 @@ def render_read(render: Render, plan: Plan, call: Call | None, dialect: Dialect)
         return render(plan, dialect, binder)
     procedure = call.procedure
     values = dict(zip([parameter.name for parameter in procedure.parameters], call.values, strict=True))
-    query = render_query(procedure.query, lambda parameter: binder.bind(values[parameter.name]))
+    given = {name for name, _ in call.given}
+    left_out = [p.name for p in procedure.parameters if p.has_own_default and p.name not in given]
+    query = render_query(procedure.query, lambda parameter: binder.bind(values[parameter.name]), left_out)
     statement = render(replace(plan, object=replace(plan.object, path=(_name_result(query),))), dialect, binder)
-    return replace(statement, text=_put_before(statement.text, query, procedure.columns, dialect))
+    return replace(statement, text=_put_before(statement.text, query, procedure.columns, dialect), is_call=True)
 
 
 def render_probe(query: str, columns: Sequence[Column], dialect: Dialect) -> str:

@@ -56,7 +56,8 @@ class DescribedParameter(msgspec.Struct, frozen=True):
     name: str
     type: str
     required: bool
-    default: str | int | float | None  # what stands for it when it is not given
+    default: str | int | float | None  # what stands for it when it is not given; the database may have its own
+    has_default: bool
     columns: tuple[dict[str, str], ...] | None  # of a table: a list of rows, each an object of these
     description: str
 
@@ -193,6 +194,7 @@ def _describe_parameter(parameter: Parameter) -> DescribedParameter:
         type=describe_type(kind),
         required=parameter.required,
         default=render_default(parameter),
+        has_default=parameter.has_own_default or parameter.default is not None,
         columns=tuple({"name": c.name, "type": c.type.value} for c in kind) if isinstance(kind, tuple) else None,
         description=parameter.description,
     )

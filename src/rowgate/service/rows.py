@@ -249,7 +249,7 @@ class RowsService:
             reading.pace = self._pace
         with reading.pace:
             if isinstance(request, CallRequest):
-                reading.call = plan_call(described, request.parameters)
+                reading.call = plan_call(described, request.parameters, holds_nul=source.dialect.holds_nul)
                 self._read(reading, replace(plan_request(request.result), latest_run=None), source, _seal_nothing)
                 return
             require_no_procedure(described)

@@ -12,6 +12,7 @@ from typing import Any
 from rowgate.oauth.model import DEFAULT_SCOPE
 from rowgate.rows.encode import CONTENT_TYPES
 from rowgate.rows.model import Aggregation, Counting, Family, Format, Function
+from rowgate.rows.procedures import ParameterType
 from rowgate.rows.request_filters import MAX_FILTERS
 from rowgate.service.descriptions import DescribedColumn, DescribedObject, DescribedParameter
 from rowgate.web.data_requests import DATA_PATH
@@ -261,6 +262,8 @@ def _render_parameter(parameter: DescribedParameter) -> Document:
     schema: Document = {"description": ": ".join(filter(None, (parameter.type, parameter.description)))}
     if parameter.columns is not None:
         return schema | {"type": "array"}
+    if parameter.type == ParameterType.JSON:
+        return schema
     json_type = _JSON_TYPES.get(parameter.type, "string")
     schema["type"] = json_type if parameter.required else [json_type, "null"]
     return schema if parameter.default is None else schema | {"default": parameter.default}

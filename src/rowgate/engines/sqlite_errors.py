@@ -1,0 +1,34 @@
+"""What SQLite's errors stand for. Its own words go into the private detail."""
+
+import apsw
+
+from rowgate.rows.errors import EngineFailure, EngineUnavailable, InvalidParameter, RowsError
+
+_OF_A_VALUE = (apsw.MismatchError, apsw.TooBigError)  # a LIMIT that is no number, a text that becomes too long
+_TOLD_OF_A_VALUE = frozenset({"malformed JSON", "integer overflow"})
+
+
+def translate_error(error: Exception) -> RowsError:
+    """Give the refusal that stands for an error of SQLite's."""
+    if isinstance(
+        error, (apsw.BusyError, apsw.LockedError, apsw.CantOpenError, apsw.IOError, apsw.NotADBError, apsw.FullError)
+    ):
+        return EngineUnavailable("The database cannot be read at the moment.", detail=_tell(error))
+    if str(error) == "integer overflow":  # what sum() says
+        return InvalidParameter(
+            "A sum is beyond 64 bits.", field="aggregates", expected="avg, or filters that leave fewer rows"
+        )
+    return EngineFailure("The database could not answer.", detail=_tell(error))
+
+
+def translate_call_error(error: Exception) -> RowsError:
+    """Give the refusal that stands for an error in what a procedure gives: of what it was given, where it can be."""
+    if isinstance(error, _OF_A_VALUE) or str(error) in _TOLD_OF_A_VALUE:
+        return InvalidParameter(
+            "The procedure cannot work with these values.", field="parameters", expected="values that it takes"
+        )
+    return translate_error(error)
+
+
+def _tell(error: Exception) -> str:
+    return f"{type(error).__name__.removesuffix('Error')}: {error}"
