@@ -1,5 +1,5 @@
 # The commands of this checkout; `make help` lists them.
-.PHONY: help setup demo serve test test-clients protocol fuzz lint bench lock clean
+.PHONY: help setup demo serve test test-clients test-engines protocol fuzz lint bench lock clean
 PYTHON ?= python3
 TEST_PROCESSES ?= 2
 STAMP := .venv/.stamp-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
@@ -28,6 +28,9 @@ test: setup ## the whole test suite, in two processes (TEST_PROCESSES=4 for more
 test-clients: setup ## OAuth clients in JavaScript and Go against a real server (installs them in .clients)
 	.venv/bin/python tests/clients/prepare.py
 	.venv/bin/python -m pytest -m foreign_clients tests/clients
+
+test-engines: setup ## the contract on every engine that can be run here, MariaDB too; writes docs/reference/engines.md
+	.venv/bin/python -m pytest -m "engines or not engines" --engines-report tests/engines
 
 protocol: setup ## the protocol's cases alone, listed by number with result and section
 	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m number --numbers

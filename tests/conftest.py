@@ -11,7 +11,7 @@ from support.homes import make_home
 from support.postgres import PostgresServer, run_postgres
 from support.servers import RunningServer, run_server
 
-pytest_plugins = ["support.numbers"]
+pytest_plugins = ["support.engines_report", "support.numbers"]
 
 
 @pytest.fixture(scope="session")

@@ -104,7 +104,8 @@ def test_a_served_database_that_cannot_be_read_is_told(home: Path, tmp_path: Pat
     for database, told in (
         (f"sqlite:///{tmp_path}/none.sqlite", "cannot be read"),
         ("", "no database is set"),
-        ("mysql://root:geheim@db/x", "not mysql://"),
+        ("mysql://root:geheim@db/x", "a password stands in the address"),
+        ("db2://root:geheim@db/x", "not db2://"),
     ):
         config.write_text(f"database = '{database}'")
         line = refuse(*arguments)

@@ -113,7 +113,7 @@ def test_own_database_is_listed_and_read(tmp_path: Path) -> None:
     ("database", "told"),
     [
         ("missing.sqlite", "there is no database file at"),
-        ("mysql://host/name", "this release serves sqlite:///PATH"),
+        ("db2://host/name", "this release serves sqlite:///PATH"),
         (str(DEMO), "cannot be read"),
     ],
 )

@@ -12,6 +12,7 @@ from typing import Protocol
 import apsw
 import pytest
 
+from engines.servings_generic import serve_duckdb, serve_mariadb
 from rowgate.engines import postgres, postgres_pool, sqlite
 from rowgate.engines.postgres import PostgresSource
 from rowgate.ports.rows import RowSource
@@ -146,4 +147,6 @@ def serve_sqlite(_: pytest.FixtureRequest, folder: Path) -> Iterator[Serving]:
 ENGINES: dict[str, Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Serving]]] = {
     "sqlite": serve_sqlite,
     "postgres": serve_postgres,
+    "duckdb": serve_duckdb,
+    "mariadb": serve_mariadb,
 }

@@ -141,8 +141,8 @@ def test_values_are_bound(serving: Serving) -> None:
     fill(serving, 3)
     first, second = map(serving.source.dialect.place, (1, 2))
     for value in ("'", '"', "1; DROP TABLE made", "\x01", "😀"):
-        assert run(serving, Statement(f"SELECT n FROM made WHERE CAST(n AS TEXT) = {first}", (value,))) == []
-    asked = f"SELECT n FROM made WHERE n >= {first} AND n < CAST({second} AS DOUBLE PRECISION) ORDER BY n"
+        assert run(serving, Statement(f"SELECT n FROM made WHERE CAST(n AS CHAR(20)) = {first}", (value,))) == []
+    asked = f"SELECT n FROM made WHERE n >= {first} AND n < CAST({second} AS DECIMAL(4, 2)) ORDER BY n"
     assert run(serving, Statement(asked, (2, 2.5))) == [(2,)]
 
 
@@ -258,8 +258,9 @@ def test_many_threads_read_at_once(serving: Serving) -> None:
 
 
 def test_plan_is_explained_in_lines(serving: Serving) -> None:
+    fill(serving, 3)  # of a table without rows some engines have no plan
     place = serving.source.dialect.place(1)
-    lines = serving.source.explain(Statement(f"SELECT n FROM made WHERE n > {place}", (987_654,)))
+    lines = serving.source.explain(Statement(f"SELECT n FROM made WHERE n < {place}", (987_654,)))
     assert any("made" in line for line in lines)
     assert not any("987654" in line for line in lines)  # a value may be a policy's
     with pytest.raises(EngineFailure):

@@ -104,11 +104,11 @@ def _render_order(plan: Plan, dialect: Dialect) -> list[str]:
 
 def _order(item: Order, dialect: Dialect, *, exact: bool = False) -> str:
     text = _find_sorted(item, dialect, exact=exact)
-    text += " DESC" if item.descending else ""
+    directed = text + (" DESC" if item.descending else "")
     comes_first = item.descending is not dialect.null_is_least  # NULL, if nothing is said
     if item.nulls_first is comes_first or (isinstance(item.by, Column) and item.by.never_null):
-        return text
-    return text + (" NULLS FIRST" if item.nulls_first else " NULLS LAST")
+        return directed
+    return dialect.put_nulls(text, directed, first=item.nulls_first)
 
 
 def _find_sorted(item: Order, dialect: Dialect, *, exact: bool = False) -> str:

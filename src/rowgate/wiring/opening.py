@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rowgate.audit.events import Event
 from rowgate.audit.segments import SegmentWriter
 from rowgate.config import ConfigError, Settings
+from rowgate.engines.addresses import UnservedAddress, open_generic
 from rowgate.engines.declared import DeclaredProcedures
 from rowgate.engines.sqlite import SqliteSource
 from rowgate.outgoing.client import OutgoingClient, OutgoingLimits
@@ -103,7 +104,7 @@ def open_source(served: DatabaseSettings, max_reads: int) -> RowSource:
         return SqliteSource(Path(rest[1:]).absolute())
     if scheme in ("postgresql", "postgres"):
         return _open_postgres(served, max_reads)
-    raise ConfigError(f"this release serves sqlite:///PATH and postgresql://…, not {scheme}://")
+    return _open_generic(served, max_reads)
 
 
 def _open_postgres(served: DatabaseSettings, max_reads: int) -> RowSource:
@@ -139,6 +140,17 @@ def list_procedure_faults(databases: Databases) -> Sequence[tuple[str, str]]:
         except EngineUnavailable:
             continue  # that it cannot be asked is told elsewhere
     return faults
+
+
+def _open_generic(served: DatabaseSettings, max_reads: int) -> RowSource:
+    try:
+        password = Path(served.password_file).read_text("utf-8").partition("\n")[0] if served.password_file else None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the database's password_file: {error}") from error
+    try:
+        return open_generic(served.address, password=password, max_connections=max_reads + 2)
+    except UnservedAddress as error:
+        raise ConfigError(str(error)) from error
 
 
 def open_outgoing(settings: Settings) -> OutgoingClient:

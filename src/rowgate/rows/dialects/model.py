@@ -41,6 +41,16 @@ class Dialect:
         """Give the clause for a place of each; it stands last."""
         return (f" LIMIT {most}" if most else "") + (f" OFFSET {skipped}" if skipped else "")
 
+    def put_nulls(self, expression: str, directed: str, *, first: bool) -> str:  # noqa: ARG002 - for engines without these words
+        """Give what sorts NULL first or last, where it would not come there by itself.
+
+        Args:
+            expression: What is sorted by.
+            directed: The same, with DESC behind it if it descends.
+            first: Where NULL comes.
+        """
+        return f"{directed} NULLS {'FIRST' if first else 'LAST'}"
+
     def plain(self, column: Column) -> str:
         """Give the column as it compares by itself, which an ordinary index serves."""
         return self.quote(column.name)

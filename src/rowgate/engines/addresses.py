@@ -1,0 +1,58 @@
+"""Which engine serves an address; its driver is loaded only then, and named in one line where it is missing."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from rowgate.ports.rows import RowSource
+
+
+class UnservedAddress(Exception):
+    """The address is not one that can be served; the text says why, without its secrets."""
+
+
+def open_generic(address: str, *, password: str | None, max_connections: int) -> RowSource:
+    """Give the source of an address that the generic fetcher serves.
+
+    Raises:
+        UnservedAddress: No engine of that name, or its driver is not installed.
+    """
+    scheme, _, rest = address.partition("://")
+    name = scheme.partition("+")[0].lower()
+    if name not in _OPENERS:
+        raise UnservedAddress(
+            f"this release serves sqlite:///PATH, postgresql, {', '.join(sorted(_OPENERS))}, not {scheme}://"
+        )
+    try:
+        return _OPENERS[name](address, rest, password, max_connections)
+    except ImportError as error:
+        extra = _EXTRAS[name]
+        raise UnservedAddress(f"the driver for {name} is missing: pip install 'rowgate[{extra}]'") from error
+
+
+def _open_mariadb(address: str, rest: str, password: str | None, max_connections: int) -> RowSource:
+    from rowgate.engines.generic import GenericSource  # noqa: PLC0415 - SQLAlchemy and a driver, where they are used
+    from rowgate.engines.mariadb import MariadbManner  # noqa: PLC0415
+
+    if ":" in rest.partition("@")[0] and "@" in rest:
+        raise UnservedAddress("a password stands in the address; put it in the password_file of a [[databases]] table")
+    if not re.search(r"/[^/?]+", rest):
+        raise UnservedAddress("name the database in the address: mariadb://USER@HOST/DATABASE")
+    return GenericSource(MariadbManner(address, password=password), max_connections=max_connections)
+
+
+def _open_duckdb(_address: str, rest: str, _password: str | None, max_connections: int) -> RowSource:
+    from rowgate.engines.duckdb import DuckdbManner  # noqa: PLC0415 - as above
+    from rowgate.engines.generic import GenericSource  # noqa: PLC0415
+
+    if not rest.startswith("/"):
+        raise UnservedAddress("write a file or a folder: duckdb:///PATH")
+    return GenericSource(DuckdbManner(Path(rest[1:]).absolute()), max_connections=max_connections)
+
+
+_OPENERS: dict[str, Callable[[str, str, str | None, int], RowSource]] = {
+    "mariadb": _open_mariadb,
+    "mysql": _open_mariadb,
+    "duckdb": _open_duckdb,
+}
+_EXTRAS = {"mariadb": "mysql", "mysql": "mysql", "duckdb": "duckdb"}

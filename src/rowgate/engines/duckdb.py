@@ -1,0 +1,186 @@
+"""DuckDB behind the generic fetcher: a database file, or a folder of Parquet and CSV files, read in this process.
+
+Nothing here can write: a file is attached read-only, statements other than SELECT are refused before they run, and once
+it is open DuckDB may neither open other files nor be told otherwise.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import re
+from collections.abc import Hashable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import sqlalchemy
+
+from rowgate.engines.duckdb_catalog import describe, list_catalog
+from rowgate.engines.manners import BORROW_SECONDS, Ask
+from rowgate.rows.dialects.duckdb import DUCKDB, DuckdbDialect
+from rowgate.rows.errors import EngineFailure, EngineUnavailable, InvalidParameter, NotReadOnly, RowsError
+from rowgate.rows.model import ObjectDescription, ObjectListing, Statement
+
+_SERVED = "served"  # what the file is called inside
+_READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv"}
+_READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
+_NAMED_PLACE = re.compile(r"[?*\[\]]")  # what read_parquet takes for a pattern
+_instances = itertools.count()
+
+
+class DuckdbManner:
+    """See `Manner`."""
+
+    name = "DuckDB"
+    dialect: DuckdbDialect = DUCKDB
+    computes_here = True
+
+    def __init__(self, path: Path, *, memory: str = "1GB", threads: int = 2) -> None:
+        """Take the file or folder, and what DuckDB may use of the machine."""
+        self._path = path
+        self._memory = memory
+        self._threads = threads
+        self._keeper: Any = None
+
+    def identify(self) -> Hashable:
+        """See `Manner`. A folder is another one when a file was added, taken away or replaced."""
+        try:
+            status = self._path.stat()
+            if self._path.is_dir():
+                return status.st_ino, tuple(_list_files(self._path))
+        except OSError as error:
+            raise EngineUnavailable("The database cannot be read at the moment.", detail=str(error)) from error
+        return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
+
+    def open_engine(self, *, max_connections: int) -> sqlalchemy.Engine:
+        """See `Manner`."""
+        # an instance of its own, in memory: connections to it share what is attached, and nothing else of the process
+        engine = sqlalchemy.create_engine(
+            f"duckdb:///:memory:rowgate-{os.getpid()}-{next(_instances)}",
+            pool_size=max_connections,
+            max_overflow=0,
+            pool_timeout=BORROW_SECONDS,
+            hide_parameters=True,
+        )
+        opened = engine.dialect.connect(engine.url.database)
+        keeper = getattr(opened, "c", opened)
+        try:
+            self._open_files(keeper)
+        except duckdb.Error as error:
+            keeper.close()
+            raise self.translate(error) from error
+        use = f"USE {_SERVED}" if not self._path.is_dir() else ""
+
+        @sqlalchemy.event.listens_for(engine, "connect")
+        def prepare(connection: Any, _record: object) -> None:
+            if use:
+                connection.execute(use)
+
+        self._keeper = keeper  # as long as one connection is open the instance lives
+        return engine
+
+    def _open_files(self, keeper: Any) -> None:
+        for setting in (
+            f"SET memory_limit = '{self._memory}'",
+            f"SET threads = {self._threads}",
+            "SET default_null_order = 'sqlite'",
+            "SET TimeZone = 'UTC'",
+            "SET autoinstall_known_extensions = false",
+            "SET autoload_known_extensions = false",
+        ):
+            keeper.execute(setting)
+        if self._path.is_dir():
+            for file, _, _ in _list_files(self._path):
+                reader = _READERS[Path(file).suffix.lower()]
+                path = _quote_text(str(self._path / file))
+                keeper.execute(f"CREATE VIEW {DUCKDB.quote(Path(file).stem)} AS SELECT * FROM {reader}({path})")  # noqa: S608
+            keeper.execute(f"SET allowed_directories = [{_quote_text(str(self._path))}]")
+        else:
+            keeper.execute(f"ATTACH {_quote_text(str(self._path))} AS {_SERVED} (READ_ONLY)")
+        keeper.execute("SET enable_external_access = false")
+        keeper.execute("SET lock_configuration = true")
+
+    def check_presence(self, ask: Ask) -> None:
+        """See `Manner`. `identify` has looked."""
+
+    def prove_read_only(self, ask: Ask) -> None:
+        """See `Manner`."""
+        for attempt in ("CREATE TABLE rowgate_proof (a INTEGER)", "SET threads = 1", "ATTACH ':memory:' AS b"):
+            try:
+                ask(attempt)
+            except EngineFailure:
+                continue
+            raise NotReadOnly(f"{self._path} let the service write")
+
+    def list_objects(self, ask: Ask) -> Sequence[ObjectListing]:
+        """See `Manner`."""
+        return list_catalog(ask)
+
+    def describe(self, ask: Ask, name: str) -> ObjectDescription | None:
+        """See `Manner`."""
+        return describe(ask, name)
+
+    def explain(self, ask: Ask, statement: Statement) -> Sequence[str]:
+        """See `Manner`. Only operators and tables are told: their conditions hold the values."""
+        ((_, plan),) = ask("EXPLAIN (FORMAT JSON) " + statement.text, *statement.parameters)
+        return list(_tell_steps(json.loads(plan), depth=0))
+
+    def check(self, connection: Any, text: str, *, seconds: float) -> None:  # noqa: ARG002
+        """See `Manner`."""
+        statements = _unwrap(connection).extract_statements(text)
+        if len(statements) != 1 or statements[0].type not in _READING:
+            raise EngineFailure("The database could not answer.", detail="the statement is none that reads")
+
+    def wake(self, connection: Any) -> None:
+        """See `Manner`."""
+        with contextlib.suppress(duckdb.Error):
+            _unwrap(connection).interrupt()
+
+    def stop(self, connection: Any) -> None:
+        """See `Manner`. What was woken has stopped."""
+
+    def translate(self, error: Exception) -> RowsError:
+        """See `Manner`."""
+        detail = f"{type(error).__name__}: {error}"
+        if isinstance(error, (duckdb.IOException, duckdb.ConnectionException, duckdb.InterruptException, OSError)):
+            return EngineUnavailable("The database cannot be read at the moment.", detail=detail)
+        if isinstance(error, duckdb.OutOfMemoryException):
+            return EngineUnavailable("The database has no memory left for this at the moment.", detail=detail)
+        if isinstance(error, duckdb.OutOfRangeException):
+            return InvalidParameter(
+                "A number is beyond what the database can compute.", field="aggregates", expected="avg"
+            )
+        return EngineFailure("The database could not answer.", detail=detail)
+
+    def is_of_catalog(self, error: Exception) -> bool:
+        """See `Manner`."""
+        return isinstance(error, (duckdb.CatalogException, duckdb.BinderException))
+
+
+def _list_files(folder: Path) -> Iterator[tuple[str, int, int]]:
+    """Give the files that are served, each with its time and size, in order of name."""
+    with os.scandir(folder) as entries:
+        files = sorted(entries, key=lambda entry: entry.name)
+    for entry in files:
+        is_served = Path(entry.name).suffix.lower() in _READERS and not entry.name.startswith((".", "_"))
+        if is_served and entry.is_file() and not _NAMED_PLACE.search(entry.name):
+            status = entry.stat()
+            yield entry.name, status.st_mtime_ns, status.st_size
+
+
+def _tell_steps(steps: Sequence[Any], *, depth: int) -> Iterator[str]:
+    for step in steps:
+        told = step.get("extra_info", {})
+        table, rows = told.get("Table", ""), told.get("Estimated Cardinality", "")
+        yield "  " * depth + f"{step['name'].strip()} {table} {f'~{rows} rows' if rows else ''}".strip()
+        yield from _tell_steps(step.get("children", ()), depth=depth + 1)
+
+
+def _quote_text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _unwrap(connection: Any) -> Any:
+    """Give DuckDB's own connection of what SQLAlchemy's dialect wraps."""
+    return getattr(connection, "c", connection)

@@ -1,0 +1,317 @@
+"""Any engine that SQLAlchemy has a dialect for, as a served database; what it does in its own way: manners.py.
+
+Rule: a connection on which anything has failed, or which was woken before its statement ended, is not used again.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from rowgate.engines.driver_values import make_plain
+from rowgate.engines.manners import Manner
+from rowgate.engines.watch import Watch
+from rowgate.rows.dialects.model import Dialect
+from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, StatementCancelled, StatementTimeout
+from rowgate.rows.model import ObjectDescription, ObjectListing, Plan, Statement, Value
+
+BLOCK_ROWS = 1000
+BLOCK_BYTES = 1_048_576  # 1 MiB of text and binary, about
+BATCH_ROWS = 100  # between looks at the weight
+CATALOG_SECONDS = 5.0  # how long a description counts
+ASK_SECONDS = 60.0  # that the catalog may take
+_CACHED_DESCRIPTIONS = 20_000
+
+
+class GenericRows:
+    """See `ports.RowBlocks`."""
+
+    def __init__(self, source: "GenericSource", connection: sqlalchemy.Connection, statement: Statement) -> None:
+        self.is_exhausted = False
+        self.seconds_left = 0.0
+        self._source = source
+        self._connection: sqlalchemy.Connection | None = connection
+        self._statement = statement
+        self._result: sqlalchemy.CursorResult[Any] | None = None
+        self._given = 0  # rows
+        self._cancelled = False
+        self._timed_out = False
+        self._hurry: Callable[[], None] | None = None
+
+    def read_block(self) -> list[tuple[Value, ...]]:
+        """See `ports.RowBlocks`."""
+        begun = time.monotonic()
+        if self._cancelled:
+            self._let_go()
+            raise StatementCancelled("The read was cancelled.")
+        try:
+            with self._source.watch.until(begun + self.seconds_left, self._wake) as self._hurry:
+                if self._cancelled:
+                    self._hurry()  # it came before there was anything to hurry
+                rows = self._read()
+        except RowsError:
+            self._let_go()
+            raise
+        except (SQLAlchemyError, self._source.driver_error, OSError, ValueError, AttributeError) as error:
+            # a driver whose connection is broken under it raises whatever it stumbles over
+            raise self._fail(error) from error
+        finally:
+            self._hurry = None
+            self.seconds_left -= time.monotonic() - begun
+        if self._timed_out or (self.seconds_left <= 0 and not self.is_exhausted):
+            self._let_go()
+            raise StatementTimeout("The statement took longer than the server allows.")
+        self._given += len(rows)
+        return make_plain(rows)
+
+    def _read(self) -> list[Sequence[Any]]:
+        if self._result is None:
+            try:
+                self._result = self._start()
+            except (SQLAlchemyError, self._source.driver_error, OSError) as error:
+                if not self._may_try_again(error):
+                    raise
+                self._let_go()
+                self._connection = self._source.borrow()
+                self._result = self._start()
+        return self._fill(self._result)
+
+    def _start(self) -> sqlalchemy.CursorResult[Any]:
+        assert self._connection is not None, "internal error: a read that has ended"
+        self._source.manner.check(
+            self._connection.connection.driver_connection, self._statement.text, seconds=self.seconds_left
+        )
+        result = self._connection.exec_driver_sql(self._statement.text, self._statement.parameters)
+        if not result.returns_rows:
+            # what gives no rows is none of ours, and who knows what it has changed in the session
+            raise EngineFailure("The database could not answer.", detail="the statement gives no rows")
+        return result
+
+    def _may_try_again(self, error: Exception) -> bool:
+        """Tell whether a connection turned out to be dead before it gave anything; another host may be alive."""
+        is_lost = isinstance(self._source.manner.translate(_unwrap(error)), EngineUnavailable)
+        return is_lost and not self._cancelled and not self._timed_out
+
+    def _fill(self, result: sqlalchemy.CursorResult[Any]) -> list[Sequence[Any]]:
+        """Take rows until the block is full, or heavy: a table of documents must not fill the memory."""
+        rows: list[Sequence[Any]] = []
+        weight = 0
+        while len(rows) < BLOCK_ROWS and weight < BLOCK_BYTES:
+            taken = result.fetchmany(BATCH_ROWS)
+            rows += taken
+            if len(taken) < BATCH_ROWS:
+                self.is_exhausted = True
+                break
+            # one row speaks for its batch: to weigh every one would cost more than it saves
+            weight += len(taken) * sum(len(value) for value in taken[-1] if isinstance(value, (str, bytes)))
+        return rows
+
+    def cancel(self) -> None:
+        """See `ports.RowBlocks`."""
+        self._cancelled = True
+        hurry = self._hurry
+        if hurry is not None:
+            hurry()
+
+    def close(self) -> None:
+        """See `ports.RowBlocks`."""
+        if self._connection is None:
+            return
+        if self.is_exhausted or self._result is None:
+            connection, self._connection = self._connection, None
+            self._source.give_back(connection)
+        else:
+            self._let_go()  # the rest of the result is not worth reading
+
+    def _wake(self) -> None:
+        self._timed_out = not self._cancelled
+        self._wake_driver()
+
+    def _wake_driver(self) -> None:
+        connection = self._connection
+        if connection is not None and not connection.invalidated:
+            self._source.manner.wake(connection.connection.driver_connection)
+
+    def _let_go(self) -> None:
+        """Never use the connection again, and have the server stop what it does for it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._source.let_go(
+                connection, stop=(not self.is_exhausted and self._result is not None) or self._timed_out
+            )
+
+    def _fail(self, error: Exception) -> RowsError:
+        self._let_go()
+        if self._cancelled:
+            return StatementCancelled("The read was cancelled.")
+        if self._timed_out:
+            return StatementTimeout("The statement took longer than the server allows.")
+        return self._source.translate(error)
+
+
+class GenericSource:
+    """See `ports.RowSource`. Safe for use from several threads."""
+
+    def __init__(self, manner: Manner, *, max_connections: int = 32) -> None:
+        """Take the engine's manner and how many statements may run at once; nothing is opened yet."""
+        self.manner = manner
+        self.name = manner.name
+        self.watch = Watch(f"watch {manner.name}")
+        self.driver_error: type[Exception] = SQLAlchemyError
+        self._max_connections = max_connections
+        self._lock = threading.Lock()
+        self._engine: sqlalchemy.Engine | None = None
+        self._identity: Any = None
+        self._descriptions: dict[str, tuple[float, ObjectDescription]] = {}
+
+    @property
+    def computes_here(self) -> bool:
+        """See `ports.RowSource`."""
+        return self.manner.computes_here
+
+    @property
+    def dialect(self) -> Dialect:
+        """See `ports.RowSource`."""
+        self._open_engine()
+        return self.manner.dialect
+
+    def prove_read_only(self) -> None:
+        """See `ports.RowSource`."""
+        self.manner.prove_read_only(self.ask)
+
+    def check_reachable(self) -> None:
+        """See `ports.RowSource`."""
+        self.ask("SELECT 1")
+        self.manner.check_presence(self.ask)
+
+    def list_objects(self) -> Sequence[ObjectListing]:
+        """See `ports.RowSource`."""
+        listed = self.manner.list_objects(self.ask)
+        if not listed:
+            self.manner.check_presence(self.ask)
+        return listed
+
+    def find_object(self, name: str) -> ObjectDescription | None:
+        """See `ports.RowSource`."""
+        self._open_engine()  # another database in its place has other objects
+        known = self._descriptions.get(name)  # one look-up: another thread may empty it meanwhile
+        if known is not None and time.monotonic() - known[0] < CATALOG_SECONDS:
+            return known[1]
+        described = self.manner.describe(self.ask, name)
+        if described is None:
+            self.manner.check_presence(self.ask)
+        with self._lock:
+            if described is None:
+                self._descriptions.pop(name, None)
+                return None  # not kept: the names of what does not exist are the clients' own
+            if len(self._descriptions) >= _CACHED_DESCRIPTIONS:
+                self._descriptions.clear()
+            if known is not None and known[1] == described:
+                described = known[1]
+            self._descriptions[name] = time.monotonic(), described
+        return described
+
+    def open_rows(self, statement: Statement, *, statement_seconds: float) -> GenericRows:
+        """See `ports.RowSource`."""
+        rows = GenericRows(self, self.borrow(), statement)
+        rows.seconds_left = statement_seconds
+        return rows
+
+    def estimate_rows(self, plan: Plan) -> int | None:  # noqa: ARG002
+        """See `ports.RowSource`. Engines say it in too many ways; the rows are counted."""
+        return None
+
+    def explain(self, statement: Statement) -> Sequence[str]:
+        """See `ports.RowSource`."""
+        return self.manner.explain(self.ask, statement)
+
+    def close(self) -> None:
+        """See `ports.RowSource`."""
+        self.watch.close()
+        with self._lock:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+                self._identity = None
+
+    def translate(self, error: Exception) -> RowsError:
+        """Give the refusal that stands for an error; forget the catalog if the error says that it has changed."""
+        if isinstance(error, PoolTimeout):
+            return EngineUnavailable("The database is busy at the moment.", detail=str(error))
+        raised = _unwrap(error)
+        if self.manner.is_of_catalog(raised):
+            self._descriptions.clear()
+            try:
+                self.manner.check_presence(self.ask)
+            except RowsError as gone:
+                return gone
+        return self.manner.translate(raised)
+
+    def borrow(self) -> sqlalchemy.Connection:
+        """Give a connection that streams.
+
+        Raises:
+            EngineUnavailable: There is none to be had.
+        """
+        engine = self._open_engine()
+        try:
+            return engine.connect().execution_options(stream_results=True)
+        except (SQLAlchemyError, self.driver_error, OSError) as error:
+            failed = self.translate(error)
+            if isinstance(failed, EngineUnavailable):
+                raise failed from error
+            raise EngineUnavailable("The database cannot be read at the moment.", detail=failed.detail) from error
+
+    def give_back(self, connection: sqlalchemy.Connection) -> None:
+        """Take back a connection whose statement has ended."""
+        try:
+            connection.close()
+        except (SQLAlchemyError, self.driver_error, OSError):
+            self.let_go(connection, stop=False)
+
+    def let_go(self, connection: sqlalchemy.Connection, *, stop: bool) -> None:
+        """Close a connection for good."""
+        with suppress(SQLAlchemyError, self.driver_error, OSError, AttributeError):
+            driver = connection.connection.driver_connection
+            self.manner.wake(driver)
+            connection.invalidate()
+            connection.close()
+            if stop:
+                self.manner.stop(driver)
+
+    def ask(self, text: str, *values: Value) -> list[tuple[Any, ...]]:
+        """Give all rows of a statement of the manner's own."""
+        rows = self.open_rows(Statement(text, values), statement_seconds=ASK_SECONDS)
+        found: list[tuple[Any, ...]] = []
+        try:
+            while not rows.is_exhausted:
+                found += rows.read_block()
+        finally:
+            rows.close()
+        return found
+
+    def _open_engine(self) -> sqlalchemy.Engine:
+        identity = self.manner.identify()
+        engine = self._engine
+        if engine is not None and identity == self._identity:
+            return engine
+        with self._lock:
+            if self._engine is None or identity != self._identity:
+                if self._engine is not None:
+                    self._engine.dispose()  # what is being read is read to its end
+                self._descriptions.clear()
+                self._engine = self.manner.open_engine(max_connections=self._max_connections)
+                self.driver_error = self._engine.dialect.loaded_dbapi.Error
+                self._identity = identity
+            return self._engine
+
+
+def _unwrap(error: Exception) -> Exception:
+    """Give the driver's own error."""
+    inner = getattr(error, "orig", None)
+    return inner if isinstance(inner, Exception) else error

@@ -1,0 +1,269 @@
+"""MariaDB and MySQL behind the generic fetcher: read-only by the account's grants and by every session's transactions.
+
+Several hosts may be named, as those of a Galera cluster. A host that is up but may not answer (outside the cluster's
+majority) is passed over.
+"""
+
+import contextlib
+import re
+import socket
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pymysql
+import sqlalchemy
+from pymysql.constants import CR, ER
+
+from rowgate.engines.hosts import Hosts, list_hosts
+from rowgate.engines.manners import BORROW_SECONDS, BUSY_SECONDS, CONNECT_SECONDS, Ask
+from rowgate.engines.mysql_catalog import describe, list_catalog
+from rowgate.rows.dialects.mysql import MARIADB, MysqlDialect
+from rowgate.rows.errors import (
+    EngineFailure,
+    EngineUnavailable,
+    InvalidParameter,
+    NotReadOnly,
+    RowsError,
+    StatementTimeout,
+)
+from rowgate.rows.model import ObjectDescription, ObjectListing, Statement
+
+SETTINGS = (
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES'",  # no ANSI_QUOTES, no NO_BACKSLASH_ESCAPES: the driver escapes by it
+    "SET SESSION time_zone = '+00:00'",
+    f"SET SESSION lock_wait_timeout = {BUSY_SECONDS}",
+    "SET SESSION TRANSACTION READ ONLY",
+    "SELECT 1",  # a host outside the majority of its cluster answers to nothing that reads
+)
+_PRESENCE = "SELECT 1 FROM information_schema.schemata WHERE schema_name = DATABASE()"
+# The server's own limit is only for what this process cannot stop any more, since it counts pauses of the reader too.
+_NET_FACTOR, _NET_SECONDS = 2, 60
+_HARMLESS = frozenset(
+    {
+        "USAGE",
+        "SELECT",
+        "SHOW VIEW",
+        "SHOW DATABASES",
+        "EXECUTE",
+        "PROCESS",
+        "REPLICATION CLIENT",
+        "BINLOG MONITOR",
+        "SLAVE MONITOR",
+        "REPLICA MONITOR",
+    }
+)
+_GRANT = re.compile(r"GRANT (?P<privileges>.+?) ON (?P<what>.+?) TO ", re.DOTALL)
+_ROLE = re.compile(r"GRANT (?P<roles>(?:`[^`]+`(?:@`[^`]*`)?(?:,\s*)?)+|\S+) TO ")
+_COLUMNS = re.compile(r"\([^)]*\)")
+_MAY_PASS = frozenset(
+    {
+        CR.CR_CONNECTION_ERROR,
+        CR.CR_CONN_HOST_ERROR,
+        CR.CR_SERVER_GONE_ERROR,
+        CR.CR_SERVER_LOST,
+        CR.CR_SERVER_LOST_EXTENDED,
+        0,  # what the driver says of a connection that is closed
+        ER.CON_COUNT_ERROR,
+        ER.UNKNOWN_COM_ERROR,  # 1047: a Galera node outside the majority
+        ER.SERVER_SHUTDOWN,
+        ER.USER_LIMIT_REACHED,
+        ER.TOO_MANY_USER_CONNECTIONS,
+        ER.LOCK_WAIT_TIMEOUT,
+        ER.LOCK_DEADLOCK,
+        ER.QUERY_INTERRUPTED,
+        ER.ACCESS_DENIED_ERROR,
+        ER.DBACCESS_DENIED_ERROR,
+        ER.BAD_DB_ERROR,
+        1927,  # ER_CONNECTION_KILLED
+        4031,  # MySQL: disconnected for being idle
+    }
+)
+_TIMED_OUT = frozenset({1969, 3024})  # ER_STATEMENT_TIMEOUT of MariaDB, ER_QUERY_TIMEOUT of MySQL
+_OF_CATALOG = frozenset({ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR, ER.VIEW_INVALID})
+_OUT_OF_RANGE = 1690  # ER_DATA_OUT_OF_RANGE
+_STOP_SECONDS = 2
+
+
+class MariadbManner:
+    """See `Manner`."""
+
+    computes_here = False
+
+    def __init__(self, address: str, *, password: str | None) -> None:
+        """Take the address, with the name of one database; the password counts for every host."""
+        self.name = "MariaDB"
+        self.dialect: MysqlDialect = MARIADB
+        self._urls = [_complete(sqlalchemy.make_url(one), password) for one in list_hosts(address)]
+        self._is_mariadb = True
+
+    def identify(self) -> Hashable:
+        """See `Manner`."""
+        return None
+
+    def open_engine(self, *, max_connections: int) -> sqlalchemy.Engine:
+        """See `Manner`."""
+        dialect = self._urls[0].get_dialect()()
+        hosts = Hosts([_Connector(dialect, url) for url in self._urls], (pymysql.Error, OSError))
+        with contextlib.closing(hosts.open_connection()) as connection:
+            self._learn(connection)
+        return sqlalchemy.create_engine(
+            self._urls[0],
+            isolation_level="AUTOCOMMIT",
+            creator=hosts.open_connection,
+            pool_size=max_connections,
+            max_overflow=0,
+            pool_timeout=BORROW_SECONDS,
+            pool_pre_ping=True,
+            skip_autocommit_rollback=True,
+            hide_parameters=True,
+        )
+
+    def _learn(self, connection: Any) -> None:
+        """Find out which of the two it is: their collations have different names."""
+        self._is_mariadb = "mariadb" in str(connection.get_server_info()).lower()
+        if not self._is_mariadb:
+            self.name = "MySQL"
+            self.dialect = replace(MARIADB, collation="utf8mb4_0900_bin")
+
+    def check_presence(self, ask: Ask) -> None:
+        """See `Manner`."""
+        if not ask(_PRESENCE):
+            raise EngineUnavailable("The database cannot be read at the moment.", detail="it was dropped")
+
+    def prove_read_only(self, ask: Ask) -> None:
+        """See `Manner`."""
+        self.check_presence(ask)
+        pending: list[str] = ["SHOW GRANTS"]
+        asked: set[str] = set()
+        while pending:
+            question = pending.pop()
+            if question in asked:
+                continue
+            asked.add(question)
+            for (line,) in ask(question):
+                pending += _judge(str(line))
+
+    def list_objects(self, ask: Ask) -> Sequence[ObjectListing]:
+        """See `Manner`."""
+        return list_catalog(ask)
+
+    def describe(self, ask: Ask, name: str) -> ObjectDescription | None:
+        """See `Manner`."""
+        return describe(ask, name, self.dialect.collation)
+
+    def explain(self, ask: Ask, statement: Statement) -> Sequence[str]:
+        """See `Manner`."""
+        rows = ask("EXPLAIN " + statement.text, *statement.parameters)
+        return [" ".join(str(value) for value in row if value is not None) for row in rows]
+
+    def check(self, connection: Any, text: str, *, seconds: float) -> None:  # noqa: ARG002
+        """See `Manner`."""
+        net = int(seconds * _NET_FACTOR + _NET_SECONDS)
+        if getattr(connection, "rowgate_net", None) != net:
+            setting = f"max_statement_time = {net}" if self._is_mariadb else f"max_execution_time = {net * 1000}"
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET SESSION {setting}")
+            connection.rowgate_net = net
+
+    def wake(self, connection: Any) -> None:
+        """See `Manner`."""
+        with contextlib.suppress(OSError, AttributeError):
+            connection._sock.shutdown(socket.SHUT_RDWR)  # noqa: SLF001 - the driver has no other way
+        result = getattr(connection, "_result", None)
+        if result is not None:
+            result.unbuffered_active = False  # it would read the rest of the rows before it lets go
+
+    def stop(self, connection: Any) -> None:
+        """See `Manner`."""
+        # to the same host: the number is its own
+        with (
+            contextlib.suppress(pymysql.Error, OSError),
+            contextlib.closing(
+                pymysql.connect(
+                    host=connection.host,
+                    port=connection.port,
+                    unix_socket=connection.unix_socket,
+                    user=connection.user,
+                    password=connection.password,
+                    ssl=connection.ctx if connection.ssl else None,
+                    connect_timeout=_STOP_SECONDS,
+                    read_timeout=_STOP_SECONDS,
+                )
+            ) as other,
+            other.cursor() as cursor,
+        ):
+            cursor.execute("KILL CONNECTION %s", (connection.thread_id(),))
+
+    def translate(self, error: Exception) -> RowsError:
+        """See `Manner`."""
+        code = _find_code(error)
+        detail = f"{code}: {error}"
+        if code in _TIMED_OUT:
+            return StatementTimeout("The statement took longer than the server allows.", detail=detail)
+        if code in _MAY_PASS or isinstance(error, (OSError, pymysql.InterfaceError)):
+            return EngineUnavailable("The database cannot be read at the moment.", detail=detail)
+        if code == _OUT_OF_RANGE:
+            return InvalidParameter(
+                "A number is beyond what the database can compute.", field="aggregates", expected="avg"
+            )
+        return EngineFailure("The database could not answer.", detail=detail)
+
+    def is_of_catalog(self, error: Exception) -> bool:
+        """See `Manner`."""
+        return _find_code(error) in _OF_CATALOG
+
+
+class _Connector:
+    """Connects to one host, and makes the session one that reads."""
+
+    def __init__(self, dialect: sqlalchemy.Dialect, url: sqlalchemy.URL) -> None:
+        self._dialect = dialect
+        self._url = url
+
+    def __call__(self) -> Any:
+        positional, named = self._dialect.create_connect_args(self._url)
+        connection = pymysql.connect(*positional, **named)
+        try:
+            with connection.cursor() as cursor:
+                for setting in SETTINGS:
+                    cursor.execute(setting)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _complete(url: sqlalchemy.URL, password: str | None) -> sqlalchemy.URL:
+    url = url.set(drivername="mysql+pymysql")
+    if password is not None:
+        url = url.set(password=password)
+    return url.update_query_dict({"charset": "utf8mb4", "connect_timeout": str(CONNECT_SECONDS)})
+
+
+def _find_code(error: Exception) -> int | None:
+    first = error.args[0] if error.args else None
+    return first if isinstance(first, int) else None
+
+
+def _judge(line: str) -> list[str]:
+    """Give what else must be asked because of a line of SHOW GRANTS: the grants of a role.
+
+    Raises:
+        NotReadOnly: The line lets the account write.
+    """
+    found = _GRANT.match(line)
+    if found is None:
+        role = _ROLE.match(line)
+        if role is None:
+            raise NotReadOnly(f"nobody can tell what the account's grant allows: {line.partition(' TO ')[0]}")
+        return [f"SHOW GRANTS FOR {name.strip()}" for name in role["roles"].split(",")]
+    privileges = [name.strip().upper() for name in _COLUMNS.sub("", found["privileges"]).split(",")]
+    harmful = [name for name in privileges if name not in _HARMLESS]
+    if harmful or " WITH GRANT OPTION" in line:
+        what = harmful[0] if harmful else "GRANT OPTION"
+        raise NotReadOnly(
+            f"the database lets the account do more than read: {what} on {found['what']}; "
+            "grant it SELECT, SHOW VIEW and no more"
+        )
+    return []

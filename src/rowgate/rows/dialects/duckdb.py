@@ -1,0 +1,92 @@
+"""How DuckDB writes it. It keeps to types; text compares by code point unless a column says otherwise."""
+
+import re
+import string
+from dataclasses import dataclass
+
+from rowgate.rows.dialects.model import Dialect
+from rowgate.rows.holds import Holds
+from rowgate.rows.model import Aggregation, Column
+
+_TYPES = {
+    Holds.INTEGER: "BIGINT",
+    Holds.REAL: "DOUBLE",
+    Holds.SINGLE: "FLOAT",
+    Holds.BOOLEAN: "BOOLEAN",
+    Holds.TEXT: "VARCHAR",
+    Holds.DATE: "DATE",
+    Holds.TIME: "TIME",
+    Holds.MOMENT: "TIMESTAMP",
+    Holds.INSTANT: "TIMESTAMPTZ",
+    Holds.UUID: "UUID",
+    Holds.BINARY: "BLOB",
+    Holds.OTHER: "VARCHAR",
+}
+_WIDEST_DECIMAL = "DECIMAL(38,10)"
+_EXACT_DIGITS = 15  # decimals of so many digits are told apart by floating-point numbers
+_PRECISION = re.compile(r"DECIMAL\((\d+),")
+
+
+@dataclass(frozen=True, slots=True)
+class DuckdbDialect(Dialect):
+    """See `Dialect`. Needs UTC as the session's time zone, and NULL as the least of all."""
+
+    def place(self, number: int) -> str:
+        """See `Dialect`."""
+        return f"${number}"
+
+    def cast(self, place: str, column: Column) -> str:
+        """See `Dialect`."""
+        if column.holds is Holds.DECIMAL:
+            found = _PRECISION.match(column.declared_type)
+            is_exact = found is not None and int(found[1]) <= _EXACT_DIGITS
+            return f"CAST({place} AS {'DOUBLE' if is_exact else _WIDEST_DECIMAL})"
+        return f"CAST({place} AS {_TYPES[column.holds]})" if column.holds in _TYPES else place
+
+    def plain(self, column: Column) -> str:
+        """See `Dialect`."""
+        name = self.quote(column.name)
+        return f"CAST({name} AS VARCHAR)" if column.holds is Holds.OTHER else name
+
+    def exact(self, column: Column) -> str:
+        """See `Dialect`."""
+        return f'{self.plain(column)} COLLATE "binary"' if column.holds is Holds.TEXT else self.plain(column)
+
+    def sorted(self, column: Column) -> str:
+        """See `Dialect`."""
+        return self.exact(column)
+
+    def text(self, column: Column) -> str:
+        """See `Dialect`."""
+        name = self.quote(column.name)
+        if column.holds in (Holds.MOMENT, Holds.INSTANT):  # as it is written in the answer: with a T
+            zone = " || '+00:00'" if column.holds is Holds.INSTANT else ""
+            stamp = f"CAST({name} AS TIMESTAMP)" if column.holds is Holds.INSTANT else name
+            return f"replace(CAST({stamp} AS VARCHAR), ' ', 'T'){zone}"
+        return name if column.holds is Holds.TEXT else f"CAST({name} AS VARCHAR)"
+
+    def lower_ascii(self, expression: str) -> str:
+        """See `Dialect`."""
+        return f"translate({expression}, '{string.ascii_uppercase}', '{string.ascii_lowercase}')"
+
+    def take_first(self, expression: str, length: int) -> str:
+        """See `Dialect`."""
+        return f"left({expression}, {length})"
+
+    def take_last(self, expression: str, length: int) -> str:
+        """See `Dialect`."""
+        return f"right({expression}, {length})"
+
+    def compute(self, function: Aggregation, column: Column) -> str:
+        """See `Dialect`."""
+        if function in (Aggregation.SUM, Aggregation.AVG):
+            name = self.quote(column.name)
+            if column.holds is Holds.BOOLEAN:
+                name = f"CAST({name} AS INTEGER)"
+            elif column.holds is Holds.SINGLE:
+                name = f"CAST({name} AS DOUBLE)"
+            return f"{function.value}({name})"
+        return Dialect.compute(self, function, column)
+
+
+DUCKDB = DuckdbDialect()

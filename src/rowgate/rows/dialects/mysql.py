@@ -1,0 +1,107 @@
+"""How MySQL and MariaDB write it.
+
+Their collations take different texts for equal, blanks at the end among them, so a text that is compared is given one
+that compares by code point and pads nothing. Letters are folded one by one: their own LOWER knows more letters than
+rows/fold.py does, and other ones in each collation.
+"""
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rowgate.rows.dialects.model import Bind, Dialect
+from rowgate.rows.holds import Collation, Holds
+from rowgate.rows.model import Aggregation, Column, Family
+
+_ALL = "18446744073709551615"  # what LIMIT takes for "all", says the manual
+_TYPES = {
+    Holds.DECIMAL: "DECIMAL(65,30)",
+    Holds.DATE: "DATE",
+    Holds.TIME: "TIME(6)",
+    Holds.MOMENT: "DATETIME(6)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MysqlDialect(Dialect):
+    """See `Dialect`. Needs UTC as the session's time zone, utf8mb4, and a driver whose places are `%s`."""
+
+    collation: str = "utf8mb4_nopad_bin"  # MySQL's own is utf8mb4_0900_bin
+
+    def quote(self, name: str) -> str:
+        """See `Dialect`. The driver takes a lone percent sign for a place."""
+        return "`" + name.replace("`", "``").replace("%", "%%") + "`"
+
+    def place(self, number: int) -> str:  # noqa: ARG002 - they are not numbered
+        """See `Dialect`."""
+        return "%s"
+
+    def cast(self, place: str, column: Column) -> str:
+        """See `Dialect`."""
+        return f"CAST({place} AS {_TYPES[column.holds]})" if column.holds in _TYPES else place
+
+    def limit(self, most: str | None, skipped: str | None) -> str:
+        """See `Dialect`."""
+        return Dialect.limit(self, most or (_ALL if skipped else None), skipped)
+
+    def put_nulls(self, expression: str, directed: str, *, first: bool) -> str:
+        """See `Dialect`."""
+        return f"{expression} IS NULL{' DESC' if first else ''}, {directed}"
+
+    def sorted(self, column: Column) -> str:
+        """See `Dialect`."""
+        return self.exact(column)
+
+    def exact(self, column: Column) -> str:
+        """See `Dialect`."""
+        name = self.quote(column.name)
+        if column.holds not in (Holds.TEXT, Holds.OTHER) or column.collation is Collation.CODE_POINT:
+            return name
+        return self._by_code_point(name if column.holds is Holds.TEXT else f"CAST({name} AS CHAR)")
+
+    def show(self, expression: str, column: Column) -> str:
+        """See `Dialect`. A single-precision number would be given with six digits."""
+        return f"CAST({expression} AS DOUBLE)" if column.holds is Holds.SINGLE else expression
+
+    def text(self, column: Column) -> str:
+        """See `Dialect`."""
+        name = self.quote(column.name)
+        if column.holds is Holds.MOMENT:
+            # as it is written in the answer: a T, and no zeros at the end of the fraction
+            name = f"TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM DATE_FORMAT({name}, '%%Y-%%m-%%dT%%H:%%i:%%s.%%f')))"
+        elif column.holds in (Holds.TEXT, Holds.OTHER):
+            return self.exact(column)
+        return self._by_code_point(f"CAST({name} AS CHAR)")
+
+    def fold(self, expression: str, folded: Sequence[str], bind: Bind, *, ordered: bool = False) -> str:
+        """See `Dialect`."""
+        letters = string.ascii_lowercase
+        wanted = letters if ordered else [letter for letter in letters if any(letter in text for text in folded)]
+        text = expression
+        for letter in wanted:
+            text = f"REPLACE({text}, '{letter.upper()}', '{letter}')"
+        for upper, lower in zip(*self.list_foldings(folded, ordered=ordered), strict=True):
+            text = f"REPLACE({text}, {bind(upper)}, {bind(lower)})"
+        return text
+
+    def take_first(self, expression: str, length: int) -> str:
+        """See `Dialect`."""
+        return f"LEFT({expression}, {length})"
+
+    def take_last(self, expression: str, length: int) -> str:
+        """See `Dialect`."""
+        return f"RIGHT({expression}, {length})"
+
+    def compute(self, function: Aggregation, column: Column) -> str:
+        """See `Dialect`. The mean of whole numbers would have four digits behind the point."""
+        if function is Aggregation.AVG and column.family in (Family.NUMBER, Family.BOOLEAN):
+            return f"avg(CAST({self.quote(column.name)} AS DOUBLE))"
+        if function is Aggregation.SUM and column.holds is Holds.SINGLE:
+            return f"sum(CAST({self.quote(column.name)} AS DOUBLE))"
+        return Dialect.compute(self, function, column)
+
+    def _by_code_point(self, expression: str) -> str:
+        return f"CONVERT({expression} USING utf8mb4) COLLATE {self.collation}"
+
+
+MARIADB = MysqlDialect()

@@ -1,0 +1,120 @@
+"""The servings of engines behind the generic fetcher; see servings.py."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from rowgate.engines import generic, mariadb
+from rowgate.engines.duckdb import DuckdbManner
+from rowgate.engines.generic import GenericSource
+from rowgate.engines.mariadb import MariadbManner
+from rowgate.rows.model import Statement
+from support.mariadb import PASSWORD, MariadbServer
+
+_NUMBERS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT {} FROM c"
+
+
+class DuckdbServing:
+    """See `Serving`. Its owner writes another file and puts it in the place of the old one, as DuckDB wants it."""
+
+    runaway = Statement("SELECT max(a.range * b.range) FROM range(1000000) a, range(1000000) b", ())
+    endless = Statement("SELECT range AS n FROM range(10000000000)", ())
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.execute("CREATE TABLE made (n INTEGER)")
+        self.source = GenericSource(DuckdbManner(path))
+
+    def execute(self, *statements: str) -> None:
+        beside = self.path.with_name("beside.duckdb")
+        if self.path.exists():
+            beside.write_bytes(self.path.read_bytes())
+        with closing(duckdb.connect(str(beside))) as owner:
+            for statement in statements:
+                owner.execute(statement)
+        beside.replace(self.path)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        away = self.path.rename(self.path.with_name("away"))
+        yield
+        away.rename(self.path)
+
+    def replace(self, *statements: str) -> None:
+        self.remove()
+        self.execute(*statements)
+
+    def corrupt(self) -> None:
+        self.remove()
+        self.path.write_bytes(b"this is no database. " * 500)
+
+    def remove(self) -> None:
+        self.path.unlink()
+
+
+class MariadbServing:
+    """See `Serving`."""
+
+    runaway = Statement("SELECT sum(a.seq * b.seq) FROM seq_1_to_1000000 a, seq_1_to_1000000 b", ())
+    endless = Statement("SELECT seq AS n FROM seq_1_to_10000000000", ())
+
+    def __init__(self, server: MariadbServer) -> None:
+        self.server = server
+        self.name = server.create_database()
+        self.execute("CREATE TABLE made (n INTEGER)")
+        self.source = GenericSource(MariadbManner(server.address(self.name), password=PASSWORD))
+
+    def execute(self, *statements: str) -> None:
+        self.server.execute(
+            "SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES', max_recursive_iterations = 1000000",
+            *statements,
+            database=self.name,
+        )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        with closing(self.server.connect(self.name)) as owner:
+            owner.cursor().execute("LOCK TABLES made WRITE")
+            yield
+
+    def replace(self, *statements: str) -> None:
+        self.remove()
+        self.server.create_database(self.name)
+        self.execute(*statements)
+
+    def corrupt(self) -> None:
+        self.server.execute(f"REVOKE ALL ON {self.name}.* FROM reader@localhost")
+        kill = "SELECT concat('KILL CONNECTION ', id) FROM information_schema.processlist WHERE user = 'reader'"
+        for (statement,) in self.server.execute(kill):
+            self.server.execute(statement)
+
+    def remove(self) -> None:
+        self.server.execute(f"DROP DATABASE {self.name}")
+
+
+@contextmanager
+def serve_duckdb(_: pytest.FixtureRequest, folder: Path) -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generic, "CATALOG_SECONDS", 0.2)
+        serving = DuckdbServing(folder / "served.duckdb")
+        with closing(serving.source):
+            yield serving
+
+
+@contextmanager
+def serve_mariadb(request: pytest.FixtureRequest, _: Path) -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generic, "CATALOG_SECONDS", 0.2)
+        patch.setattr(
+            mariadb,
+            "SETTINGS",
+            tuple(s.replace("lock_wait_timeout = 5", "lock_wait_timeout = 1") for s in mariadb.SETTINGS),
+        )
+        serving = MariadbServing(request.getfixturevalue("mariadb"))
+        with closing(serving.source):
+            yield serving
+        serving.server.execute(f"DROP DATABASE IF EXISTS {serving.name}")
