@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 from rowgate.oauth.errors import OAuthError
-from rowgate.ports import AuditUnavailable
+from rowgate.ports import AuditUnavailable, StoreError
 from rowgate.rows.errors import RowsError
 from rowgate.web.client_certificates import ClientCertificates
 from rowgate.web.cors import Cors
@@ -139,6 +139,8 @@ class App:
         if isinstance(error, RowsError):
             if error.detail:
                 _log.warning("%s %s", error.description, error.detail, extra=extra)
+        elif isinstance(error, StoreError):
+            _log.warning("the state cannot be used: %s", error, extra=extra)
         elif not isinstance(error, (OAuthError, HttpProblem, BodyTooLarge, AuditUnavailable)):
             _log.error("internal error", exc_info=error, extra=extra)
 
