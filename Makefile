@@ -36,7 +36,8 @@ protocol: setup ## the protocol's cases alone, listed by number with result and 
 	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m number --numbers
 	.venv/bin/python -m pytest tests/protocol/test_numbers.py
 
-fuzz: setup ## made-up input to everything that a client reaches, for about two minutes
+fuzz: setup ## made-up input to everything that a client reaches, and weeks of simulated clients, for about three minutes
+	SIMULATION_SEEDS="$$(seq -s ' ' 100 160)" .venv/bin/python -m pytest -n $(TEST_PROCESSES) tests/simulation/test_weeks.py
 	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal --hypothesis-profile=fuzz --timeout=600 tests/fuzz
 
 lint: setup ## ruff and mypy

@@ -1,6 +1,6 @@
 """Weeks of secrets, tokens, rotations and revocations in seconds, on several workers that fail, die and come back.
 
-Everything follows from the seed that a failure names: `SEEDS=4711 pytest tests/simulation/test_weeks.py` runs it again.
+Everything follows from the seed that a failure names: `SIMULATION_SEEDS=4711 pytest tests/simulation/test_weeks.py` runs it again.
 What the clients saw is checked as it happens against what they have been told before.
 """
 
@@ -20,8 +20,8 @@ from simulation.conftest import Simulation
 from simulation.workers import Answer, Worker, run
 from support.homes import administer
 
-SEEDS = [int(seed) for seed in os.environ.get("SEEDS", "1 2 3").split()]
-STEPS = int(os.environ.get("STEPS", "150"))
+SEEDS = [int(seed) for seed in os.environ.get("SIMULATION_SEEDS", "1 2 3").split()]
+STEPS = int(os.environ.get("SIMULATION_STEPS", "150"))
 _HOUR = 3600.0
 _EXPECTED = {200, 400, 401, 429, 503}
 
