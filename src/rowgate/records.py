@@ -1,5 +1,6 @@
 """What a store keeps and hands over: grants, object settings, revocations, keys. Data only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -66,12 +67,24 @@ class InitialToken:
     client_id: str = ""  # who registered with it
 
 
+class GrantPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a grant holds beyond its object, kept as JSON: members may be added with defaults, never renamed."""
+
+    columns: tuple[str, ...] = ()  # the only ones, as the database spells them; none: every one
+    masks: tuple[tuple[str, str], ...] = ()  # by name of column, likewise, one of rows.masks.Mask
+    rows: str = ""  # the filters that every row must meet, as JSON; empty: every row
+
+
+WHOLE_OBJECT = GrantPolicy()
+
+
 @dataclass(frozen=True, slots=True)
 class Grants:
     """An application and the names of the objects it may read."""
 
     application: Application
     objects: frozenset[str]
+    policies: Mapping[str, GrantPolicy] = field(default_factory=dict)  # by name, only those that keep something back
 
 
 @dataclass(frozen=True, slots=True)

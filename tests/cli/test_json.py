@@ -69,8 +69,10 @@ def test_app_list_and_show_tell_everything_but_secrets(made: dict[str, Any]) -> 
         "token_exchange",
         "exchanges_tokens_of",
         "exchanged_token_seconds",
+        "attributes",
         "created_at",
         "objects",
+        "policies",
         "secrets",
     }
     (secret,) = listed["secrets"]

@@ -172,7 +172,7 @@ def test_78_what_is_withdrawn_is_gone_from_the_refreshed_token(register: Registe
     client.judge_refused(client.refresh(one["refresh_token"]), "invalid_authorization_details", "details_withdrawn")
     assert client.introspect(one["access_token"])["authorization_details"] == []
     with administer(client.server.settings) as desks:
-        desks.applications.grant(client.name, [USERS])
+        desks.grants.grant(client.name, [USERS])
     wait_until(lambda: client.read(one["access_token"], USERS).status_code == 200)
     assert success(client.refresh(one["refresh_token"]))["authorization_details"] == [echoed(USERS)]
 

@@ -56,7 +56,7 @@ def test_a_change_reaches_every_worker_within_a_second(home: Home) -> None:
         reaches_all_workers(server, token, lambda: desks.objects.block("small", reason="tests"), 401)
         reaches_all_workers(server, token, lambda: desks.objects.unblock("small"), 200)
         reaches_all_workers(server, token, lambda: desks.applications.ungrant("app", ["small"]), 401)
-        reaches_all_workers(server, token, lambda: desks.applications.grant("app", ["small"]), 200)
+        reaches_all_workers(server, token, lambda: desks.grants.grant("app", ["small"]), 200)
         reaches_all_workers(server, token, lambda: desks.applications.set_enabled("app", enabled=False), 401)
         reaches_all_workers(server, token, lambda: desks.applications.set_enabled("app", enabled=True), 200)
         store = wiring.open_store(home.settings)

@@ -141,7 +141,7 @@ def test_withdrawn_object_stays_away_after_a_refresh(world: World) -> None:
     refreshed = world.get_tokens(_REFRESH + tokens["refresh_token"], _OTHER)
     assert world.find_event(world.get_rows(refreshed["access_token"]))["reason"] == "not_granted"
     with administer(world.server.settings) as desks:
-        desks.applications.grant("other_", [GRANTED])
+        desks.grants.grant("other_", [GRANTED])
     _within_a_second(lambda: _is_good(world, tokens))
 
 

@@ -173,7 +173,7 @@ def test_p117_a_client_may_read_nothing_unless_its_token_said_so(registrar: Regi
     tokens = client.ask_token().json()
     assert "refresh_token" not in tokens
     assert client.read(tokens["access_token"]) == 401
-    client.administer(lambda desks: desks.applications.grant(client.client_id, [OBJECT]))
+    client.administer(lambda desks: desks.grants.grant(client.client_id, [OBJECT]))
     wait_until(lambda: client.read(tokens["access_token"]) == 200)
 
 

@@ -141,6 +141,7 @@ class Bench:
             ),
             objects=ObjectAccess(state, conceal_objects=conceal_objects),
             cursors=Cursors(bytes(32)),
+            mask_key=bytes(32),
         )
         self.when_gone: Callable[[str], None] = lambda _reason: None
 

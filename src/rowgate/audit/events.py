@@ -200,6 +200,8 @@ class RowsOpened(Event, frozen=True, tag="rows_opened"):
     count: str = ""  # estimated, exact: how many match was told too
     procedure: bool = False  # the rows are what a procedure gave
     parameters: tuple[Any, ...] = ()  # that it was called with: the name of each, and its value or rows
+    masks: tuple[str, ...] = ()  # of the columns, as Salary=null
+    rule: tuple[Any, ...] = ()  # of the grant, as filters: which rows there were at all
 
 
 class RowsPreviewed(RowsOpened, frozen=True, tag="rows_previewed"):

@@ -1,11 +1,12 @@
 """`rowgate app`: who may ask for tokens, and what for."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
+from rowgate.cli.grants import describe_grants, grant, ungrant, warn_of_missing
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
 from rowgate.cli.policies import (
     describe_terms,
@@ -30,6 +31,7 @@ from rowgate.oauth.model import (
 )
 from rowgate.service.admin.applications import NewCredentials
 from rowgate.service.admin.certificates import list_certificate_thumbprints
+from rowgate.service.admin.grants import ToldGrant
 from rowgate.service.admin.policies import list_registered_keys
 
 EXPIRES_IN = click.option("--expires-in", metavar="LENGTH", help="The secret's life, for example 72h; or never.  [72h]")
@@ -175,8 +177,9 @@ def list_(home: str | None, as_json: bool) -> None:
     """List the applications."""
     with administration(home) as desk:
         found = desk.applications.list_all()
+        grants = [desk.grants.list_all(application, objects) if as_json else () for application, objects in found]
     if as_json:
-        print_json([_describe(application, objects) for application, objects in found])
+        print_json([_describe(*one, held) for one, held in zip(found, grants, strict=True)])
         return
     print_table(
         ("name", "client id", "state", "objects", "secrets", "last secret ends"),
@@ -202,18 +205,20 @@ def show(name: str, home: str | None, as_json: bool) -> None:
     """Show one application, by name or client id."""
     with administration(home) as desk:
         application, objects = desk.applications.load(name)
+        grants = desk.grants.list_all(application, objects)
     if as_json:
-        print_json(_describe(application, objects))
+        print_json(_describe(application, objects, grants))
         return
     for label, text in [*list_standing(application), *list_terms(application)]:
         click.echo(f"{label:25} {text}")
     for secret in application.secrets:
         click.echo(f"{'secret':25} {secret.key_id} {describe_secret_state(secret, time.time())}")
-    for name_ in objects:
-        click.echo(f"{'may read':25} {name_}")
+    for told in grants:
+        click.echo(f"{'may read':25} {told.object}{': ' if told.words else ''}{told.words}")
+    warn_of_missing(grants, application.name)
 
 
-def _describe(application: Application, objects: tuple[str, ...]) -> dict[str, object]:
+def _describe(application: Application, objects: tuple[str, ...], grants: Sequence[ToldGrant]) -> dict[str, object]:
     return {
         "name": application.name,
         "client_id": application.client_id,
@@ -221,6 +226,7 @@ def _describe(application: Application, objects: tuple[str, ...]) -> dict[str, o
         **describe_terms(application),
         "created_at": application.created_at,
         "objects": objects,
+        "policies": describe_grants(grants),
         "secrets": [describe_secret(secret) for secret in application.secrets],
     }
 
@@ -252,6 +258,8 @@ def _tell_last_end(application: Application) -> str:
 
 
 app.add_command(set_)
+app.add_command(grant)
+app.add_command(ungrant)
 app.add_command(workload)
 
 
@@ -286,25 +294,3 @@ def remove(name: str, yes: bool, home: str | None) -> None:
     with administration(home) as desk:
         application = desk.applications.remove(name)
     say(f"{application.name} is removed.")
-
-
-@app.command()
-@click.argument("name")
-@click.argument("objects", nargs=-1, required=True)
-@HOME_OPTION
-def grant(name: str, objects: tuple[str, ...], home: str | None) -> None:
-    """Allow objects to an application: names, aliases or patterns."""
-    with administration(home) as desk:
-        granted = desk.applications.grant(name, objects)
-    say(f"{name} may read {', '.join(granted)}.")
-
-
-@app.command()
-@click.argument("name")
-@click.argument("objects", nargs=-1, required=True)
-@HOME_OPTION
-def ungrant(name: str, objects: tuple[str, ...], home: str | None) -> None:
-    """Withdraw objects from an application."""
-    with administration(home) as desk:
-        withdrawn = desk.applications.ungrant(name, objects)
-    say(f"{name} may no longer read {', '.join(withdrawn)}.")

@@ -89,6 +89,13 @@ _POLICY_OPTIONS = (
         metavar="LENGTH",
         help="Of what it gets in exchange, at most; or none: as of any access token.",
     ),
+    click.option(
+        "--attribute",
+        "attributes",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A value of its own, for the row rules of its grants; repeat it. NAME= forgets it.",
+    ),
 )
 
 
@@ -114,6 +121,7 @@ def read_policy_change(
     token_exchange: bool | None,
     exchange_for: tuple[str, ...],
     exchanged_lifetime: str | None,
+    attributes: tuple[str, ...],
     no_jwks: bool = False,
     no_certificate: bool = False,
     **subjects: str | None,
@@ -149,7 +157,15 @@ def read_policy_change(
         token_exchange=token_exchange,
         exchanges_tokens_of=tuple(filter(None, exchange_for)) if exchange_for else None,
         exchanged_token_seconds=read_length(exchanged_lifetime, "none"),
+        attributes=tuple(_read_attribute(text) for text in attributes) or None,
     )
+
+
+def _read_attribute(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise click.UsageError("--attribute is NAME=VALUE; NAME= forgets it")
+    return name, value
 
 
 @click.command("set")
@@ -225,6 +241,7 @@ def describe_terms(application: Application) -> dict[str, object]:
         "token_exchange": policy.token_exchange,
         "exchanges_tokens_of": policy.exchanges_tokens_of,
         "exchanged_token_seconds": policy.exchanged_token_seconds,
+        "attributes": dict(policy.attributes),
     }
 
 
@@ -253,6 +270,7 @@ def list_terms(application: Application) -> list[tuple[str, str]]:
         told.append(("workloads", f"{len(policy.workloads)} rule(s): rowgate app workload list"))
     if policy.jwks_uri:
         told.append(("public keys are at", policy.jwks_uri))
+    told += [("attribute", f"{name} = {value}") for name, value in policy.attributes]
     return told + [("public key", _tell_key(key)) for key in list_registered_keys(policy)]
 
 

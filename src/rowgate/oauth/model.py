@@ -49,6 +49,7 @@ class ClientPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     registration: KeptRegistration | None = None  # it registered itself, and manages that (RFC 7592)
     past_access_seconds: int = 0  # the longest life that its tokens had before it was lowered; 0: it never was
     past_refresh_seconds: int = 0  # likewise, of refresh tokens
+    attributes: tuple[tuple[str, str], ...] = ()  # values of its own by name, for the row rules of its grants
 
 
 ORDINARY = ClientPolicy()

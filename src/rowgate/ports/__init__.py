@@ -8,7 +8,16 @@ from typing import Protocol, TypeAlias
 from rowgate.audit.events import Event
 from rowgate.oauth.model import Application, ClientPolicy, RefreshFamily, Secret
 from rowgate.ports.registrations import InitialTokenWriter
-from rowgate.records import Changes, Enrolment, KeptSigningKey, KeyMaterial, ObjectSettings, Revocation, StateSnapshot
+from rowgate.records import (
+    Changes,
+    Enrolment,
+    GrantPolicy,
+    KeptSigningKey,
+    KeyMaterial,
+    ObjectSettings,
+    Revocation,
+    StateSnapshot,
+)
 
 
 class StoreError(Exception):
@@ -190,7 +199,13 @@ class StoreWriter(Protocol):
         """Kill every token the application was ever issued."""
 
     def grant(self, application_number: int, object_names: Sequence[str]) -> None:
-        """Allow objects; those allowed already stay so."""
+        """Allow objects; those allowed already stay as they are, with their policies."""
+
+    def find_grant_policy(self, application_number: int, object_name: str) -> GrantPolicy:
+        """Give what a grant holds beyond its object; the whole object when nothing was set, or nothing is granted."""
+
+    def set_grant_policy(self, application_number: int, object_name: str, policy: GrantPolicy) -> None:
+        """Keep what a grant holds beyond its object, in place of what it held."""
 
     def ungrant(self, application_number: int, object_names: Sequence[str]) -> None:
         """Withdraw objects; those not allowed are no error."""

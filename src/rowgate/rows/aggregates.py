@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from rowgate.rows.columns import require_column
+from rowgate.rows.columns import require_bare_column
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.fold import fold
 from rowgate.rows.model import (
@@ -55,7 +55,7 @@ def _plan_aggregate(asked: RequestedAggregate, described: ObjectDescription) -> 
     if asked.column is None:
         return Aggregate(asked.function, None, _name_count(asked.name or asked.function.value))
     field = f"{asked.field}.column"
-    column = require_column(described, asked.column, field)
+    column = require_bare_column(described, asked.column, field)
     if asked.function in _OF_NUMBERS and column.family not in _NUMBERS:
         raise InvalidParameter(f"{column.name} does not hold numbers.", field=field, expected="a column of numbers")
     name = asked.name or f"{asked.function.value}_{column.name}"

@@ -1,4 +1,4 @@
-"""Finds the columns that a request names, among those that it may know of."""
+"""Finds the columns that a request names, among those that it may know of and use so."""
 
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.fold import fold
@@ -26,3 +26,24 @@ def require_column(described: ObjectDescription, name: str, field: str) -> Colum
     if fold(name) in described.by_folded_name:
         raise InvalidParameter("Several columns differ from this name in case only.", field=field, expected=told)
     raise InvalidParameter("The object has no such column.", field=field, expected=f"one of {told}")
+
+
+def require_bare_column(described: ObjectDescription, name: str, field: str) -> Column:
+    """Give the column as `require_column` does, for a use that would tell of its values.
+
+    Raises:
+        InvalidParameter: As there; or it is masked.
+    """
+    column = require_column(described, name, field)
+    if column.mask is not None:
+        raise refuse_masked(column, field)
+    return column
+
+
+def refuse_masked(column: Column, field: str) -> InvalidParameter:
+    """Give the refusal of any use of a masked column but reading it."""
+    return InvalidParameter(
+        f"The column {column.name} is masked: it can be read, and nothing else.",
+        field=field,
+        expected="a column that is not masked",
+    )

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from rowgate.rows.columns import require_column
+from rowgate.rows.columns import require_bare_column
 from rowgate.rows.conditions import plan_values
 from rowgate.rows.encode_json import name_number
 from rowgate.rows.errors import InvalidParameter
@@ -79,9 +79,9 @@ def ask_for_both(
             expected=f"no {FIELD}",
         )
     _refuse_what_stands_against(request)
-    asked = described.columns
+    asked = tuple(column for column in described.columns if column.mask is None)  # that one has changed is told
     if request.columns is not None:
-        asked = tuple(require_column(described, name, f"columns[{n}]") for n, name in enumerate(request.columns))
+        asked = tuple(require_bare_column(described, name, f"columns[{n}]") for n, name in enumerate(request.columns))
     columns = dict.fromkeys([*key, *(column for column in asked if column != run), run])
     return replace(
         request,

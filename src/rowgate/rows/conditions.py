@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from rowgate.rows.columns import require_column
+from rowgate.rows.columns import require_bare_column
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.holds import Holds
 from rowgate.rows.model import (
@@ -59,7 +59,7 @@ def list_compared(condition: AnyCondition) -> Iterator[Column]:
 
 
 def _plan_comparison(described: ObjectDescription, asked: RequestedFilter) -> Condition:
-    column = require_column(described, asked.column, f"{asked.field}.column")
+    column = require_bare_column(described, asked.column, f"{asked.field}.column")
     match_case = asked.match_case
     if asked.value is None:
         return Condition(column, asked.function, (), any_of=False)

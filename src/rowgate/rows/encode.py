@@ -5,10 +5,12 @@ docs/reference/types.md.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol, assert_never
 
 from rowgate.rows.encode_csv import CsvEncoder
 from rowgate.rows.encode_json import GroupEncoder, RowEncoder
+from rowgate.rows.masking import MaskRows, describe_masked, make_masking
 from rowgate.rows.model import Format, Plan, Row
 
 CONTENT_TYPES = {
@@ -33,12 +35,37 @@ class BlockEncoder(Protocol):
         """Give what closes the document."""
 
 
-def open_encoder(plan: Plan, form: Format) -> BlockEncoder:
+class _MaskedEncoder:
+    """Lays masks on the rows, whatever the format."""
+
+    def __init__(self, encoder: BlockEncoder, mask_rows: MaskRows) -> None:
+        self._encoder = encoder
+        self._mask_rows = mask_rows
+        self.encode_end = encoder.encode_end
+
+    def encode_block(self, rows: Sequence[Row]) -> bytes:
+        return self._encoder.encode_block(self._mask_rows(rows))
+
+
+def open_encoder(plan: Plan, form: Format, *, mask_key: bytes = b"") -> BlockEncoder:
     """Give the encoder for a plan's rows in a format.
 
     Only JSON can nest: in the others the group keys are columns before the others, and the rows of a group stand
     together.
+
+    Args:
+        plan: What is read.
+        form: How it is written.
+        mask_key: What hashes are keyed by; a plan without masks needs none.
     """
+    mask_rows = make_masking(plan.result_columns, mask_key)
+    if mask_rows is None:
+        return _choose_encoder(plan, form)
+    shown = replace(plan, columns=tuple(describe_masked(column) for column in plan.columns))
+    return _MaskedEncoder(_choose_encoder(shown, form), mask_rows)
+
+
+def _choose_encoder(plan: Plan, form: Format) -> BlockEncoder:
     match form:
         case Format.JSON | Format.NDJSON:
             lines = form is Format.NDJSON

@@ -7,6 +7,7 @@ RowsError
 ├── EngineUnavailable    503 temporarily_unavailable: the database is busy or gone
 ├── StatementTimeout     503 statement_timeout: the statement used up its seconds
 ├── StatementCancelled   nobody is left to be told
+├── UnusablePolicy       401 insufficient_scope: the service says it as an OAuthError
 ├── EngineFailure        500 server_error: the engine's own words stay private
 └── NotReadOnly          start-up only: the account may write
 """
@@ -76,6 +77,13 @@ class StatementCancelled(RowsError):
 
     code = "cancelled"
     status = 503
+
+
+class UnusablePolicy(RowsError):
+    """What a grant says does not fit its object any more; the service makes it `InsufficientScope`."""
+
+    code = "insufficient_scope"
+    status = 401
 
 
 class EngineFailure(RowsError):

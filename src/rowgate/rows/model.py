@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from rowgate.rows.fold import fold
 from rowgate.rows.holds import Collation, Holds
+from rowgate.rows.masks import Mask
 
 Value = str | int | float | Decimal | bytes | None
 Row = tuple[Value, ...]
@@ -89,6 +90,7 @@ class Column:
     never_null: bool = False  # the database says so
     holds: Holds = Holds.ANYTHING
     collation: Collation = Collation.UNKNOWN  # of text
+    mask: Mask | None = None  # then its values can be read, and nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +268,7 @@ class Plan:
     distinct: bool = False
     page: Page | None = None  # then limit and offset say nothing
     count: Counting = Counting.NONE
+    rule: tuple[AnyCondition, ...] = ()  # which rows there are at all, for this reader
 
     @property
     def result_columns(self) -> tuple[Column, ...]:

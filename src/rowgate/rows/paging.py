@@ -114,6 +114,7 @@ def identify_query(plan: Plan) -> bytes:
         [
             plan.object.name,
             [_identify(condition) for condition in plan.conditions],
+            [_identify(condition) for condition in plan.rule],
             plan.latest_run is not None,
             [[order.column.name, order.descending, order.nulls_first] for order in page.order],
         ]

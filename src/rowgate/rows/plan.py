@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from rowgate.rows.aggregates import plan_aggregates
-from rowgate.rows.columns import require_column
+from rowgate.rows.columns import refuse_masked, require_bare_column, require_column
 from rowgate.rows.comparison import ask_for_both
 from rowgate.rows.conditions import list_compared, plan_condition, plan_values
 from rowgate.rows.errors import InvalidParameter
@@ -28,6 +28,7 @@ from rowgate.rows.model import (
     Scalar,
 )
 from rowgate.rows.paging import plan_page
+from rowgate.rows.policy import WHOLE, RowsPolicy, apply_policy, keep_allowed, plan_rule
 from rowgate.rows.request_values import ALL_RUNS
 from rowgate.rows.runs import ask_for_runs
 
@@ -43,6 +44,7 @@ def plan_rows(
     run_key: str,
     key: Sequence[str] = (),
     allowed_columns: Collection[str] | None = None,
+    policy: RowsPolicy = WHOLE,
 ) -> Plan:
     """Give what will be read.
 
@@ -54,22 +56,33 @@ def plan_rows(
         allowed_columns: Names, as the database spells them; None: every column. To the request the others do not
             exist: it can neither read them nor learn of them by a filter, a group, an order or a run. Only the newest
             run is chosen by a run key that is not allowed, since that is what everybody gets who says nothing.
+        policy: Of the grant. What it hides is likewise not there; what it masks can be read and nothing else; and
+            there are only the rows that its rule allows, the newest run among them.
 
     Raises:
-        InvalidParameter: A column that the object does not have, or a value that it cannot be compared with.
+        InvalidParameter: A column that the object does not have or that is masked, or a value that it cannot be
+            compared with.
+        UnusablePolicy: The policy does not fit the object any more.
     """
-    complete = described
-    described = keep_allowed(complete, allowed_columns)
+    complete, granted = described, apply_policy(described, policy)
+    described = keep_allowed(granted, allowed_columns)
     run_key_column = find_run_key(complete, run_key)
     if request.lists_runs:
         request = ask_for_runs(request, described, run_key_column)
     if request.compare is not None:
-        request = ask_for_both(request, described, find_row_key(complete, key), run_key_column)
-    group_by = _plan_columns(described, request.group_by, "groupby")
+        request = ask_for_both(request, described, find_row_key(granted, key), run_key_column)
+    group_by = _plan_bare(described, request.group_by, "groupby")
     aggregates = plan_aggregates(request, described, group_by)
     columns = () if aggregates else _plan_items(request, described, group_by)
+    masked = next((column for column in columns if column.mask is not None), None)
+    if request.distinct and masked is not None:
+        raise refuse_masked(masked, "distinct")
     conditions = tuple([plan_condition(described, item) for item in request.filters])
     may_choose_run = run_key_column in described.columns
+    if run_key_column is not None and request.job_runtime_key is not None:
+        shown = described.by_name.get(run_key_column.name)
+        if shown is not None and shown.mask is not None:
+            raise refuse_masked(shown, "jobRuntimeKey")
     run_condition, latest_run = _plan_run(
         request.job_runtime_key, run_key_column, conditions, may_choose=may_choose_run
     )
@@ -86,21 +99,21 @@ def plan_rows(
         offset=request.offset,
         aggregates=aggregates,
         distinct=request.distinct,
-        page=None if request.cursor is None else plan_page(request, find_row_key(complete, key), order_by, latest_run),
+        page=None if request.cursor is None else plan_page(request, find_row_key(granted, key), order_by, latest_run),
         count=request.count,
+        rule=plan_rule(complete, policy.rule),
     )
-
-
-def keep_allowed(described: ObjectDescription, allowed_columns: Collection[str] | None) -> ObjectDescription:
-    """Give the object as somebody may know it who is allowed these columns; None: all of them."""
-    if allowed_columns is None:
-        return described
-    return replace(described, columns=tuple(c for c in described.columns if c.name in allowed_columns))
 
 
 def _plan_columns(described: ObjectDescription, names: Sequence[str], field: str) -> tuple[Column, ...]:
     """Give the columns of those names, each once."""
     found = [require_column(described, name, f"{field}[{place}]") for place, name in enumerate(names)]
+    return tuple(dict.fromkeys(found))
+
+
+def _plan_bare(described: ObjectDescription, names: Sequence[str], field: str) -> tuple[Column, ...]:
+    """Give the columns of those names, each once, for a use that would tell of their values."""
+    found = [require_bare_column(described, name, f"{field}[{place}]") for place, name in enumerate(names)]
     return tuple(dict.fromkeys(found))
 
 
@@ -127,7 +140,7 @@ def _plan_order(
     for item in asked:
         by: Column | Aggregate | None = by_name.get(fold(item.column))
         if by is None:
-            by = require_column(described, item.column, item.field)
+            by = require_bare_column(described, item.column, item.field)
             if by not in sortable:
                 raise InvalidParameter(
                     "The answer does not hold this column, so it cannot be sorted by it.",
@@ -140,8 +153,9 @@ def _plan_order(
 
 
 def find_row_key(described: ObjectDescription, key: Sequence[str]) -> tuple[Column, ...]:
-    """Give the columns that tell all rows apart: the named ones if they are all there, else the database's."""
-    named = tuple(described.by_name[name] for name in key if name in described.by_name)
+    """Give the columns that tell all rows apart: the named ones if they are all in sight, else the database's."""
+    found = [described.by_name.get(name) for name in key]
+    named = tuple(column for column in found if column is not None and column.mask is None)
     return named if named and len(named) == len(key) else described.row_key
 
 

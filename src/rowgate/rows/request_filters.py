@@ -19,16 +19,16 @@ _MEMBERS = ("column", "function", "value", "matchcase")
 _EXPECTED_FILTER = "an object {column, function, value}, or {and: [...]}, {or: [...]}, {not: {...}}"
 
 
-def parse_filters(members: Mapping[str, Any]) -> tuple[RequestedCondition, ...]:
-    """Give the filters of a request; all of them must hold.
+def parse_filters(members: Mapping[str, Any], name: str = "filters") -> tuple[RequestedCondition, ...]:
+    """Give the filters of a request, or what another member of that name holds; all of them must hold.
 
     Raises:
         InvalidParameter: It names the field and what was expected.
     """
-    items = take_list(members, "filters", MAX_FILTERS)
-    filters = tuple([_condition(item, f"filters[{place}]", depth=1) for place, item in enumerate(items)])
+    items = take_list(members, name, MAX_FILTERS)
+    filters = tuple([_condition(item, f"{name}[{place}]", depth=1) for place, item in enumerate(items)])
     if filters:
-        _check_size(filters)
+        _check_size(filters, name)
     return filters
 
 
@@ -66,7 +66,7 @@ def _group(connective: Connective, value: Any, field: str, *, depth: int) -> Req
     return RequestedGroup(field, connective, tuple(members))
 
 
-def _check_size(filters: Sequence[RequestedCondition]) -> None:
+def _check_size(filters: Sequence[RequestedCondition], name: str) -> None:
     comparisons, values = 0, 0
     waiting = list(filters)
     while waiting:
@@ -77,9 +77,9 @@ def _check_size(filters: Sequence[RequestedCondition]) -> None:
         comparisons += 1
         values += len(found.value) if isinstance(found.value, tuple) else 1
     if comparisons > MAX_FILTERS:
-        raise wrong("filters", f"at most {MAX_FILTERS} of them")
+        raise wrong(name, f"at most {MAX_FILTERS} of them")
     if values > MAX_VALUES:
-        raise wrong("filters", f"at most {MAX_VALUES} values in all")
+        raise wrong(name, f"at most {MAX_VALUES} values in all")
 
 
 def _filter(members: dict[str, Any], field: str) -> RequestedFilter:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from rowgate.rows.columns import refuse_masked
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.fold import fold
 from rowgate.rows.model import (
@@ -64,6 +65,8 @@ def require_run_key(described: ObjectDescription, run_key: Column | None, field:
     Raises:
         InvalidParameter: There is none, or the reader may not know of it.
     """
+    if run_key is not None and (shown := described.by_name.get(run_key.name)) is not None and shown.mask is not None:
+        raise refuse_masked(shown, field)
     if run_key is None or run_key not in described.columns:
         raise InvalidParameter(
             "The object does not keep runs apart: it has no run-key column.", field=field, expected=f"no {field}"

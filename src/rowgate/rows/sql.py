@@ -78,14 +78,20 @@ def _list_keys(plan: Plan) -> tuple[Column, ...]:
 
 
 def _render_where(plan: Plan, dialect: Dialect, binder: Binder) -> str:
-    where = [render_condition(condition, binder) for condition in plan.conditions]
+    where = [render_condition(condition, binder) for condition in (*plan.conditions, *plan.rule)]
     if plan.latest_run is not None:
         column, source = plan.latest_run.column, dialect.find_source(plan.object)
-        newest = dialect.compute(Aggregation.MAX, column)
-        where.append(f"{dialect.sorted(column)} = (SELECT {newest} FROM {source})")  # noqa: S608 - quoted catalog names
+        newest = f"SELECT {dialect.compute(Aggregation.MAX, column)} FROM {source}"  # noqa: S608 - quoted catalog names
+        where.append(f"{dialect.sorted(column)} = ({newest}{_render_rule(plan, binder)})")
     if plan.page is not None and plan.page.after is not None:
         where += _after(plan.page.order, plan.page.after, binder)
     return " WHERE " + " AND ".join(where) if where else ""
+
+
+def _render_rule(plan: Plan, binder: Binder) -> str:
+    """Give what keeps a look at the whole object to the rows that there are for this reader."""
+    rule = [render_condition(condition, binder) for condition in plan.rule]
+    return " WHERE " + " AND ".join(rule) if rule else ""
 
 
 def _render_order(plan: Plan, dialect: Dialect) -> list[str]:

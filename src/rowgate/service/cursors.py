@@ -20,6 +20,8 @@ from rowgate.rows.request import MAX_CURSOR
 
 _PURPOSE = b"rowgate page cursor\x00"
 _NONCE_BYTES = 12
+_STEP_BYTES = 64  # cursors are as long as several of these: the length of what is in them is not told
+_END = b"\x80"
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
@@ -58,7 +60,8 @@ class Cursors:
         return going_on, seal
 
     def _seal(self, place: Sequence[Value], query: bytes) -> str:
-        content = _encode(tuple(place))
+        content = _encode(tuple(place)) + _END
+        content += bytes(-len(content) % _STEP_BYTES)
         nonce = hmac.digest(self._key, query + content, hashlib.sha256)[:_NONCE_BYTES]
         sealed = encode_base64url(nonce + self._cipher.encrypt(nonce, content, query)).decode()
         if len(sealed) > MAX_CURSOR:
@@ -73,7 +76,7 @@ class Cursors:
             content = self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], query)
         except (ValueError, InvalidTag):  # UnverifiableJws is one
             raise _refuse() from None
-        return tuple(_decode(content))
+        return tuple(_decode(content.rstrip(b"\0")[: -len(_END)]))
 
 
 def _refuse() -> InvalidParameter:

@@ -12,14 +12,17 @@ from rowgate.access import Access
 from rowgate.oauth.authorization_details import find_allowed_columns
 from rowgate.oauth.errors import InsufficientScope
 from rowgate.rows.conditions import list_functions
-from rowgate.rows.errors import InvalidParameter, UnknownObject
+from rowgate.rows.errors import InvalidParameter, UnknownObject, UnusablePolicy
 from rowgate.rows.holds import Holds
+from rowgate.rows.masking import describe_masked
+from rowgate.rows.masks import Mask
 from rowgate.rows.model import Column, Family, Format, ObjectListing
 from rowgate.rows.parameters import require_callable
-from rowgate.rows.plan import find_row_key, find_run_key, keep_allowed
+from rowgate.rows.plan import find_row_key, find_run_key
+from rowgate.rows.policy import apply_policy, keep_allowed, plan_rule
 from rowgate.rows.procedures import PROCEDURE, Parameter, Procedure, describe_type, render_default
 from rowgate.service.databases import Databases
-from rowgate.service.object_access import ObjectAccess
+from rowgate.service.object_access import ObjectAccess, refuse_policy
 from rowgate.service.state import LiveState
 
 _T = TypeVar("_T")
@@ -35,7 +38,8 @@ class DescribedColumn(msgspec.Struct, frozen=True):
     compares_as: Family
     json_type: str  # what its values mostly are in JSON; empty: whatever was stored
     may_be_null: bool
-    filters: tuple[str, ...]  # functions that filters may have
+    filters: tuple[str, ...]  # functions that filters may have; none where it is masked
+    mask: Mask | None  # what stands in place of its values
 
 
 class ListedObject(msgspec.Struct, frozen=True):
@@ -71,6 +75,7 @@ class DescribedObject(ListedObject, frozen=True):
     runs: str | None  # where its runs are listed, if it keeps them apart
     key: tuple[str, ...] | None  # columns that tell rows apart, where the application may know of all of them
     pages_by_cursor: bool
+    some_rows_only: bool  # a rule decides which rows there are for the application
     formats: tuple[str, ...]
     parameters: tuple[DescribedParameter, ...] | None  # None: it is no procedure
 
@@ -148,9 +153,15 @@ class DescriptionService:
         if procedure is not None:
             require_callable(procedure)
         settings = self._state.find_settings(name)
-        known = keep_allowed(complete, find_allowed_columns(access.allowed, name))
+        policy = self._objects.find_policy(access, name)
+        try:
+            granted = apply_policy(complete, policy)
+            plan_rule(complete, policy.rule)
+        except UnusablePolicy as error:
+            raise refuse_policy() from error
+        known = keep_allowed(granted, find_allowed_columns(access.allowed, name))
         run_key = find_run_key(complete, settings.run_key)
-        key = find_row_key(complete, settings.details.key)
+        key = find_row_key(granted, settings.details.key)
         is_known = bool(key) and all(column in known.columns for column in key)
         head = self._head(name, complete.kind, procedure.title if procedure else "")
         *_, href, _, _ = head
@@ -163,6 +174,7 @@ class DescriptionService:
             runs=f"{href}/runs" if shows_runs else None,
             key=tuple(column.name for column in key) if is_known else None,
             pages_by_cursor=bool(key),
+            some_rows_only=bool(policy.rule),
             formats=tuple(Format),
             parameters=tuple(_describe_parameter(one) for one in procedure.parameters) if procedure else None,
         )
@@ -176,14 +188,16 @@ class DescriptionService:
         return name, kind, settings.aliases, settings.details.title or title, href, rows, proc
 
 
-def _describe_column(column: Column) -> DescribedColumn:
+def _describe_column(complete: Column) -> DescribedColumn:
+    column = describe_masked(complete)
     return DescribedColumn(
         name=column.name,
         type=column.declared_type,
         compares_as=column.family,
         json_type=_find_json_type(column),
         may_be_null=not column.never_null,
-        filters=tuple(function.value for function in list_functions(column)),
+        filters=tuple(function.value for function in list_functions(column)) if column.mask is None else (),
+        mask=column.mask,
     )
 
 

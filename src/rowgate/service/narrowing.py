@@ -26,6 +26,7 @@ from rowgate.oauth.form import ExtensionParameters
 from rowgate.oauth.resource import narrow_audience, parse_resources
 from rowgate.rows.columns import find_column
 from rowgate.rows.model import ObjectDescription
+from rowgate.rows.policy import keep_allowed
 from rowgate.service.databases import Databases
 from rowgate.service.mint import Granted
 from rowgate.service.state import LiveState
@@ -108,7 +109,8 @@ class Narrowing:
 
         def resolve_column(name: str, column: str) -> str | None:
             described = None if catalog is None else catalog.get(name)
-            found = None if described is None else find_column(described, column)
+            granted = self._state.find_grant_policy(number, name).columns or None
+            found = None if described is None else find_column(keep_allowed(described, granted), column)
             return None if found is None else found.name
 
         return grant_details(

@@ -1,11 +1,13 @@
-"""Whether an Access may read an object: decided here for everything that is told of objects."""
+"""Whether an Access may read an object, and what of it: decided here for everything that is told of objects."""
 
 from rowgate.access import Access
 from rowgate.oauth.authorization_details import find_allowed_columns
 from rowgate.oauth.errors import InsufficientScope
 from rowgate.oauth.model import DEFAULT_SCOPE
-from rowgate.rows.errors import UnknownObject
+from rowgate.records import WHOLE_OBJECT
+from rowgate.rows.errors import InvalidParameter, UnknownObject
 from rowgate.rows.model import ObjectDescription
+from rowgate.rows.policy import WHOLE, MissingAttribute, RowsPolicy, read_policy
 from rowgate.service.state import LiveState
 
 
@@ -62,6 +64,27 @@ class ObjectAccess:
         columns = find_allowed_columns(access.allowed, name)
         if columns is not None and not columns:
             raise InsufficientScope("The access token is not for this object.", reason="outside_token")
+        policy = self.find_policy(access, name)
+        if columns is not None and policy.columns is not None and columns.isdisjoint(policy.columns):
+            raise InsufficientScope("The access token is not for this object.", reason="outside_token")
+
+    def find_policy(self, access: Access, name: str) -> RowsPolicy:
+        """Give what of the object is granted.
+
+        Raises:
+            InsufficientScope: Its rule needs an attribute that the application lacks, or cannot be read.
+        """
+        kept = self._state.find_grant_policy(access.application_number, name)
+        if kept is WHOLE_OBJECT:
+            return WHOLE
+        application = self._state.find_application_by_number(access.application_number)
+        attributes = application.policy.attributes if application is not None else ()
+        try:
+            return read_policy(kept.columns, kept.masks, kept.rows, attributes)
+        except MissingAttribute:
+            raise InsufficientScope("The application may not read this object.", reason="attribute_missing") from None
+        except (InvalidParameter, ValueError) as error:  # of a newer release, or damaged
+            raise refuse_policy() from error
 
     def may_read(self, access: Access, name: str) -> bool:
         """Tell whether nothing stands against reading an object that exists."""
@@ -70,6 +93,11 @@ class ObjectAccess:
         except InsufficientScope:
             return False
         return True
+
+
+def refuse_policy() -> InsufficientScope:
+    """Give the refusal where a grant's policy cannot be applied to the object as it is now."""
+    return InsufficientScope("The application may not read this object.", reason="policy_unusable")
 
 
 def _unknown() -> UnknownObject:

@@ -9,6 +9,8 @@ import msgspec
 
 from rowgate.ports.rows import RowSource
 from rowgate.rows.comparison import ask_for_run, plan_comparison, preview_run, require_two_runs
+from rowgate.rows.masking import describe_masked
+from rowgate.rows.masks import Mask
 from rowgate.rows.model import Column, Counting, ObjectDescription, Plan, RowsRequest, Statement
 from rowgate.rows.plan import Planner
 from rowgate.rows.sql import render_count, render_select
@@ -16,11 +18,12 @@ from rowgate.rows.sql import render_count, render_select
 HIDDEN = "hidden"  # in place of the name of a column that the reader may not know
 
 
-class PreviewedColumn(msgspec.Struct, frozen=True):
+class PreviewedColumn(msgspec.Struct, frozen=True, omit_defaults=True):
     """A column of the answer."""
 
     name: str
     type: str  # as the database declares it; empty: it says nothing
+    mask: Mask | None = None  # what stands in place of its values
 
 
 class PreviewedStatement(msgspec.Struct, frozen=True):
@@ -29,7 +32,7 @@ class PreviewedStatement(msgspec.Struct, frozen=True):
     purpose: str  # run: finds the run; count; rows
     sql: str
     values: int  # that would be bound
-    plan: tuple[str, ...] | None  # line by line, in the engine's own words; None: it would tell of hidden columns
+    plan: tuple[str, ...] | None  # in the engine's own words; None: it would tell of hidden columns or rows
 
 
 class Preview(msgspec.Struct, frozen=True):
@@ -72,12 +75,15 @@ def preview_rows(
         object=plan.object.name,
         engine=source.name,
         format=request.format.value,
-        columns=tuple(PreviewedColumn(column.name, column.declared_type) for column in shown.result_columns),
+        columns=tuple(
+            PreviewedColumn(column.name, describe_masked(column).declared_type, column.mask)
+            for column in shown.result_columns
+        ),
         statements=tuple(
-            _preview_statement(purpose, statement, source, hidden)
+            _preview_statement(purpose, statement, source, hidden, is_ruled=bool(plan.rule))
             for purpose, statement in _list_statements(request, plan, plan_request, source)
         ),
-        estimated_rows=source.estimate_rows(plan),
+        estimated_rows=None if plan.rule else source.estimate_rows(plan),
     )
     return preview, shown
 
@@ -95,10 +101,11 @@ def _list_statements(
 
 
 def _preview_statement(
-    purpose: str, statement: Statement, source: RowSource, hidden: list[Column]
+    purpose: str, statement: Statement, source: RowSource, hidden: list[Column], *, is_ruled: bool
 ) -> PreviewedStatement:
     sql = statement.text
     for column in hidden:
         sql = sql.replace(source.dialect.quote(column.name), source.dialect.quote(HIDDEN))
-    plan = tuple(source.explain(statement)) if sql == statement.text else None
+    # the plan has the engine's estimates, which are of all rows
+    plan = tuple(source.explain(statement)) if sql == statement.text and not is_ruled else None
     return PreviewedStatement(purpose, sql, len(statement.parameters), plan)

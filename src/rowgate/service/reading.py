@@ -11,6 +11,7 @@ from rowgate.rows.comparison import Comparison
 from rowgate.rows.encode import BlockEncoder, open_encoder
 from rowgate.rows.model import Format, Plan, Row, Value
 from rowgate.rows.paging import note_place
+from rowgate.rows.policy import WHOLE
 from rowgate.rows.procedures import Call
 from rowgate.service.body import Body
 from rowgate.service.origin import Origin
@@ -32,6 +33,7 @@ class Reading:
         self.format = form
         self.plan: Plan
         self.call: Call | None = None  # of the procedure that gives the rows
+        self.policy = WHOLE  # by which it was planned
         self.first = b""
         self.is_complete = False
         self.rows = 0
@@ -56,17 +58,18 @@ class Reading:
         if self._blocks is not None:
             self._blocks.cancel()
 
-    def start(self, plan: Plan, blocks: RowBlocks, seal: Callable[[Sequence[Value]], str]) -> None:
+    def start(self, plan: Plan, blocks: RowBlocks, seal: Callable[[Sequence[Value]], str], *, mask_key: bytes) -> None:
         """Read the first block, or the page. Runs in a thread.
 
         Args:
             plan: What is read.
             blocks: Its rows.
             seal: Gives the cursor for a place; called for a page that others follow.
+            mask_key: What hashes in place of values are keyed by.
         """
         self.plan = plan
         self._hold(blocks)
-        self._encoder = open_encoder(plan, self.format)
+        self._encoder = open_encoder(plan, self.format, mask_key=mask_key)
         self.first = self.read() if plan.page is None else self._read_page(plan, plan.page.size, blocks, seal)
 
     def read_few(self, blocks: RowBlocks) -> Sequence[Row]:

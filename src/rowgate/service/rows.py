@@ -13,11 +13,11 @@ from typing import Any, Protocol
 from rowgate.access import Access
 from rowgate.audit.events import RowsPreviewed
 from rowgate.oauth.authorization_details import find_allowed_columns
-from rowgate.oauth.errors import OAuthError
+from rowgate.oauth.errors import InsufficientScope, OAuthError
 from rowgate.ports import AuditSink, Clock
 from rowgate.ports.rows import RowBlocks, RowSource
 from rowgate.rows.coding import PLAIN, AcceptedCoding
-from rowgate.rows.errors import RowsError, StatementCancelled
+from rowgate.rows.errors import RowsError, StatementCancelled, UnusablePolicy
 from rowgate.rows.model import Counting, Format, ObjectDescription, Plan, Row, RowsRequest, Statement, Value
 from rowgate.rows.parameters import plan_call, require_no_procedure
 from rowgate.rows.plan import Planner, plan_rows
@@ -29,7 +29,7 @@ from rowgate.service.comparing import ChangedRows, find_comparison
 from rowgate.service.cursors import Cursors, Seal
 from rowgate.service.databases import Databases
 from rowgate.service.hands import Hands
-from rowgate.service.object_access import ObjectAccess
+from rowgate.service.object_access import ObjectAccess, refuse_policy
 from rowgate.service.origin import Origin
 from rowgate.service.pace import Pace
 from rowgate.service.preview import Preview, preview_rows
@@ -77,6 +77,7 @@ class RowsService:
         limits: ReadLimits,
         objects: ObjectAccess,
         cursors: Cursors,
+        mask_key: bytes,
     ) -> None:
         """Take what the steps need; `confirm` decides once more on an Access, see `TokenService.confirm`."""
         self._state = state
@@ -87,6 +88,7 @@ class RowsService:
         self._limits = limits
         self._objects = objects
         self._cursors = cursors
+        self._mask_key = mask_key
         self._under_way: set[Reading] = set()
         self._all_ended = asyncio.Event()
         self._pace = Pace()
@@ -220,9 +222,12 @@ class RowsService:
                     reading.cut_connection()
 
     def _decide_again(self, reading: Reading) -> None:
-        """Raises OAuthError when the token was revoked, or the object withdrawn or blocked, since the read began."""
+        """Raises OAuthError when the token was revoked, or the object withdrawn, blocked or granted otherwise since."""
         self._confirm(reading.access, now=reading.begun_at)
-        self._objects.decide_grant(reading.access, reading.plan.object.name)
+        name = reading.plan.object.name
+        self._objects.decide_grant(reading.access, name)
+        if self._objects.find_policy(reading.access, name) != reading.policy:
+            raise InsufficientScope("The object is granted in another way now.", reason="policy_changed")
 
     async def discard(self, reading: Reading) -> None:
         """End a read of which only the head was wanted (HEAD)."""
@@ -243,7 +248,7 @@ class RowsService:
     def _start(self, reading: Reading, object_name: str, request: RowsRequest | CallRequest) -> None:
         # While the request arrived or waited for its turn, the token may have been revoked.
         self._confirm(reading.access, now=self._clock())
-        described, plan_request = self._decide(reading.access, self._state.resolve_alias(object_name))
+        described, plan_request = self._decide(reading, self._state.resolve_alias(object_name))
         source = self._databases.open_source(described)
         if source.computes_here:
             reading.pace = self._pace
@@ -268,11 +273,11 @@ class RowsService:
         if plan.count is not Counting.NONE:
             self._count(reading, plan, source)
         statement = render_read(render_select, plan, reading.call, source.dialect)
-        reading.start(plan, self._open(statement, source), seal)
+        reading.start(plan, self._open(statement, source), seal, mask_key=self._mask_key)
 
     def _preview(self, reading: Reading, object_name: str, request: RowsRequest) -> Preview:
         self._confirm(reading.access, now=self._clock())
-        described, plan_request = self._decide(reading.access, self._state.resolve_alias(object_name))
+        described, plan_request = self._decide(reading, self._state.resolve_alias(object_name))
         require_no_procedure(described)
         plan = plan_request(request)
         if request.cursor is not None:
@@ -283,19 +288,25 @@ class RowsService:
         )
         return preview
 
-    def _decide(self, access: Access, name: str) -> tuple[ObjectDescription, Planner]:
+    def _decide(self, reading: Reading, name: str) -> tuple[ObjectDescription, Planner]:
         """Give the object and what plans requests for its rows: all permission checks are in these two."""
+        access = reading.access
         described = self._objects.decide(access, name, self._databases.find_object(name))
         settings = self._state.find_settings(name)
+        policy = reading.policy = self._objects.find_policy(access, name)
 
         def plan_request(request: RowsRequest) -> Plan:
-            return plan_rows(
-                request,
-                described,
-                run_key=settings.run_key,
-                key=settings.details.key,
-                allowed_columns=find_allowed_columns(access.allowed, name),
-            )
+            try:
+                return plan_rows(
+                    request,
+                    described,
+                    run_key=settings.run_key,
+                    key=settings.details.key,
+                    allowed_columns=find_allowed_columns(access.allowed, name),
+                    policy=policy,
+                )
+            except UnusablePolicy as error:
+                raise refuse_policy() from error
 
         return described, plan_request
 
@@ -307,14 +318,15 @@ class RowsService:
 
         comparison = reading.comparison = find_comparison(request, plan_request, read)
         blocks = self._open(render_select(comparison.read, source.dialect), source)
-        reading.start(comparison.shown, ChangedRows(blocks, comparison, reading.format), _seal_nothing)
+        rows = ChangedRows(blocks, comparison, reading.format)
+        reading.start(comparison.shown, rows, _seal_nothing, mask_key=self._mask_key)
 
     def _open(self, statement: Statement, source: RowSource) -> RowBlocks:
         return source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
 
     def _count(self, reading: Reading, plan: Plan, source: RowSource) -> None:
         statement = render_read(render_count, plan, reading.call, source.dialect)
-        if plan.count is Counting.ESTIMATED:
+        if plan.count is Counting.ESTIMATED and not plan.rule:  # what engines know is of all rows
             reading.count = source.estimate_rows(plan)
             reading.count_is_estimate = reading.count is not None
         if reading.count is None:

@@ -42,6 +42,8 @@ def tell_opened(reading: Reading, now: float, event: type[RowsOpened] = RowsOpen
         compared_with=tuple(sorted_values(comparison.old)) if comparison else (),
         procedure=reading.call is not None,
         parameters=() if reading.call is None else tuple(_render_given(*given) for given in reading.call.given),
+        masks=tuple(f"{column.name}={column.mask.value}" for column in plan.columns if column.mask),
+        rule=tuple(_render_condition(condition) for condition in plan.rule),
     )
 
 

@@ -7,7 +7,16 @@ one dictionary look-up, so a thread sees either the old or the new answer.
 from collections.abc import Callable, Collection
 
 from rowgate.oauth.model import Application
-from rowgate.records import NO_KEYS, Changes, Grants, KeyMaterial, ObjectSettings, StateSnapshot
+from rowgate.records import (
+    NO_KEYS,
+    WHOLE_OBJECT,
+    Changes,
+    GrantPolicy,
+    Grants,
+    KeyMaterial,
+    ObjectSettings,
+    StateSnapshot,
+)
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -90,6 +99,11 @@ class LiveState:
         """Give the names of the objects that an application may read."""
         found = self._by_number.get(number)
         return _NOTHING if found is None else found.objects
+
+    def find_grant_policy(self, number: int, object_name: str) -> GrantPolicy:
+        """Give what the grant of an object holds beyond it; the whole object when nothing is set."""
+        found = self._by_number.get(number)
+        return WHOLE_OBJECT if found is None else found.policies.get(object_name, WHOLE_OBJECT)
 
     def resolve_alias(self, name: str) -> str:
         """Give the object's name for its alias; any other name as it is."""

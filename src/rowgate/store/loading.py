@@ -11,7 +11,16 @@ import msgspec
 
 from rowgate.oauth.model import ORDINARY, Application, ClientPolicy, Secret
 from rowgate.ports import StoreError
-from rowgate.records import NO_DETAILS, Grants, KeptSigningKey, KeyMaterial, ObjectDetails, ObjectSettings, Revocation
+from rowgate.records import (
+    NO_DETAILS,
+    GrantPolicy,
+    Grants,
+    KeptSigningKey,
+    KeyMaterial,
+    ObjectDetails,
+    ObjectSettings,
+    Revocation,
+)
 from rowgate.store.master_key import SEALING, name_signing_purpose, unwrap_key
 
 Run = Callable[[str, Sequence[Any]], Iterable[Any]]  # runs a statement with its values, gives rows
@@ -22,7 +31,8 @@ _SECRETS = (
 )
 _decode_details = msgspec.json.Decoder(ObjectDetails).decode
 _decode_policy = msgspec.json.Decoder(ClientPolicy).decode
-_GRANTS = "SELECT application, object FROM grants"
+_decode_grant = msgspec.json.Decoder(GrantPolicy).decode
+_GRANTS = "SELECT application, object, policy FROM grants"
 _APPLICATIONS = (
     "SELECT number, client_id, name, enabled, epoch, scope, refresh_tokens, access_lifetime_seconds, "
     "refresh_lifetime_seconds, created_at, policy FROM applications"
@@ -54,8 +64,11 @@ def load_grants(run: Run, application_number: int | None = None) -> Iterator[Gra
             Secret(number, key_id, name, digest, created_at, expires_at, bool(revoked), bool(kills), *line)
         )
     allowed: dict[int, list[str]] = {}
-    for application, name in run(_GRANTS + of_application, values):
+    policies: dict[int, dict[str, GrantPolicy]] = {}
+    for application, name, policy in run(_GRANTS + of_application, values):
         allowed.setdefault(application, []).append(name)
+        if policy != "{}":
+            policies.setdefault(application, {})[name] = _decode_grant(policy)
     for row in run(f"{_APPLICATIONS}{which} ORDER BY name", values):
         number, client_id, name, enabled, epoch, scope, refresh_tokens, access_lifetime, refresh_lifetime, *rest = row
         created, policy = rest
@@ -73,7 +86,7 @@ def load_grants(run: Run, application_number: int | None = None) -> Iterator[Gra
             secrets=tuple(held.get(number, ())),
             policy=ORDINARY if policy == "{}" else _decode_policy(policy),
         )
-        yield Grants(application, frozenset(allowed.get(number, ())))
+        yield Grants(application, frozenset(allowed.get(number, ())), policies.get(number, {}))
 
 
 def load_objects(run: Run) -> Iterator[ObjectSettings]:

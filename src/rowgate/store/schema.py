@@ -66,6 +66,7 @@ grants = Table(
     metadata,
     Column("application", _Number, ForeignKey("applications.number", ondelete="CASCADE"), primary_key=True),
     Column("object", Text, primary_key=True),
+    Column("policy", Text, nullable=False, server_default="{}"),  # records.GrantPolicy as JSON
 )
 
 objects = Table(

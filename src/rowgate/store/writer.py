@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rowgate.oauth.model import NEVER, Application, ClientPolicy, RefreshFamily, Secret
 from rowgate.ports import NameTaken, UnknownName
-from rowgate.records import Enrolment, ObjectSettings, Revocation
+from rowgate.records import WHOLE_OBJECT, Enrolment, GrantPolicy, ObjectSettings, Revocation
 from rowgate.store import loading
 from rowgate.store.initial_tokens import SqlInitialTokenWriter
 from rowgate.store.schema import (
@@ -129,10 +129,26 @@ class SqlWriter:
 
     def grant(self, application_number: int, object_names: Sequence[str]) -> None:
         """See `ports.StoreWriter`."""
-        self.ungrant(application_number, object_names)  # raises for an application that does not exist
-        rows = [{"application": application_number, "object": name} for name in dict.fromkeys(object_names)]
+        self._require_application(application_number)
+        held = sa.select(grants.c.object).where(grants.c.application == application_number)
+        there = set(self._connection.execute(held).scalars())
+        rows = [{"application": application_number, "object": n} for n in dict.fromkeys(object_names) if n not in there]
+        self._changed("application", str(application_number))
         if rows:
             self._connection.execute(sa.insert(grants), rows)
+
+    def find_grant_policy(self, application_number: int, object_name: str) -> GrantPolicy:
+        """See `ports.StoreWriter`."""
+        found = next(loading.load_grants(self._run, application_number), None)
+        return WHOLE_OBJECT if found is None else found.policies.get(object_name, WHOLE_OBJECT)
+
+    def set_grant_policy(self, application_number: int, object_name: str, policy: GrantPolicy) -> None:
+        """See `ports.StoreWriter`."""
+        which = sa.and_(grants.c.application == application_number, grants.c.object == object_name)
+        kept = msgspec.json.encode(policy).decode()
+        if self._connection.execute(sa.update(grants).where(which).values(policy=kept)).rowcount == 0:
+            raise UnknownName("the object is not granted")
+        self._changed("application", str(application_number))
 
     def ungrant(self, application_number: int, object_names: Sequence[str]) -> None:
         """See `ports.StoreWriter`."""

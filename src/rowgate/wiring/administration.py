@@ -12,6 +12,7 @@ from rowgate.ports import Clock
 from rowgate.service.admin.applications import ApplicationDesk
 from rowgate.service.admin.desk import Desk
 from rowgate.service.admin.enrolments import SecretDesk
+from rowgate.service.admin.grants import GrantDesk
 from rowgate.service.admin.keys import KeyDesk
 from rowgate.service.admin.objects import ObjectDesk
 from rowgate.service.admin.policies import PolicyDesk
@@ -77,6 +78,7 @@ class Administration:
     secrets: SecretDesk
     workloads: WorkloadDesk
     registrations: RegistrationDesk
+    grants: GrantDesk
 
 
 @contextlib.contextmanager
@@ -103,6 +105,7 @@ def open_administration(settings: Settings, *, actor: str, clock: Clock = time.t
             SecretDesk(desk),
             WorkloadDesk(desk, [issuer.name for issuer in settings.trusted_issuers]),
             RegistrationDesk(desk),
+            GrantDesk(desk),
         )
     finally:
         writer.close()

@@ -222,6 +222,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         ),
         objects=objects,
         cursors=Cursors(state.keys.digest),
+        mask_key=hmac.digest(state.keys.digest, b"rowgate column mask", "sha256"),
     )
     follower.tell_of_changes(rows.look_again)
 

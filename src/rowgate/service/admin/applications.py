@@ -38,7 +38,7 @@ class NewCredentials:
 
 
 class ApplicationDesk:
-    """Registers applications, grants them objects, changes their secrets."""
+    """Registers applications, withdraws objects from them, changes their secrets."""
 
     def __init__(self, desk: Desk, keys: KeyDesk) -> None:
         """Take the administrator's tools, and the keys that signed tokens need."""
@@ -197,15 +197,6 @@ class ApplicationDesk:
             change.remove_application(application.number)
             self._desk.tell("application.remove", application.name, client_id=application.client_id)
         return application
-
-    def grant(self, name: str, objects: Sequence[str]) -> tuple[str, ...]:
-        """Allow objects to an application; give the names that were allowed."""
-        granted = self._desk.resolve_objects(objects)
-        with self._desk.store.changing() as change:
-            application, _ = load_application(change, name)
-            change.grant(application.number, granted)
-            self._desk.tell("application.grant", application.name, objects=list(granted))
-        return granted
 
     def ungrant(self, name: str, objects: Sequence[str]) -> tuple[str, ...]:
         """Withdraw objects from an application; give the names that were withdrawn.

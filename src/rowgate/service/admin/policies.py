@@ -1,6 +1,7 @@
 """What an administrator sets for an application: how it proves who it is, what its tokens are, how many it gets."""
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ from rowgate.service.admin.keys import KeyDesk
 METHODS = (CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, PRIVATE_KEY_JWT, TLS_CLIENT_AUTH, SELF_SIGNED_TLS_CLIENT_AUTH)
 SECRET_METHODS = frozenset({CLIENT_SECRET_BASIC, CLIENT_SECRET_POST})
 MAX_URL_LENGTH = 2048
+MAX_ATTRIBUTE_LENGTH = 1000
+_ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 MOST_TOKENS_PER_MINUTE = 1_000_000
 _A_SET = 'a JWK Set is {"keys": [ … ]} with a public RSA key from 2048 bits, P-256, P-384 or Ed25519'
 
@@ -44,6 +47,7 @@ class PolicyChange(msgspec.Struct, frozen=True):
     token_exchange: bool | None = None
     exchanges_tokens_of: tuple[str, ...] | None = None  # names or client ids of other applications; empty: of none
     exchanged_token_seconds: int | None = None  # 0: no further limit
+    attributes: tuple[tuple[str, str], ...] | None = None  # only these are touched; an empty value: it is forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +170,25 @@ def decide_policy(policy: ClientPolicy, change: PolicyChange) -> ClientPolicy:
             raise AdminError("an application proves who it is by one or more of: " + ", ".join(METHODS))
     if change.tokens_per_minute is not None and not 0 <= change.tokens_per_minute <= MOST_TOKENS_PER_MINUTE:
         raise AdminError(f"a quota is 1 to {MOST_TOKENS_PER_MINUTE} tokens a minute, or 0 for none")
+    asked["attributes"] = _set_attributes(policy.attributes, change.attributes or ())
     decided = msgspec.structs.replace(policy, **asked)
     if change.exchanges_tokens_of and not decided.token_exchange:
         raise AdminError("it may exchange no tokens, so none of others either: --token-exchange")
     _require_credentials(decided)
     return decided
+
+
+def _set_attributes(
+    before: tuple[tuple[str, str], ...], change: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    for name, value in change:
+        if not _ATTRIBUTE_NAME.fullmatch(name) or len(value) > MAX_ATTRIBUTE_LENGTH or not value.isprintable():
+            raise AdminError(
+                "an attribute has a name of up to 64 letters, digits, _, - and ., and a printable value of up to "
+                f"{MAX_ATTRIBUTE_LENGTH} characters"
+            )
+    after = {**dict(before), **dict(change)}
+    return tuple(sorted((name, value) for name, value in after.items() if value))
 
 
 def _require_credentials(decided: ClientPolicy) -> None:

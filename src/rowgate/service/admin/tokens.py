@@ -9,8 +9,9 @@ from rowgate.oauth.authorization_details import READ, find_allowed_columns, inde
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, REFRESH_LIFETIME_SECONDS, Application
 from rowgate.oauth.tokens import ACCESS, TokenRecord, UnreadableToken
-from rowgate.records import CLOCK_ERROR_SECONDS, Revocation
+from rowgate.records import CLOCK_ERROR_SECONDS, WHOLE_OBJECT, Revocation
 from rowgate.service.admin.desk import AdminError, Desk, list_aliases, load_application
+from rowgate.service.admin.grants import explain_policy
 from rowgate.service.admin.policies import SECRET_METHODS, list_registered_keys
 from rowgate.service.admin.token_opener import HomeTokenOpener, looks_like_token
 
@@ -125,6 +126,7 @@ class TokenDesk:
             application, held = load_application(look, application_name)
             name = list_aliases(look).get(object_name, object_name)
             settings = look.find_object_settings(name)
+            policy = look.find_grant_policy(application.number, name)
         described = self._desk.databases.find_object(name)
         block = f"blocked: {settings.block_reason}" if settings.block_reason else "blocked"
         steps: tuple[tuple[str, bool, str], ...] = (
@@ -135,6 +137,13 @@ class TokenDesk:
             ("the object is granted to it", name in held, f"{len(held)} objects are granted"),
             ("the object is not blocked", not settings.blocked, block if settings.blocked else "not blocked"),
         )
+        if policy != WHOLE_OBJECT:
+            steps += (
+                (
+                    "what is granted of it can be read",
+                    *explain_policy(policy, described, dict(application.policy.attributes)),
+                ),
+            )
         if presented is not None:
             steps += tuple(_explain_token(presented, application, name))
         return Explanation(all(good for _, good, _ in steps), steps)
