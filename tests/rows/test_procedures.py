@@ -40,9 +40,10 @@ ECHO = """\
 -- parameter: x binary
 -- parameter: l table(v text)
 -- parameter: m table(k text, v integer)
+-- parameter: j json
 SELECT :t AS t, :i AS i, :n AS n, :b AS b, :x AS x, (SELECT json_group_array(v) FROM :l) AS l,
   (SELECT json_group_array(json_array(k, v)) FROM :m) AS m,
-  typeof(:t) || typeof(:i) || typeof(:n) || typeof(:b) AS types
+  :j AS j, typeof(:t) || typeof(:i) || typeof(:n) || typeof(:b) AS types
 """
 COUNT = """\
 -- parameter: most integer required
@@ -252,7 +253,8 @@ def test_procedures_are_described(calls: Reader) -> None:
 
 def test_who_called_what_with_which_parameters_is_on_record(calls: Reader) -> None:
     many = [f"n{place}" for place in range(25)]
-    body = {"parameters": {"t": "x" * 300, "i": 7, "l": many, "m": [{"k": "y" * 300, "v": 1}]}, "limit": 9}
+    deep = {f"k{place}": [{"a": "z" * 1000}] for place in range(30)}
+    body = {"parameters": {"t": "x" * 300, "i": 7, "l": many, "m": [{"k": "y" * 300, "v": 1}], "j": deep}, "limit": 9}
     request_id = call(calls, "Echo", body).headers["x-request-id"]
     opened, ended = wait_until(
         lambda: (e := [e for e in calls.server.events() if e.get("request_id") == request_id]) and len(e) == 2 and e
@@ -263,7 +265,9 @@ def test_who_called_what_with_which_parameters_is_on_record(calls: Reader) -> No
         ["i", 7],
         ["l", *many[:20], "… and 5 more"],
         ["m", {"k": "y" * 200, "v": 1}],
+        ["j", {f"k{place}": ('[{"a":"' + "z" * 1000)[:200] for place in range(20)}],
     ]
+    assert len(json.dumps(opened)) < 20_000
     assert (ended["kind"], ended["rows"], ended["outcome"]) == ("rows_ended", 1, "complete")
     refused = call(calls, "Echo", {"parameters": {"nope": 1}}).headers["x-request-id"]
     (event,) = [e for e in calls.server.events(kind="rows_refused") if e["request_id"] == refused]

@@ -81,7 +81,8 @@ class DeclaredProcedures:
         """See `ports.RowSource`. What has the name of a table is not among them."""
         listed = self._source.list_objects()
         names = {found.name for found in listed}
-        declared = [ObjectListing(name, PROCEDURE) for name in self._list_files() if name not in names]
+        found = [self._find_procedure(name) for name in self._list_files() if name not in names]
+        declared = [ObjectListing(one.name, PROCEDURE, one.title) for one in found if one is not None]
         return sorted([*listed, *declared], key=lambda found: found.name) if declared else listed
 
     def find_object(self, name: str) -> ObjectDescription | None:

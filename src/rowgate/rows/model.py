@@ -99,6 +99,7 @@ class ObjectListing:
 
     name: str
     kind: str  # table, view, procedure
+    title: str = ""  # what it calls itself
 
 
 @dataclass(frozen=True, slots=True)

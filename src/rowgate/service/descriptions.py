@@ -16,7 +16,7 @@ from rowgate.rows.errors import InvalidParameter, UnknownObject, UnusablePolicy
 from rowgate.rows.holds import Holds
 from rowgate.rows.masking import describe_masked
 from rowgate.rows.masks import Mask
-from rowgate.rows.model import Column, Family, Format, ObjectListing
+from rowgate.rows.model import Column, Family, Format
 from rowgate.rows.parameters import require_callable
 from rowgate.rows.plan import find_row_key, find_run_key
 from rowgate.rows.policy import apply_policy, keep_allowed, plan_rule
@@ -139,12 +139,7 @@ class DescriptionService:
     def _list(self, access: Access) -> Sequence[ListedObject]:
         listed = self._databases.list_objects(self._state.list_granted(access.application_number))
         readable = [found for found in listed if self._objects.may_read(access, found.name)]
-        return [ListedObject(*self._head(found.name, found.kind, self._find_title(found))) for found in readable]
-
-    def _find_title(self, listing: ObjectListing) -> str:
-        """Give what a procedure calls itself; what is set for it comes before that."""
-        described = self._databases.find_object(listing.name) if listing.kind == PROCEDURE else None
-        return described.title if isinstance(described, Procedure) else ""
+        return [ListedObject(*self._head(found.name, found.kind, found.title)) for found in readable]
 
     def _describe(self, access: Access, object_name: str) -> DescribedObject:
         name = self._state.resolve_alias(object_name)

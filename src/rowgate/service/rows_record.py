@@ -2,6 +2,9 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import msgspec
 
 from rowgate.audit.events import RowsEnded, RowsOpened
 from rowgate.rows.coding import Coding
@@ -72,7 +75,8 @@ def _render_values(values: Sequence[object]) -> Iterator[object]:
     """Give the first values, each cut; a row of a table as what it holds."""
     for value in values[:MAX_VALUES_ON_RECORD]:
         if isinstance(value, dict):
-            yield {str(name)[:MAX_VALUE_ON_RECORD]: _cut(member) for name, member in value.items()}
+            members = islice(value.items(), MAX_VALUES_ON_RECORD)
+            yield {str(name)[:MAX_VALUE_ON_RECORD]: _cut(member) for name, member in members}
         else:
             yield _cut(value)
     if len(values) > MAX_VALUES_ON_RECORD:
@@ -80,6 +84,8 @@ def _render_values(values: Sequence[object]) -> Iterator[object]:
 
 
 def _cut(value: object) -> object:
+    if isinstance(value, (dict, list)):  # within JSON
+        value = msgspec.json.encode(value).decode()
     return value[:MAX_VALUE_ON_RECORD] if isinstance(value, (str, bytes)) else value
 
 

@@ -10,6 +10,7 @@ from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, REFRESH_LIFETIME_SECONDS, Application
 from rowgate.oauth.tokens import ACCESS, TokenRecord, UnreadableToken
 from rowgate.records import CLOCK_ERROR_SECONDS, WHOLE_OBJECT, Revocation
+from rowgate.rows.procedures import Procedure
 from rowgate.service.admin.desk import AdminError, Desk, list_aliases, load_application
 from rowgate.service.admin.grants import explain_policy
 from rowgate.service.admin.policies import SECRET_METHODS, list_registered_keys
@@ -144,6 +145,8 @@ class TokenDesk:
                     *explain_policy(policy, described, dict(application.policy.attributes)),
                 ),
             )
+        if isinstance(described, Procedure):
+            steps += (("the procedure can be called", not described.fault, described.fault or "it can"),)
         if presented is not None:
             steps += tuple(_explain_token(presented, application, name))
         return Explanation(all(good for _, good, _ in steps), steps)
