@@ -44,7 +44,9 @@ def main() -> int:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="demo", description="Shows what Rowgate does, over real HTTP.")
     parser.add_argument("--serve", action="store_true", help="leave the server running, with lines to paste")
-    parser.add_argument("--database", metavar="PATH-OR-URL", default="", help="your own SQLite database")
+    parser.add_argument(
+        "--database", metavar="PATH-OR-URL", default="", help="your own database: an SQLite file, or postgresql://…"
+    )
     parser.add_argument("--port", type=int, default=8082, help="port for --serve (default: 8082)")
     parser.add_argument("--folder", default=str(CHECKOUT / ".demo"), help="where to keep what the demo makes")
     return parser.parse_args()

@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from support.postgres import PostgresServer
+
 DEMO = Path(__file__).parents[2] / "tools" / "demo.py"
 MOST_SECONDS = 20
 MOST_LINES = 90
@@ -159,3 +161,13 @@ def test_serve_stays_until_it_is_ended(folder: Path, first: tuple[subprocess.Com
         process.terminate()
         process.communicate(timeout=20)
     assert not list_servers(folder)
+
+
+def test_demo_serves_ones_own_postgresql(folder: Path, postgres: PostgresServer) -> None:
+    """By its address; the account may only read."""
+    name = postgres.create_database()
+    with postgres.owner(name) as owner:
+        owner.execute("CREATE TABLE customers AS SELECT n AS number, 'Zoë ' || n AS name FROM generate_series(1, 9) n")
+    done = run_demo(folder, "--database", postgres.address(name))
+    assert done.returncode == 0, done.stderr
+    assert "Zoë 1" in done.stdout

@@ -42,7 +42,7 @@ class PostgresServer:
 
     def owner(self, database: str = "postgres") -> psycopg.Connection:
         """Connect as the superuser; each statement is committed."""
-        return psycopg.connect(self.address(database, "postgres"), autocommit=True)
+        return psycopg.connect(self.address(database, "postgres"), autocommit=True, client_encoding="UTF8")
 
     def start(self) -> None:
         options = [part for setting in _SETTINGS for part in ("-c", setting)]
@@ -63,9 +63,9 @@ class PostgresServer:
         return True
 
     def stop(self) -> None:
-        """Stop at once, as in a crash that the clients notice."""
+        """Stop at once: whoever is connected is cut off."""
         if self.process is not None:
-            self.process.send_signal(signal.SIGQUIT)
+            self.process.send_signal(signal.SIGINT)
             self.process.wait(10)
             self.process = None
 

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from psycopg import pq
 
-from rowgate.engines.postgres_values import ResultReader, write_parameters
+from rowgate.engines.postgres_values import SQL_ASCII, ResultReader, write_parameters
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, InvalidParameter, RowsError, StatementTimeout
 from rowgate.rows.model import Value
 
@@ -250,7 +250,10 @@ class PostgresPool:
             raise EngineUnavailable(_UNREADABLE, detail=str(error)) from error
         connection.pgconn.nonblocking = 0  # what is sent is small, or waits until the server has taken it
         session = Session(connection)
-        found = connection.pgconn.exec_(f"{_SETTINGS}; SET lock_timeout = {BUSY_MILLISECONDS}".encode())
+        settings = f"{_SETTINGS}; SET lock_timeout = {BUSY_MILLISECONDS}"
+        if connection.pgconn.parameter_status(b"server_encoding") == SQL_ASCII:
+            settings += "; SET client_encoding = SQL_ASCII"  # the server knows no other, and would refuse some texts
+        found = connection.pgconn.exec_(settings.encode())
         if found.status != pq.ExecStatus.COMMAND_OK:
             session.close()
             raise EngineUnavailable(_UNREADABLE, detail=_tell(connection.pgconn))

@@ -27,10 +27,11 @@ _LOADERS: dict[int, type[Loader]] = {
     NUMERIC: NumericLoader,
 }
 _EVERY_OTHER = 0
+SQL_ASCII = b"SQL_ASCII"  # the encoding of a database that stores bytes, whatever they mean
 
 
 class _RepairingLoader(Loader):
-    """Text with U+FFFD for what is not valid UTF-8: an SQL_ASCII database stores what it is given."""
+    """Text with U+FFFD for what is not valid UTF-8: of other databases the server sends nothing else."""
 
     def load(self, data: Buffer) -> str:
         return bytes(data).decode("utf-8", "replace")
@@ -59,8 +60,8 @@ class ResultReader:
 
     def __init__(self, connection: psycopg.Connection) -> None:
         """Take the connection, for its encoding."""
-        self._connection = connection
-        self._transformer = Transformer(_Context(connection, _ADAPTERS))
+        is_unchecked = connection.pgconn.parameter_status(b"client_encoding") == SQL_ASCII
+        self._transformer = Transformer(_Context(connection, _REPAIRING if is_unchecked else _ADAPTERS))
         self._is_ready = False
 
     def read(self, result: pq.abc.PGresult) -> list[Row]:
@@ -69,12 +70,7 @@ class ResultReader:
             return []
         self._transformer.set_pgresult(result, set_loaders=not self._is_ready)
         self._is_ready = True
-        try:
-            return self._transformer.load_rows(0, result.ntuples, tuple)
-        except UnicodeDecodeError:
-            self._transformer = Transformer(_Context(self._connection, _REPAIRING))
-            self._transformer.set_pgresult(result)
-            return self._transformer.load_rows(0, result.ntuples, tuple)
+        return self._transformer.load_rows(0, result.ntuples, tuple)
 
 
 def write_parameters(values: Sequence[Value]) -> list[tuple[bytes | None, int]]:
