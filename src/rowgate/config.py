@@ -83,6 +83,9 @@ class Settings:
     request_seconds: int = _setting(20, "time for a whole request to arrive", least=1)
     keep_alive_seconds: int = _setting(75, "time that an idle connection stays open", least=1)
     send_stall_seconds: int = _setting(30, "time that a reader may take nothing before its rows are cut", least=1)
+    max_reader_seconds: int = _setting(
+        3600, "time that one read may wait for its reader in all; a reader slower than that is cut", least=1
+    )
     statement_seconds: int = _setting(300, "time that one statement may spend in the database", least=1)
     max_reads: int = _setting(32, "statements per worker at once; further ones wait", least=1, most=1024)
     max_reads_per_application: int = _setting(8, "of them, for one application", least=1, most=1024)

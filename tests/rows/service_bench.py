@@ -137,7 +137,11 @@ class Bench:
             audit=self.audit,
             clock=lambda: 1000.0,
             limits=ReadLimits(
-                max_reads=max_reads, max_reads_per_application=max_reads, queue_seconds=0.05, statement_seconds=5
+                max_reads=max_reads,
+                max_reads_per_application=max_reads,
+                queue_seconds=0.05,
+                statement_seconds=5,
+                reader_seconds=5,
             ),
             objects=ObjectAccess(state, conceal_objects=conceal_objects),
             cursors=Cursors(bytes(32)),

@@ -1,5 +1,6 @@
 """Long reads over HTTP: readers that leave, stall or outlast their time, and what is told of it."""
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator
@@ -134,6 +135,24 @@ def test_deadline_before_the_first_row_is_told(strict: Reader) -> None:
     answer = strict.get(STUCK)
     assert answer.status_code == 503
     assert answer.json()["error"] == "statement_timeout"
+
+
+def test_reader_that_takes_little_for_long_is_cut(tmp_path: Path) -> None:
+    """It never stalls: it takes something a hundred times a second. Its turn is somebody else's afterwards."""
+    limits: dict[str, Any] = {"max_reader_seconds": 1, "max_reads": 1, "read_queue_seconds": 1}
+    with open_reader(_make_database(tmp_path / "long.sqlite"), tmp_path / "home", **limits) as reader:
+        begun = time.monotonic()
+        received = b""
+        with slow_reader(reader, "long") as connection, contextlib.suppress(ConnectionResetError):
+            while part := connection.recv(2048):
+                received += part
+                assert time.monotonic() - begun < 8, "it holds its turn for ever"
+                time.sleep(0.01)
+        assert not looks_whole(received)
+        ended = wait_for_event(reader, "rows_ended", "long")
+        assert (ended["outcome"], ended["reason"]) == ("cut", "reader_too_slow")
+        assert ended["rows"] < TABLE_ROWS
+        assert reader.rows("small") == [{"n": 1}]
 
 
 def test_reader_that_takes_nothing_is_cut(strict: Reader) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from rowgate.access import Access
@@ -32,6 +33,7 @@ from rowgate.service.hands import Hands
 from rowgate.service.object_access import ObjectAccess, refuse_policy
 from rowgate.service.origin import Origin
 from rowgate.service.pace import Pace
+from rowgate.service.patience import TOO_SLOW, Patience
 from rowgate.service.preview import Preview, preview_rows
 from rowgate.service.reading import Reading
 from rowgate.service.rows_record import COMPLETE, tell_ended, tell_opened
@@ -61,6 +63,7 @@ class ReadLimits:
     max_reads_per_application: int
     queue_seconds: float
     statement_seconds: float
+    reader_seconds: float  # that one read may wait for its reader, altogether
 
 
 class RowsService:
@@ -175,6 +178,7 @@ class RowsService:
             cut: Cuts the connection at once, with what the client has not taken yet.
         """
         reading.cut_connection = cut
+        patience = Patience(self._limits.reader_seconds, partial(_give_up, reading))
         outcome, reason = FAILED, "internal_error"
         ahead: asyncio.Future[bytes] | None = None
         try:
@@ -183,10 +187,11 @@ class RowsService:
                 is_last = reading.is_complete
                 if not is_last:
                     ahead = self._hands.run(_read_on, reading)
-                await send(block, is_last)
                 if is_last:
+                    await send(block, is_last)
                     outcome, reason = COMPLETE, ""
                     return True
+                await patience.wait(send(block, is_last))
                 assert ahead is not None, "internal error: no block ahead"
                 self._decide_again(reading)
                 block, ahead = await asyncio.shield(ahead), None
@@ -359,6 +364,12 @@ class RowsService:
 def _read_on(reading: Reading) -> bytes:
     with reading.pace:
         return reading.read()
+
+
+def _give_up(reading: Reading) -> None:
+    reading.cancel(TOO_SLOW)
+    if reading.cut_connection is not None:
+        reading.cut_connection()
 
 
 def _seal_nothing(_place: Sequence[Value]) -> str:

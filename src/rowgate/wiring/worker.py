@@ -219,6 +219,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             settings.max_reads_per_application,
             settings.read_queue_seconds,
             settings.statement_seconds,
+            settings.max_reader_seconds,
         ),
         objects=objects,
         cursors=Cursors(state.keys.digest),
