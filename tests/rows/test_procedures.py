@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rowgate.engines import declared
+from rowgate.rows.masks import Mask
+from rowgate.service.admin.grants import GrantChange
 from rows.cases import USERS
 from rows.harness import Members, Reader, read_from, refusal, success, unordered
 from rows.test_injection import ATTACKS, attacks
@@ -351,3 +353,32 @@ def test_no_name_and_no_value_reaches_the_statement(calls: Reader, name: str, va
         assert answer.status_code == 400
     with closing(sqlite3.connect(calls.database)) as owner:
         assert owner.execute("SELECT count(*) FROM SA_ADInventory_Users").fetchone() == (240,)
+
+
+def test_what_a_grant_holds_of_a_procedure_is_held(calls: Reader) -> None:
+    """Columns, masks and the row rule are of what the procedure gives, whatever it is called with."""
+    made = add_application(calls.server.settings, "held", ())
+    change = GrantChange(
+        columns=("UserId", "SamAccountName"),
+        masks=(("SamAccountName", Mask.NULL),),
+        rows='{"column": "Enabled", "function": "equals", "value": 1}',
+    )
+    with administer(calls.server.settings) as desks:
+        desks.grants.grant("held", ["UsersOf"], change)
+    credentials = (made.application.client_id, made.client_secret)
+    form = {"grant_type": "client_credentials"}
+    wait_until(lambda: httpx.post(f"{calls.server.url}/token", data=form, auth=credentials).is_success)
+    headers = {"Authorization": f"Bearer {fetch_token(calls.server.url, *credentials)['access_token']}"}
+    body: Members = {"parameters": {"department": "Legal"}, "count": "exact"}
+    wait_until(lambda: call(calls, "UsersOf", body, **headers).is_success)
+    enabled = calls.sql(
+        "SELECT UserId, NULL AS SamAccountName FROM SA_ADInventory_Users WHERE Department = 'Legal' "
+        "AND Created >= '2010-01-01' AND Enabled ORDER BY SamAccountName DESC"
+    )
+    answer = call(calls, "UsersOf", body, **headers)
+    assert unordered(success(answer)) == unordered(enabled)
+    assert answer.headers["rowgate-count"] == str(len(enabled))
+    for hidden in ({"columns": ["Enabled"]}, {"orderby": ["Department"]}, {"groupby": ["Created"]}):
+        assert refusal(call(calls, "UsersOf", {**body, **hidden}, **headers))[1] == "one of UserId, SamAccountName"
+    told = calls.client.get("/api/v1/data/UsersOf", headers=headers).json()
+    assert [column["name"] for column in told["columns"]] == ["UserId", "SamAccountName"]
