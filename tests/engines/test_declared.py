@@ -1,5 +1,6 @@
 """Procedures declared in files: found by their names, followed as they change, harmless where they are wrong."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
+import duckdb
 import pytest
 
 from rowgate.engines.declared import LOOK_SECONDS, DeclaredProcedures
+from rowgate.engines.duckdb import DuckdbManner
+from rowgate.engines.duckdb_source import DuckdbSource
 from rowgate.engines.sqlite import SqliteSource
 from rowgate.rows.errors import EngineUnavailable, InvalidParameter
 from rowgate.rows.model import Value
@@ -20,6 +24,7 @@ from rowgate.rows.procedures import Procedure
 from rowgate.rows.request_call import parse_call_body
 from rowgate.rows.sql import render_select
 from rowgate.rows.sql_call import render_read
+from rows.test_injection import ATTACKS
 
 
 @dataclass
@@ -275,3 +280,71 @@ def test_json_is_a_parameter(shelf: Shelf) -> None:
     assert shelf.call("keys") == [("x",)]
     assert shelf.call("keys", b"{parameters: {j: {b: [1], a: null}}}") == [("a",), ("b",)]
     assert shelf.call("keys", b"{parameters: {j: null}}") == []
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Iterator[Shelf]:
+    """The same on a DuckDB file."""
+    database = tmp_path / "served.duckdb"
+    with closing(duckdb.connect(str(database))) as owner:
+        owner.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, Name VARCHAR, total DECIMAL(10,2), made DATE)")
+        owner.execute("INSERT INTO orders VALUES (1,'a',1.5,'2020-01-01'), (2,'b',2.5,'2021-01-01'), (3,'B',3.5,NULL)")
+    shelf = Shelf(database, tmp_path / "procedures", None)  # type: ignore[arg-type]
+    shelf.source = DeclaredProcedures(DuckdbSource(DuckdbManner(database)), shelf.folder, clock=lambda: shelf.now)
+    with closing(shelf.source):
+        yield shelf
+
+
+def test_procedures_are_declared_on_duckdb(lake: Shelf) -> None:
+    lake.put("big", "-- parameter: least number required\n" + ORDERS)
+    assert lake.call("big", b"{parameters: {least: 2}, columns: ['id', 'NAME']}") == [(3, "B"), (2, "b")]
+    assert lake.call("big", b"{parameters: {least: 0}, orderby: ['id'], limit: 1, columns: ['id']}") == [(1,)]
+    assert lake.call("big", b"{parameters: {least: 0}, aggregates: ['count']}") == [(3,)]
+    one = b"{parameters: {least: 0}, columns: ['id'], filters: [{column: 'name', function: 'equals', value: 'b'}]}"
+    assert sorted(lake.call("big", one)) == [(2,), (3,)]
+    assert [(c.name, c.declared_type) for c in lake.find("big").columns][:2] == [("id", "INTEGER"), ("Name", "VARCHAR")]
+    lake.put("since", "-- parameter: since date\nSELECT id FROM orders WHERE made >= :since")
+    lake.later()
+    assert lake.call("since", b"{parameters: {since: '2020-06-01'}}") == [(2,)]
+    assert lake.call("since") == []
+
+
+def test_a_table_is_a_parameter_on_duckdb(lake: Shelf) -> None:
+    lake.put("named", "-- parameter: n table(name text)\nSELECT id FROM orders WHERE Name IN (SELECT name FROM :n)")
+    lake.put(
+        "joined",
+        "-- parameter: w table(id integer, weight number, ok boolean)\n"
+        "SELECT o.id, w.weight, w.ok FROM :w AS w JOIN orders o ON o.id = w.id ORDER BY 1",
+    )
+    assert sorted(lake.call("named", b"{parameters: {n: ['a', 'B', null]}}")) == [(1,), (3,)]
+    assert lake.call("named") == []
+    rows = b"{parameters: {w: [{id: 3, weight: 1.5, ok: true}, {ok: null, id: 1, weight: 2}]}}"
+    assert lake.call("joined", rows) == [(1, 2.0, None), (3, 1.5, True)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO orders VALUES (9, 'x', 1, NULL) RETURNING id",
+        "CREATE TABLE made AS SELECT 1 AS a",
+        "SET threads = 1",
+        "ATTACH ':memory:' AS b",
+        "COPY orders TO 'out.csv'",
+        "SELECT * FROM read_csv('other.csv')",
+        "SELECT * FROM absent",
+        "SELEC",
+        "SELECT 1 AS a, 2 AS A",
+    ],
+)
+def test_what_only_reads_is_declared_on_duckdb(lake: Shelf, text: str) -> None:
+    lake.put("wrong", text)
+    assert lake.find("wrong").fault
+    assert [name for name, _ in lake.source.list_faults()] == ["wrong"]
+    assert not (lake.folder.parent / "out.csv").exists()
+
+
+@pytest.mark.parametrize("value", ATTACKS)
+def test_hostile_values_are_values_on_duckdb(lake: Shelf, value: str) -> None:
+    lake.put("echo", "-- parameter: t text\n-- parameter: l table(v text)\nSELECT :t AS t, v FROM :l")
+    body = json.dumps({"parameters": {"t": value, "l": [value]}}).encode()
+    assert lake.call("echo", body) == [(value, value)]

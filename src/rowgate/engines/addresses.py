@@ -43,11 +43,11 @@ def _open_mariadb(address: str, rest: str, password: str | None, max_connections
 
 def _open_duckdb(_address: str, rest: str, _password: str | None, max_connections: int) -> RowSource:
     from rowgate.engines.duckdb import DuckdbManner  # noqa: PLC0415 - as above
-    from rowgate.engines.generic import GenericSource  # noqa: PLC0415
+    from rowgate.engines.duckdb_source import DuckdbSource  # noqa: PLC0415
 
     if not rest.startswith("/"):
         raise UnservedAddress("write a file or a folder: duckdb:///PATH")
-    return GenericSource(DuckdbManner(Path(rest[1:]).absolute()), max_connections=max_connections)
+    return DuckdbSource(DuckdbManner(Path(rest[1:]).absolute()), max_connections=max_connections)
 
 
 _OPENERS: dict[str, Callable[[str, str, str | None, int], RowSource]] = {

@@ -52,7 +52,7 @@ def describe(ask: Ask, name: str) -> ObjectDescription | None:
     if not kinds:
         return None
     columns = tuple(
-        _describe_column(column, declared, never_null=is_nullable == "NO")
+        describe_column(column, declared, never_null=is_nullable == "NO")
         for column, declared, is_nullable in ask(_COLUMNS, name)
     )
     by_name = {column.name: column for column in columns}
@@ -60,7 +60,8 @@ def describe(ask: Ask, name: str) -> ObjectDescription | None:
     return ObjectDescription(name, _KINDS[kinds[0]], columns, key)
 
 
-def _describe_column(name: str, declared: str, *, never_null: bool) -> Column:
+def describe_column(name: str, declared: str, *, never_null: bool) -> Column:
+    """Give a column by its declared type."""
     plain = declared if declared in _TYPES else declared.partition("(")[0]
     family, holds = _TYPES.get(plain, _OTHER) if not declared.endswith("]") else _OTHER
     collation = Collation.UNKNOWN if holds in (Holds.TEXT, Holds.OTHER) else Collation.CODE_POINT

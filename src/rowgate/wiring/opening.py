@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from rowgate.audit.events import Event
 from rowgate.audit.segments import SegmentWriter
@@ -13,6 +13,7 @@ from rowgate.engines.sqlite import SqliteSource
 from rowgate.outgoing.client import OutgoingClient, OutgoingLimits
 from rowgate.outgoing.destinations import Destinations, parse_hosts
 from rowgate.ports import AuditUnavailable, CallError
+from rowgate.ports.queries import QuerySource
 from rowgate.ports.rows import RowSource
 from rowgate.rows.errors import EngineUnavailable
 from rowgate.served_databases import DatabaseSettings
@@ -123,10 +124,14 @@ def _open_postgres(served: DatabaseSettings, max_reads: int) -> RowSource:
 
 def _declare(settings: Settings, namespace: str, source: RowSource) -> RowSource:
     """Give a source with the procedures of its folder, where its engine has none of its own."""
-    if not isinstance(source, SqliteSource):
+    if not _describes_queries(source):
         return source
     folder = settings.procedures_path
     return DeclaredProcedures(source, folder / namespace if namespace else folder)
+
+
+def _describes_queries(source: RowSource) -> TypeGuard[QuerySource]:
+    return hasattr(type(source), "describe_query")  # of the class: to ask the object would open its database
 
 
 def list_procedure_faults(databases: Databases) -> Sequence[tuple[str, str]]:
