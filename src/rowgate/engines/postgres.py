@@ -4,9 +4,9 @@ Rule: no statement writes, whatever its text: the account has no privilege to (`
 session is read-only, and what gives no rows ends its connection.
 """
 
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from psycopg import pq
@@ -16,6 +16,7 @@ from rowgate.engines.postgres_functions import describe_function, list_functions
 from rowgate.engines.postgres_pool import PostgresPool, Session, ask
 from rowgate.engines.postgres_proof import prove_read_only
 from rowgate.engines.postgres_values import ResultReader, write_parameters
+from rowgate.engines.shared_look import SharedLook
 from rowgate.rows.dialects.postgres import PostgresDialect
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, StatementCancelled, StatementTimeout
 from rowgate.rows.model import ObjectDescription, ObjectListing, Plan, Statement, Value
@@ -28,8 +29,7 @@ BATCH_ROWS = 100  # that the server's rows are taken in, and weighed
 CATALOG_SECONDS = 5.0  # how long a description counts
 _LOOK_SECONDS = 0.1  # between looks at deadline and cancel
 _CACHED_DESCRIPTIONS = 20_000
-# undefined table, column, type, schema, function: the catalog has changed
-_GONE = frozenset({"42P01", "42703", "42704", "3F000", "42883"})
+_GONE = ("42", "3F")  # undefined, of another type or no longer allowed; no such schema: the catalog has changed
 
 
 class PostgresRows:
@@ -140,7 +140,7 @@ class PostgresRows:
         error = self._session.take_error(result)
         if self._statement.is_call:
             error = translate_call_error(error, self._session.last_code)
-        if isinstance(error, EngineFailure) and self._session.last_code in _GONE:
+        if isinstance(error, EngineFailure) and self._session.last_code.startswith(_GONE):
             self._source.forget()
         self._has_ended = True
         return error
@@ -155,7 +155,7 @@ class PostgresSource:
     def __init__(self, address: str, *, max_connections: int = 32) -> None:
         """Take the address, as libpq does, and how many statements may run at once; nothing is opened yet."""
         self.pool = PostgresPool(address, max_connections=max_connections)
-        self._lock = threading.Lock()
+        self._catalog = SharedLook()
         self._descriptions: dict[str, tuple[float, ObjectDescription]] = {}
         self._traits: Traits | None = None
 
@@ -193,11 +193,19 @@ class PostgresSource:
 
     def find_object(self, name: str) -> ObjectDescription | None:
         """See `ports.RowSource`."""
+        if (known := self._find_known(name)) is not None:
+            return known
+        with self._catalog.alone():
+            # whoever waited has what the one before learnt
+            return self._find_known(name) or self._describe(name)
+
+    def _find_known(self, name: str) -> ObjectDescription | None:
         known = self._descriptions.get(name)  # one look-up: another thread may empty it meanwhile
+        return None if known is None or time.monotonic() - known[0] >= CATALOG_SECONDS else known[1]
+
+    def _describe(self, name: str) -> ObjectDescription | None:
         now = time.monotonic()
-        if known is not None and now - known[0] < CATALOG_SECONDS:
-            return known[1]
-        with self._lock, self.pool.borrowed() as session:
+        with self.pool.borrowed() as session:
             collation = self._learn(session).collation
             described = describe(session, name, collation) or describe_function(session, name, collation)
             if described is None:
@@ -222,13 +230,23 @@ class PostgresSource:
             return None
         whole = replace(plan, order_by=(), group_by=(), columns=(*plan.group_by, *plan.columns), limit=None, offset=0)
         statement = render_select(replace(whole, page=None), self.dialect)
-        with self.pool.borrowed() as session:
+        with self._lend() as session:
             return find_estimate(session, statement)
 
     def explain(self, statement: Statement) -> Sequence[str]:
         """See `ports.RowSource`."""
-        with self.pool.borrowed() as session:
+        with self._lend() as session:
             return session.explain(statement.text)
+
+    @contextmanager
+    def _lend(self) -> Iterator[Session]:
+        """Lend a session for a statement that was made of a description."""
+        with self.pool.borrowed() as session:
+            try:
+                yield session
+            except EngineFailure:
+                self.forget()
+                raise
 
     def close(self) -> None:
         """See `ports.RowSource`."""

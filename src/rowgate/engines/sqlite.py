@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import apsw
 
+from rowgate.engines.shared_look import SharedLook
 from rowgate.engines.sqlite_catalog import describe, describe_query, list_catalog, write_table
 from rowgate.engines.sqlite_errors import translate_call_error, translate_error
 from rowgate.rows.dialects.sqlite import SQLITE, SqliteDialect
@@ -179,6 +180,7 @@ class SqliteRows:
             if self._cancelled:
                 return StatementCancelled("The read was cancelled.")
             return StatementTimeout("The statement took longer than the server allows.")
+        self._source.look_again()
         return translate_call_error(error) if self._statement.is_call else translate_error(error)
 
 
@@ -192,6 +194,7 @@ class SqliteSource:
         """Take the path; nothing is opened yet."""
         self._path = path
         self._lock = threading.Lock()
+        self._looks = SharedLook()  # at the catalog; `_lock` is never held for long
         self._idle: list[tuple[tuple[int, int], apsw.Connection]] = []
         self._lent: dict[apsw.Connection, tuple[int, int]] = {}
         self._catalog: apsw.Connection | None = None
@@ -222,19 +225,13 @@ class SqliteSource:
 
     def check_reachable(self) -> None:
         """See `ports.RowSource`."""
-        with self._lock:
-            try:
-                self._open_catalog()
-            except apsw.Error as error:
-                raise translate_error(error) from error
+        with self._look():
+            pass
 
     def list_objects(self) -> Sequence[ObjectListing]:
         """See `ports.RowSource`."""
-        with self._lock:
-            try:
-                return list_catalog(self._open_catalog())
-            except apsw.Error as error:
-                raise translate_error(error) from error
+        with self._look() as catalog:
+            return list_catalog(catalog)
 
     def find_object(self, name: str) -> ObjectDescription | None:
         """See `ports.RowSource`."""
@@ -243,20 +240,20 @@ class SqliteSource:
             found = self._descriptions.get(name)  # one look-up: another thread may empty it meanwhile
             if found is not None:
                 return found
-        with self._lock:
-            try:
-                catalog = self._open_catalog()
-                if name not in self._descriptions:
-                    described = describe(catalog, name)
-                    if described is None:
-                        return None  # not kept: the names of what does not exist are the clients' own
-                    if len(self._descriptions) >= _CACHED_DESCRIPTIONS:
-                        self._descriptions.clear()
-                    self._descriptions[name] = described
-            except apsw.Error as error:
-                raise translate_error(error) from error
+        with self._look() as catalog:
+            if name not in self._descriptions:
+                described = describe(catalog, name)
+                if described is None:
+                    return None  # not kept: the names of what does not exist are the clients' own
+                if len(self._descriptions) >= _CACHED_DESCRIPTIONS:
+                    self._descriptions.clear()
+                self._descriptions[name] = described
             self._looked_at = now
             return self._descriptions[name]
+
+    def look_again(self) -> None:
+        """Look at the catalog before anything more is told of it: what was told may be out of date."""
+        self._looked_at = float("-inf")
 
     def open_rows(self, statement: Statement, *, statement_seconds: float) -> SqliteRows:
         """See `ports.RowSource`."""
@@ -296,9 +293,19 @@ class SqliteSource:
             for _, connection in self._idle:
                 connection.close()
             self._idle.clear()
+        with self._looks.alone():
             if self._catalog is not None:
                 self._catalog.close()
                 self._catalog = None
+
+    @contextmanager
+    def _look(self) -> Iterator[apsw.Connection]:
+        """Lend the connection that reads the catalog."""
+        with self._looks.alone():
+            try:
+                yield self._open_catalog()
+            except apsw.Error as error:
+                raise translate_error(error) from error
 
     @contextmanager
     def _lend(self) -> Iterator[apsw.Connection]:
@@ -306,6 +313,7 @@ class SqliteSource:
         try:
             yield connection
         except apsw.Error as error:
+            self.look_again()
             raise translate_error(error) from error
         finally:
             self.give_back(connection)

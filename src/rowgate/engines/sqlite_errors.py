@@ -4,15 +4,17 @@ import apsw
 
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, InvalidParameter, RowsError
 
+_WAITS_TO_PASS = (
+    *(apsw.BusyError, apsw.LockedError, apsw.CantOpenError, apsw.IOError, apsw.FullError),
+    *(apsw.NotADBError, apsw.CorruptError),  # as while another file is being copied over this one
+)
 _OF_A_VALUE = (apsw.MismatchError, apsw.TooBigError)  # a LIMIT that is no number, a text that becomes too long
 _TOLD_OF_A_VALUE = frozenset({"malformed JSON", "integer overflow"})
 
 
 def translate_error(error: Exception) -> RowsError:
     """Give the refusal that stands for an error of SQLite's."""
-    if isinstance(
-        error, (apsw.BusyError, apsw.LockedError, apsw.CantOpenError, apsw.IOError, apsw.NotADBError, apsw.FullError)
-    ):
+    if isinstance(error, _WAITS_TO_PASS):
         return EngineUnavailable("The database cannot be read at the moment.", detail=_tell(error))
     if str(error) == "integer overflow":  # what sum() says
         return InvalidParameter(

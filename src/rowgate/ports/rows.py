@@ -63,7 +63,10 @@ class RowSource(Protocol):
         """Give the tables and views in order of name."""
 
     def find_object(self, name: str) -> ObjectDescription | None:
-        """Give the object of exactly this name, or None. Answers from memory while the catalog is unchanged."""
+        """Give the object of exactly this name, or None. Answers from memory while the catalog is unchanged.
+
+        After a statement has failed it looks anew: what was remembered may be out of date.
+        """
 
     def open_rows(self, statement: Statement, *, statement_seconds: float) -> RowBlocks:
         """Start a statement. The seconds are those spent in the engine, not those waiting for the reader.

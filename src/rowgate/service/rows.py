@@ -6,7 +6,7 @@ Statements run and rows are encoded in threads; the event loop only passes bytes
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from rowgate.oauth.errors import InsufficientScope, OAuthError
 from rowgate.ports import AuditSink, Clock
 from rowgate.ports.rows import RowBlocks, RowSource
 from rowgate.rows.coding import PLAIN, AcceptedCoding
-from rowgate.rows.errors import RowsError, StatementCancelled, UnusablePolicy
+from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, StatementCancelled, UnusablePolicy
 from rowgate.rows.model import Counting, Format, ObjectDescription, Plan, Row, RowsRequest, Statement, Value
 from rowgate.rows.parameters import plan_call, require_no_procedure
 from rowgate.rows.plan import Planner, plan_rows
@@ -257,7 +257,7 @@ class RowsService:
         source = self._databases.open_source(described)
         if source.computes_here:
             reading.pace = self._pace
-        with reading.pace:
+        with self._noticing_change(reading, described), reading.pace:
             if isinstance(request, CallRequest):
                 reading.call = plan_call(described, request.parameters, holds_nul=source.dialect.holds_nul)
                 self._read(reading, replace(plan_request(request.result), latest_run=None), source, _seal_nothing)
@@ -288,10 +288,23 @@ class RowsService:
         if request.cursor is not None:
             plan, _ = self._cursors.open_page(plan, request.cursor, reading.access.application_number)
         request = replace(request, format=reading.format)
-        preview, reading.plan = preview_rows(
-            request, plan, plan_request, described, self._databases.open_source(described)
-        )
+        with self._noticing_change(reading, described):
+            preview, reading.plan = preview_rows(
+                request, plan, plan_request, described, self._databases.open_source(described)
+            )
         return preview
+
+    @contextlib.contextmanager
+    def _noticing_change(self, reading: Reading, described: ObjectDescription) -> Iterator[None]:
+        """Refuse by what the object is now, where a statement failed that was made of what it was."""
+        try:
+            yield
+        except EngineFailure as failure:
+            reading.close()  # to look needs a connection, and all may be held by reads that fail alike
+            found = self._databases.find_object(described.name)
+            if self._objects.decide(reading.access, described.name, found) != described:
+                raise EngineUnavailable("The object has just been changed; ask again.", detail=failure.detail) from None
+            raise
 
     def _decide(self, reading: Reading, name: str) -> tuple[ObjectDescription, Planner]:
         """Give the object and what plans requests for its rows: all permission checks are in these two."""
