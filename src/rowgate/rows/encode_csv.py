@@ -12,11 +12,13 @@ from decimal import Decimal
 import msgspec
 
 from rowgate.rows.encode_json import hold_no_number, may_hold_no_number, name_number
+from rowgate.rows.holds import Holds
 from rowgate.rows.model import Column, Row, Value
 
 _LINE_END = b"\r\n"  # RFC 4180 §2 (1)
 _encode_lines = msgspec.json.Encoder(decimal_format="number").encode_lines
 _ESCAPE = re.compile(rb"\\(u[0-9a-f]{4}|.)")
+_COMMON = ((rb"\"", b'""'), (rb"\n", b"\n"), (rb"\r", b"\r"), (rb"\t", b"\t"))
 _ESCAPED = {b'"': b'""', b"\\": b"\\", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
@@ -31,6 +33,7 @@ class CsvEncoder:
         """Take the columns in their order."""
         names = (column.name.replace('"', '""') for column in columns)
         self._nothing = msgspec.Raw(b'""' if len(columns) == 1 else b"")  # readers pass over an empty line
+        self._has_decimals = any(column.holds is Holds.DECIMAL for column in columns)  # written as NaN, not as null
         self._head = ",".join(f'"{name}"' for name in names).encode() + _LINE_END
 
     def encode_block(self, rows: Sequence[Row]) -> bytes:
@@ -38,15 +41,22 @@ class CsvEncoder:
         if not rows:
             return b""
         arrays = _encode_lines(rows)
-        if may_hold_no_number(arrays):
-            written = [_write_nothing(_name_numbers(values), self._nothing) for values in zip(*rows, strict=True)]
-            arrays = _encode_lines(list(zip(*written, strict=True)))
+        if b"null" in arrays or (self._has_decimals and may_hold_no_number(arrays)):
+            arrays = self._write_nothing(rows, arrays)
         # A line feed within text is escaped yet, so the first of these is where two rows meet and nothing else.
         lines = arrays[1:-2].replace(b"]\n[", _LINE_END) + _LINE_END
         if b"\\" in lines:
             lines = _unescape(lines)
         head, self._head = self._head, b""
         return head + lines
+
+    def _write_nothing(self, rows: Sequence[Row], arrays: bytes) -> bytes:
+        """Give the rows, encoded, with nothing for NULL and texts for what is no number."""
+        nulls = sum([row.count(None) for row in rows])
+        if arrays.count(b"null") == nulls and not self._has_decimals:
+            return arrays.replace(b"null", bytes(self._nothing))  # each of them is a NULL, and none stands in a text
+        written = [_replace_nulls(_name_numbers(values), self._nothing) for values in zip(*rows, strict=True)]
+        return _encode_lines(list(zip(*written, strict=True)))
 
     def encode_end(self) -> bytes:
         """Give the header, where no row came; nothing else closes a CSV."""
@@ -61,16 +71,17 @@ def _name_numbers(values: Sequence[Value]) -> Sequence[Value]:
     return list(map(name_number, values))
 
 
-def _write_nothing(values: Sequence[Value], nothing: msgspec.Raw) -> Sequence[Value | msgspec.Raw]:
+def _replace_nulls(values: Sequence[Value], nothing: msgspec.Raw) -> Sequence[Value | msgspec.Raw]:
     """Give a column with nothing for NULL."""
     return [nothing if value is None else value for value in values] if None in values else values
 
 
 def _unescape(lines: bytes) -> bytes:
-    if rb"\\" not in lines:  # then a backslash before a quotation mark is there for it
-        lines = lines.replace(rb"\"", b'""')
-        if b"\\" not in lines:
-            return lines
+    if rb"\\" not in lines:  # then every backslash begins an escape
+        for escaped, sign in _COMMON:
+            lines = lines.replace(escaped, sign)
+            if b"\\" not in lines:
+                return lines
     return _ESCAPE.sub(_replace, lines)
 
 
