@@ -31,8 +31,8 @@ class MariadbServer:
             install += ["--auth-root-authentication-method=normal", "--user=root"]
             subprocess.run(install, check=True, capture_output=True, timeout=60)
 
-    def start(self) -> None:
-        """Start the process and wait until it answers."""
+    def start(self, *flags: str) -> None:
+        """Start the process, with more flags for this time, and wait until it answers."""
         program = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -51,6 +51,7 @@ class MariadbServer:
                     "--max-connections=200",
                     "--character-set-server=utf8mb4",
                     *self._flags,
+                    *flags,
                 ],
                 stdout=log,
                 stderr=log,

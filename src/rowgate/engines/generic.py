@@ -77,7 +77,7 @@ class GenericRows:
                 if not self._may_try_again(error):
                     raise
                 self._let_go()
-                self._connection = self._source.borrow()
+                self._connection = self._source.borrow_anew()
                 self._result = self._start()
         return self._fill(self._result)
 
@@ -266,6 +266,13 @@ class GenericSource:
             if isinstance(failed, EngineUnavailable):
                 raise failed from error
             raise EngineUnavailable("The database cannot be read at the moment.", detail=failed.detail) from error
+
+    def borrow_anew(self) -> sqlalchemy.Connection:
+        """Give a connection that was not there before: one was dead, and the others may be to the same host."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.dispose()  # what is being read is read to its end
+        return self.borrow()
 
     def give_back(self, connection: sqlalchemy.Connection) -> None:
         """Take back a connection whose statement has ended."""

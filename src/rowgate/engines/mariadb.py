@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pymysql
+import pymysql.cursors
 import sqlalchemy
 from pymysql.constants import CR, ER
 
@@ -34,8 +35,9 @@ SETTINGS = (
     "SET SESSION time_zone = '+00:00'",
     f"SET SESSION lock_wait_timeout = {BUSY_SECONDS}",
     "SET SESSION TRANSACTION READ ONLY",
-    "SELECT 1",  # a host outside the majority of its cluster answers to nothing that reads
 )
+_STATUS = "SHOW STATUS LIKE 'wsrep_cluster_status'"
+_OUTSIDE = "non-Primary"  # a node of a cluster that is not with its majority; it refuses whatever reads a table
 _PRESENCE = "SELECT 1 FROM information_schema.schemata WHERE schema_name = DATABASE()"
 # The server's own limit is only for what this process cannot stop any more, since it counts pauses of the reader too.
 _NET_FACTOR, _NET_SECONDS = 2, 60
@@ -107,7 +109,7 @@ class MariadbManner:
         hosts = Hosts([_Connector(dialect, url) for url in self._urls], (pymysql.Error, OSError))
         with contextlib.closing(hosts.open_connection()) as connection:
             self._learn(connection)
-        return sqlalchemy.create_engine(
+        engine = sqlalchemy.create_engine(
             self._urls[0],
             isolation_level="AUTOCOMMIT",
             creator=hosts.open_connection,
@@ -118,6 +120,10 @@ class MariadbManner:
             skip_autocommit_rollback=True,
             hide_parameters=True,
         )
+        assert engine.dialect.supports_server_side_cursors, "internal error: a driver that does not stream"
+        # SQLAlchemy makes its own choice when it is asked the question above, and keeps it
+        engine.dialect._sscursor = _Cursor  # type: ignore[attr-defined]  # noqa: SLF001
+        return engine
 
     def _learn(self, connection: Any) -> None:
         """Find out which of the two it is: their collations have different names."""
@@ -128,6 +134,8 @@ class MariadbManner:
 
     def check_presence(self, ask: Ask) -> None:
         """See `Manner`."""
+        if any(status == _OUTSIDE for _, status in ask(_STATUS)):
+            raise EngineUnavailable("The database cannot be read at the moment.", detail=_OUTSIDE)
         if not ask(_PRESENCE):
             raise EngineUnavailable("The database cannot be read at the moment.", detail="it was dropped")
 
@@ -170,9 +178,6 @@ class MariadbManner:
         """See `Manner`."""
         with contextlib.suppress(OSError, AttributeError):
             connection._sock.shutdown(socket.SHUT_RDWR)  # noqa: SLF001 - the driver has no other way
-        result = getattr(connection, "_result", None)
-        if result is not None:
-            result.unbuffered_active = False  # it would read the rest of the rows before it lets go
 
     def stop(self, connection: Any) -> None:
         """See `Manner`."""
@@ -214,6 +219,21 @@ class MariadbManner:
         return _find_code(error) in _OF_CATALOG
 
 
+class _Cursor(pymysql.cursors.SSCursor):  # type: ignore[misc]  # the driver has no types
+    """Streams rows. Closed early it cuts the connection, where the driver's own would read all the rest first."""
+
+    def close(self) -> None:
+        """Let go of the result."""
+        result = self._result
+        if result is not None and result.unbuffered_active:
+            result.unbuffered_active = False
+            if self.connection is not None:
+                self.connection._force_close()  # noqa: SLF001 - the driver has no other way
+        super().close()
+
+    __del__ = close
+
+
 class _Connector:
     """Connects to one host, and makes the session one that reads."""
 
@@ -228,10 +248,17 @@ class _Connector:
             with connection.cursor() as cursor:
                 for setting in SETTINGS:
                     cursor.execute(setting)
+                _require_majority(cursor)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _require_majority(cursor: Any) -> None:
+    cursor.execute(_STATUS)
+    if any(status == _OUTSIDE for _, status in cursor.fetchall()):
+        raise pymysql.OperationalError(ER.UNKNOWN_COM_ERROR, _OUTSIDE)
 
 
 def _complete(url: sqlalchemy.URL, password: str | None) -> sqlalchemy.URL:

@@ -1,0 +1,97 @@
+"""The served database is stopped and started while it is read over HTTP: refused, cut, and read again."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from rowgate import wiring
+from rowgate.config import load_settings
+from rowgate.served_databases import DatabaseSettings
+from rows.harness import Reader, read_from
+from support.mariadb import PASSWORD, MariadbServer, run_mariadb
+from support.servers import wait_until
+
+pytestmark = pytest.mark.engines
+ROWS = 20_000
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariadbServer]:
+    """A server that these tests may stop."""
+    with run_mariadb(tmp_path_factory.mktemp("outage")) as running:
+        yield running
+
+
+@pytest.fixture
+def reader(own: MariadbServer, tmp_path: Path) -> Iterator[Reader]:
+    name = own.create_database()
+    own.execute(
+        "CREATE TABLE made (n INTEGER PRIMARY KEY, t VARCHAR(200))",
+        f"INSERT INTO made SELECT seq, repeat('x', 200) FROM seq_1_to_{ROWS}",
+        database=name,
+    )
+    (tmp_path / "password").write_text(PASSWORD + "\n")
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    served = DatabaseSettings(name="shop", address=own.address(name), password_file=str(tmp_path / "password"))
+    settings = load_settings(home, {}, {"databases": (served,), "port": 0})
+    wiring.create_home(settings, "tests")
+    with read_from(settings, tmp_path) as opened:
+        yield opened
+
+
+def read_whole(reader: Reader) -> tuple[str, int]:
+    """Give how a read ended, and how many rows it gave."""
+    try:
+        with httpx.Client(base_url=reader.client.base_url, headers=reader.client.headers, timeout=30) as client:
+            answer = client.get("/api/v1/data/shop.made/rows")
+    except httpx.TransportError:
+        return "cut", 0
+    if answer.status_code == 503:
+        assert int(answer.headers["retry-after"]) > 0
+        return "refused", 0
+    assert answer.status_code == 200, answer.text[:500]
+    return "whole", len(answer.json())
+
+
+def test_rows_of_mariadb_are_read_over_http(reader: Reader) -> None:
+    assert read_whole(reader) == ("whole", ROWS)
+    told = reader.client.get("/api/v1/data/shop.made").json()
+    assert [column["name"] for column in told["columns"]] == ["n", "t"]
+    assert told["key"] == ["n"]
+    first = reader.client.get("/api/v1/data/shop.made/rows?cursor=&limit=3&columns=n")
+    assert first.json() == [{"n": 1}, {"n": 2}, {"n": 3}]
+    assert reader.client.get(first.links["next"]["url"]).json() == [{"n": 4}, {"n": 5}, {"n": 6}]
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_outage_under_load_refuses_or_cuts_and_passes_by_itself(reader: Reader, own: MariadbServer, how: str) -> None:
+    """No read that ended well is short; when the database is back it is read without a restart."""
+    ended: list[tuple[str, int]] = []
+    is_over = threading.Event()
+
+    def read_on() -> None:
+        while not is_over.is_set():
+            ended.append(read_whole(reader))
+
+    threads = [threading.Thread(target=read_on) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: ("whole", ROWS) in ended)
+        getattr(own, how)()
+        wait_until(lambda: ("refused", 0) in ended, seconds=20)
+        own.start()
+        back_at, before = time.monotonic(), len(ended)
+        wait_until(lambda: ("whole", ROWS) in ended[before:], seconds=20)
+        assert time.monotonic() - back_at < 10
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join(60)
+    assert {rows for outcome, rows in ended if outcome == "whole"} == {ROWS}
+    wait_until(lambda: read_whole(reader) == ("whole", ROWS))
