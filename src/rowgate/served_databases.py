@@ -18,7 +18,6 @@ class DatabaseSettings:
     address: str
     name: str = ""
     password_file: str = ""  # read when the server starts; its first line is the password of `address`
-    unproven_read_only: bool = False  # serve though the engine cannot be asked whether the account may write
 
 
 def read_databases(value: Any) -> tuple[DatabaseSettings, ...]:
@@ -55,7 +54,7 @@ def split_named_addresses(given: Iterable[str]) -> tuple[str, tuple[DatabaseSett
     """Give the plain database's address, or nothing, and the tables of the others, as a command line writes them.
 
     >>> split_named_addresses(["a.db", "sales=b.db"])
-    ('a.db', (DatabaseSettings(address='b.db', name='sales', password_file='', unproven_read_only=False),))
+    ('a.db', (DatabaseSettings(address='b.db', name='sales', password_file=''),))
 
     Raises:
         ValueError: Two of them have one name, or no name.

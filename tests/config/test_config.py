@@ -191,7 +191,7 @@ def test_table_that_is_none_is_refused(tmp_path: Path, table: str) -> None:
         'databases = [{name = "a/b", address = "x"}]',
         'databases = [{name = "1", address = "x"}]',
         'databases = [{name = "a", address = 1}]',
-        'databases = [{name = "a", address = "x", unproven_read_only = 1}]',
+        'databases = [{name = "a", address = "x", password_file = 1}]',
         'databases = [{name = "a", address = "x", owner = "y"}]',
         'databases = [{name = "a", address = "x"}, {name = "a", address = "y"}]',
         'database = "x"\ndatabases = [{address = "y"}]',
@@ -204,9 +204,9 @@ def test_table_that_is_no_database_is_refused(tmp_path: Path, table: str) -> Non
 
 
 def test_table_without_a_name_is_the_plain_database(tmp_path: Path) -> None:
-    (tmp_path / CONFIG_NAME).write_text('[[databases]]\naddress = "x"\nunproven_read_only = true\n', "utf-8")
+    (tmp_path / CONFIG_NAME).write_text('[[databases]]\naddress = "x"\npassword_file = 'y'\n', "utf-8")
     [served] = load_settings(tmp_path, {}, {}).served_databases
-    assert (served.name, served.address, served.unproven_read_only) == ("", "x", True)
+    assert (served.name, served.address, served.password_file) == ("", "x", "y")
 
 
 def test_databases_of_the_command_line_have_names_but_one() -> None:
