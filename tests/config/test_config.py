@@ -204,7 +204,7 @@ def test_table_that_is_no_database_is_refused(tmp_path: Path, table: str) -> Non
 
 
 def test_table_without_a_name_is_the_plain_database(tmp_path: Path) -> None:
-    (tmp_path / CONFIG_NAME).write_text('[[databases]]\naddress = "x"\npassword_file = 'y'\n', "utf-8")
+    (tmp_path / CONFIG_NAME).write_text('[[databases]]\naddress = "x"\npassword_file = "y"\n', "utf-8")
     [served] = load_settings(tmp_path, {}, {}).served_databases
     assert (served.name, served.address, served.password_file) == ("", "x", "y")
 
