@@ -13,14 +13,16 @@ from clients.prepare import GO_CLIENT, HERE, find_node
 
 _SECONDS = 60
 GRANTS = frozenset({"client_credentials", "refresh", "rows"})
+CERTIFICATE = frozenset({"tls"})  # likewise, by its certificate
 SIGNING = frozenset({"private_key_jwt", "dpop"})  # which a command of GRANTS asks for by its keys
 CLIENTS = {
-    "openid-client": GRANTS | SIGNING | {"metadata", "exchange", "introspect", "revoke"},
+    "openid-client": GRANTS | SIGNING | CERTIFICATE | {"metadata", "exchange", "introspect", "revoke"},
     "oauth4webapi": GRANTS
     | SIGNING
+    | CERTIFICATE
     | {"metadata", "exchange", "introspect", "revoke", "check_token", "signed", "register"},
     "simple-oauth2": GRANTS,
-    "golang.org/x/oauth2": GRANTS,
+    "golang.org/x/oauth2": GRANTS | CERTIFICATE,
 }
 
 

@@ -1,6 +1,7 @@
 """Weeks of secrets, tokens, rotations and revocations in seconds, on several workers that fail, die and come back.
 
-Everything follows from the seed that a failure names: `SIMULATION_SEEDS=4711` in the environment runs it again. What the clients saw is checked as it happens against what they have been told before.
+Everything follows from the seed that a failure names: `SIMULATION_SEEDS=4711` in the environment runs it again.
+What the clients saw is checked as it happens against what they have been told before.
 """
 
 import asyncio

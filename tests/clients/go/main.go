@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type command struct {
 	AccessToken   string            `json:"access_token"`
 	RowsURL       string            `json:"rows_url"`
 	Parameters    map[string]string `json:"parameters"`
+	Certificate   string            `json:"certificate"` // a PEM file with its key; empty: none
 }
 
 type refusal struct {
@@ -37,6 +39,7 @@ type refusal struct {
 var styles = map[string]oauth2.AuthStyle{
 	"client_secret_basic": oauth2.AuthStyleInHeader,
 	"client_secret_post":  oauth2.AuthStyleInParams,
+	"tls":                 oauth2.AuthStyleInParams, // client_id alone: there is no secret
 }
 
 var abilities = map[string]func(context.Context, command) (any, error){
@@ -97,6 +100,19 @@ func readRows(ctx context.Context, asked command) (any, error) {
 	return json.RawMessage(body), err
 }
 
+// showCertificate gives a context whose requests show the command's certificate, if it has one.
+func showCertificate(ctx context.Context, asked command) (context.Context, error) {
+	if asked.Certificate == "" {
+		return ctx, nil
+	}
+	pair, err := tls.LoadX509KeyPair(asked.Certificate, asked.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{pair}}}
+	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: transport}), nil
+}
+
 func answer(input io.Reader, output io.Writer) error {
 	var asked command
 	if err := json.NewDecoder(input).Decode(&asked); err != nil {
@@ -108,6 +124,10 @@ func answer(input io.Reader, output io.Writer) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
+	ctx, err := showCertificate(ctx, asked)
+	if err != nil {
+		return err
+	}
 	given, err := able(ctx, asked)
 	var retrieval *oauth2.RetrieveError
 	if errors.As(err, &retrieval) {

@@ -1,5 +1,6 @@
 // oauth4webapi 3: every request and every answer by hand, each answer judged by the standard.
 import * as oauth from "oauth4webapi";
+import { makeFetch } from "./certificate.mjs";
 import { converse, Refusal, takeRows } from "./conversation.mjs";
 import { importKeyPair, importPrivateKey } from "./keys.mjs";
 
@@ -7,6 +8,7 @@ const METHODS = {
   client_secret_basic: (command) => oauth.ClientSecretBasic(command.client_secret),
   client_secret_post: (command) => oauth.ClientSecretPost(command.client_secret),
   private_key_jwt: async (command) => oauth.PrivateKeyJwt(await importPrivateKey(command)),
+  tls: () => oauth.TlsClientAuth(),
 };
 
 async function discover({ issuer }) {
@@ -34,6 +36,8 @@ async function withProofs(command, act) {
   const client = { client_id: command.client_id };
   const pair = await importKeyPair(command);
   const options = pair ? { DPoP: oauth.DPoP(client, pair) } : {};
+  const fetchWithCertificate = makeFetch(command);
+  if (fetchWithCertificate) options[oauth.customFetch] = fetchWithCertificate;
   try {
     return await act(client, options);
   } catch (error) {

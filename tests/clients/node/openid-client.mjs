@@ -1,5 +1,6 @@
 // openid-client 6: finds the server by its issuer.
 import * as client from "openid-client";
+import { makeFetch } from "./certificate.mjs";
 import { converse, Refusal, takeRows } from "./conversation.mjs";
 import { importKeyPair, importPrivateKey } from "./keys.mjs";
 
@@ -7,13 +8,17 @@ const METHODS = {
   client_secret_basic: (command) => client.ClientSecretBasic(command.client_secret),
   client_secret_post: (command) => client.ClientSecretPost(command.client_secret),
   private_key_jwt: async (command) => client.PrivateKeyJwt(await importPrivateKey(command)),
+  tls: () => client.TlsClientAuth(),
 };
 
 async function discover(command) {
   const authentication = await METHODS[command.method](command);
-  return client.discovery(new URL(command.issuer), command.client_id, undefined, authentication, {
+  const configuration = await client.discovery(new URL(command.issuer), command.client_id, undefined, authentication, {
     algorithm: "oauth2",
   });
+  const fetchWithCertificate = makeFetch(command);
+  if (fetchWithCertificate) configuration[client.customFetch] = fetchWithCertificate;
+  return configuration;
 }
 
 async function prepareProofs(configuration, command) {
