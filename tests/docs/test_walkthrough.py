@@ -128,6 +128,7 @@ def run_snippet(credentials: dict[str, str], folder: Path, wanted: str, page: st
     program.write_text(found[0], "utf-8")
     done = subprocess.run(
         [sys.executable, str(program)],
+        cwd=folder,
         env={**os.environ, **credentials},
         capture_output=True,
         text=True,
@@ -199,12 +200,14 @@ def test_lines_of_curl_prove_a_download(credentials: dict[str, str], tmp_path: P
     reader = Reader(tmp_path)
     reader.environment |= credentials | {"TOKEN": token, "ROWGATE_HOME": str(server.settings.home)}
     fetch, check, fetch_compressed = (
-        block for _, block in find_blocks(page, "## By curl", "## Afterwards, by the record")
+        block for _, block in find_blocks(page, "## By curl", "## Into pandas, PyArrow and DuckDB")
     )
     (count,) = count_rows(server, "SA_Activity_Events")
     assert f"rowgate-rows: {count}" in reader.paste(fetch)
     assert reader.paste(check) == "events.json: OK\n"
     assert reader.paste(fetch_compressed) == "events.json: OK\n"
+    told = run_snippet({**credentials, "TOKEN": token}, tmp_path, "from pyarrow import parquet", page)
+    assert int(told.split()[0]) == count
     (search,) = (b for _, b in _FENCE.findall((CHECKOUT / page).read_text("utf-8")) if "rowgate audit search" in b)
     *_, event = map(json.loads, wait_until(lambda: reader.paste(f"{search.strip()} || true")).splitlines())
     assert (event["outcome"], event["rows"]) == ("complete", count)

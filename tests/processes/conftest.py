@@ -56,6 +56,8 @@ def home(tmp_path: Path) -> Home:
         connection.executemany("INSERT INTO small VALUES (?, ?)", [(n, f"row {n}") for n in range(20)])
         connection.execute("CREATE VIEW long AS " + _COUNTED.format(300_000))
         connection.execute("CREATE VIEW endless AS " + _COUNTED.format(10**9))
+        # which no coding makes much smaller, so that a reader who waits stops the server soon
+        connection.execute("CREATE VIEW noise AS SELECT x, hex(randomblob(500)) AS p FROM endless")
         connection.commit()
     settings = make_home(tmp_path / "home", database)
     (settings.home / CONFIG_NAME).write_text(dump(settings))

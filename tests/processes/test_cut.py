@@ -24,9 +24,10 @@ def open_stream(server: ServerProcess, token: str, form: Format, coding: Coding)
     """Begin to read; the system holds little for this client."""
     with closing(http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=30)) as connection:
         connection.connect()
-        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
-        headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": coding}
-        connection.request("GET", f"/api/v1/data/endless/rows?format={form}", headers=headers)
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262_144)
+        accepted = coding if coding is Coding.IDENTITY else f"{coding}, identity;q=0"
+        headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": accepted}
+        connection.request("GET", f"/api/v1/data/noise/rows?format={form}", headers=headers)
         with connection.getresponse() as answer:
             assert answer.status == 200
             assert answer.headers.get("content-encoding", Coding.IDENTITY) == coding

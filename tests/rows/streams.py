@@ -85,5 +85,11 @@ def wait_for_event(reader: Reader, kind: str, name: str, *, after: int = 0, seco
     return found
 
 
+def wait_for_end_of(reader: Reader, request_id: str) -> dict[str, Any]:
+    """Give the event that ends the read of this request."""
+    found: list[dict[str, Any]] = wait_until(lambda: reader.server.events(kind="rows_ended", handle=request_id))
+    return found[0]
+
+
 def events(reader: Reader, kind: str, name: str) -> list[dict[str, Any]]:
     return [event for event in reader.server.events(kind=kind) if event.get("object") == name]

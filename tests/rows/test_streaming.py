@@ -12,6 +12,7 @@ import apsw
 import httpx
 import pytest
 
+from rowgate.rows.model import Format
 from rows.harness import Reader, address, open_reader
 from rows.streams import (
     CREATE_VIEWS,
@@ -117,7 +118,7 @@ def test_head_of_an_endless_read_stops_it_and_says_so(patient: Reader) -> None:
     assert all(event["rows"] == event["bytes"] == 0 for event in ended)
 
 
-@pytest.mark.parametrize("form", ["json", "ndjson", "csv", "arrow"])
+@pytest.mark.parametrize("form", sorted(set(Format) - {Format.XLSX}))  # a sheet is full sooner
 def test_deadline_in_the_middle_cuts_the_connection_and_json_does_not_look_whole(strict: Reader, form: str) -> None:
     parts: list[bytes] = []
     before = len(events(strict, "rows_ended", ENDLESS))

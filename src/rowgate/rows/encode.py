@@ -18,7 +18,11 @@ CONTENT_TYPES = {
     Format.NDJSON: "application/x-ndjson",
     Format.CSV: "text/csv; charset=utf-8; header=present",  # RFC 4180 §3, RFC 7111 §2
     Format.ARROW: "application/vnd.apache.arrow.stream",
+    Format.PARQUET: "application/vnd.apache.parquet",
+    Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+
+COMPRESSED = frozenset({Format.PARQUET, Format.XLSX})  # by themselves: a content coding would gain nothing
 
 
 class BlockEncoder(Protocol):
@@ -78,5 +82,13 @@ def _choose_encoder(plan: Plan, form: Format) -> BlockEncoder:
             from rowgate.rows.encode_arrow import ArrowEncoder  # noqa: PLC0415 - start-up does without its library
 
             return ArrowEncoder(plan.result_columns)
+        case Format.PARQUET:
+            from rowgate.rows.encode_parquet import ParquetEncoder  # noqa: PLC0415 - the same
+
+            return ParquetEncoder(plan.result_columns)
+        case Format.XLSX:
+            from rowgate.rows.encode_xlsx import XlsxEncoder  # noqa: PLC0415 - few ask for it
+
+            return XlsxEncoder(plan.result_columns)
         case _:
             assert_never(form)

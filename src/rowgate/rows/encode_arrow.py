@@ -34,8 +34,8 @@ _MOST_DIGITS = 38  # of a decimal128
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-class ArrowEncoder:
-    """See `encode.BlockEncoder`."""
+class ArrowArrays:
+    """Makes record batches of rows."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         """Take the columns in their order."""
@@ -44,27 +44,17 @@ class ArrowEncoder:
         self._types = [arrow_type for arrow_type, _ in chosen]
         self._pack = [pack for _, pack in chosen]
         fields = {column.name: arrow_type for column, arrow_type in zip(columns, self._types, strict=True)}
-        self._schema = nanoarrow.struct(fields)
-        self._written = _Written()
-        self._writer = StreamWriter.from_writable(self._written)
-        self._is_begun = False
+        self.schema = nanoarrow.c_schema(nanoarrow.struct(fields))
 
-    def encode_block(self, rows: Sequence[Row]) -> bytes:
-        """Give a record batch; the schema before the first.
+    def make_batch(self, rows: Sequence[Row]) -> Any:
+        """Give a record batch, by Arrow's C data interface.
 
         Raises:
             InvalidParameter: A value does not fit its column's type.
         """
-        if not rows:
-            return b""
-        self._write([self._make_array(place, values) for place, values in enumerate(zip(*rows, strict=True))])
-        return self._take()
-
-    def encode_end(self) -> bytes:
-        """Give the end-of-stream marker; the schema before it where no row came."""
-        if not self._is_begun:
-            self._write([self._make_array(place, ()) for place in range(len(self._columns))])
-        return self._take() + _END_OF_STREAM
+        columns: Sequence[Sequence[Value]] = list(zip(*rows, strict=True)) if rows else [()] * len(self._columns)
+        arrays = [self._make_array(place, values) for place, values in enumerate(columns)]
+        return nanoarrow.c_array_from_buffers(self.schema, len(rows), [None], children=arrays, validation_level="none")
 
     def _make_array(self, place: int, values: Sequence[Value]) -> Any:
         validity = None
@@ -77,16 +67,42 @@ class ArrowEncoder:
                 f"The column {self._columns[place].name} holds a value that its Arrow type, a number or binary, "
                 "cannot hold.",
                 field="format",
-                expected="json, ndjson or csv, or a request without that column",
+                expected="json, ndjson, csv or xlsx, or a request without that column",
             ) from None
         return nanoarrow.c_array_from_buffers(
             self._types[place], len(values), [validity, *buffers], validation_level="none"
         )
 
-    def _write(self, arrays: Sequence[Any]) -> None:
-        length = len(arrays[0])
-        batch = nanoarrow.c_array_from_buffers(self._schema, length, [None], children=arrays, validation_level="none")
-        self._writer.write_array(batch)
+
+class ArrowEncoder:
+    """See `encode.BlockEncoder`."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        """Take the columns in their order."""
+        self._arrays = ArrowArrays(columns)
+        self._written = _Written()
+        self._writer = StreamWriter.from_writable(self._written)
+        self._is_begun = False
+
+    def encode_block(self, rows: Sequence[Row]) -> bytes:
+        """Give a record batch; the schema before the first.
+
+        Raises:
+            InvalidParameter: A value does not fit its column's type.
+        """
+        if not rows:
+            return b""
+        self._write(rows)
+        return self._take()
+
+    def encode_end(self) -> bytes:
+        """Give the end-of-stream marker; the schema before it where no row came."""
+        if not self._is_begun:
+            self._write(())
+        return self._take() + _END_OF_STREAM
+
+    def _write(self, rows: Sequence[Row]) -> None:
+        self._writer.write_array(self._arrays.make_batch(rows))
         self._is_begun = True
 
     def _take(self) -> bytes:

@@ -77,6 +77,8 @@ class Format(StrEnum):
     NDJSON = "ndjson"
     CSV = "csv"
     ARROW = "arrow"
+    PARQUET = "parquet"
+    XLSX = "xlsx"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class Body:
             self._begin(is_short=is_last and len(part) < LEAST_CODED_BYTES)
         self.bytes += len(part)
         self._hash.update(part)
-        if self._coder is not None:
+        if self._coder is not None and (part or is_last):
             part = self._coder.end(part) if is_last else self._coder.code(part)
             self._coded_hash.update(part)
         self.sent_bytes += len(part)

@@ -3,7 +3,7 @@
 import re
 
 from rowgate.rows.coding import AcceptedCoding, Coding
-from rowgate.rows.encode import CONTENT_TYPES
+from rowgate.rows.encode import COMPRESSED, CONTENT_TYPES
 from rowgate.rows.errors import NotAcceptable
 from rowgate.rows.model import Format
 
@@ -17,6 +17,8 @@ _MEDIA_TYPES = {
     "text/csv": Format.CSV,
     "text/*": Format.CSV,
     "application/vnd.apache.arrow.stream": Format.ARROW,
+    "application/vnd.apache.parquet": Format.PARQUET,
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": Format.XLSX,
 }
 _CODED = (Coding.ZSTD, Coding.GZIP)
 _CODING_ALIASES = {"x-gzip": "gzip"}  # RFC 9110 §8.4.1.3
@@ -46,7 +48,7 @@ def choose_format(asked: Format | None, accept: bytes | None) -> Format:
     return min(ranked)[2]
 
 
-def choose_coding(accept_encoding: bytes | None) -> AcceptedCoding:
+def choose_coding(accept_encoding: bytes | None, form: Format = Format.JSON) -> AcceptedCoding:
     """Give the coding that the client prefers; the answer goes without where it says nothing.
 
     >>> choose_coding(b"gzip, deflate, br")
@@ -66,7 +68,7 @@ def choose_coding(accept_encoding: bytes | None) -> AcceptedCoding:
     may_be_plain = plain != 0 if plain is not None else "*" not in weights or others > 0
     best = max(_CODED, key=lambda coding: weights.get(coding, others))  # the first of equals
     weight = weights.get(best, others)
-    if weight > 0 and weight >= (plain or 0.0):
+    if weight > 0 and weight >= (plain or 0.0) and not (may_be_plain and form in COMPRESSED):
         return AcceptedCoding(best, may_be_plain)
     if not may_be_plain:
         raise NotAcceptable(

@@ -19,6 +19,7 @@ from rowgate.service.reading import Reading
 from rowgate.service.rows import RowsService
 from rowgate.web.completeness import announce, tell_end, tell_whole
 from rowgate.web.data_requests import DataGate, read_object_name
+from rowgate.web.disposition import FILES, render_disposition
 from rowgate.web.exchange import Exchange, Headers, PreparedHeaders
 from rowgate.web.negotiation import choose_coding, choose_format
 from rowgate.web.problems import NO_STORE, HttpProblem
@@ -89,7 +90,7 @@ class RowsEndpoint:
             access = self._gate.authorize(exchange)
             request = await self._parse(exchange)
             form = choose_format(request.format, exchange.join_header(b"accept"))
-            coding = choose_coding(exchange.join_header(b"accept-encoding"))
+            coding = choose_coding(exchange.join_header(b"accept-encoding"), form)
             if isinstance(request, RowsRequest) and request.dry_run:
                 preview = await self._rows.preview(access, name, request, exchange.origin, form=form)
                 await exchange.respond(200, NO_STORE, _encode(preview))
@@ -120,6 +121,9 @@ class RowsEndpoint:
 
     async def _send(self, exchange: Exchange, reading: Reading) -> None:
         headers = _HEADERS[reading.format]
+        if reading.format in FILES:
+            file_name = (b"content-disposition", render_disposition(reading.plan.object.name, reading.format.value))
+            exchange.extra_headers = [*exchange.extra_headers, file_name]
         if reading.next_cursor or reading.count is not None:
             exchange.extra_headers = [*exchange.extra_headers, *self._tell_pages(exchange, reading)]
         if exchange.method == "HEAD":
