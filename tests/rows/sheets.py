@@ -36,4 +36,6 @@ def _read_cell(cell: ET.Element) -> Any:
     number = cell.find(f"{_SHEETS}v")
     if number is None or number.text is None:
         return None
+    if cell.attrib.get("t") == "b":
+        return number.text == "1"
     return int(number.text) if re.fullmatch(r"-?\d+", number.text) else float(number.text)

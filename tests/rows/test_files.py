@@ -3,6 +3,7 @@
 import io
 import math
 import sys
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -74,6 +75,23 @@ def test_workbook_gives_every_value_to_another_reader(given_blocks: list[list[Ro
     expected = [[to_cell(value) for value in row] for block in given_blocks for row in block]
     assert cells == expected
     assert [[type(value) for value in row] for row in cells] == [[type(value) for value in row] for row in expected]
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        (True, True),
+        (Decimal("10.50"), 10.5),
+        (Decimal(-123456789012345), -123456789012345),
+        (Decimal("12345678901234567890.12"), "12345678901234567890.12"),
+        (Decimal("NaN"), "NaN"),
+        (Decimal("-Infinity"), "-Infinity"),
+        (math.nan, "NaN"),
+    ],
+)
+def test_what_other_engines_give_has_its_cell(value: Any, cell: Any) -> None:
+    """Truth values, and decimals as far as a number of a cell holds them."""
+    assert read_sheet(encode(COLUMNS[:1], [[(value,)]], Format.XLSX))[1] == [cell]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "=cmd|'/c calc'!A0", "\t=1", "1e5", "TRUE", "#N/A"])

@@ -15,7 +15,7 @@ from typing import assert_never
 from xml.sax.saxutils import escape
 
 from rowgate.rows.archive import Archive
-from rowgate.rows.encode_json import INFINITY_TEXTS
+from rowgate.rows.encode_json import name_number
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.model import Column, Row, Value
 
@@ -128,12 +128,12 @@ def _render_cell(value: Value, column: Column) -> str:
             text = value
         case None:
             return _NOTHING
-        case int() | float() | Decimal() if _is_number(value):
-            return f"<c><v>{value!s}</v></c>"
-        case float():
-            text = INFINITY_TEXTS.get(value, "")
-        case int() | Decimal():
-            text = str(value)
+        case bool():
+            return f'<c t="b"><v>{value:d}</v></c>'
+        case int() | float() | Decimal():
+            if _is_exact(value):
+                return f"<c><v>{value!s}</v></c>"
+            text = str(name_number(value))
         case bytes():
             text = b64encode(value).decode()
         case _:
@@ -141,8 +141,8 @@ def _render_cell(value: Value, column: Column) -> str:
     return _render_text(text, column)
 
 
-def _is_number(value: float | Decimal) -> bool:
-    """Tell whether a cell's number holds the value."""
+def _is_exact(value: float | Decimal) -> bool:
+    """Tell whether the number of a cell holds the value."""
     match value:
         case float():
             return isfinite(value)
