@@ -8,8 +8,8 @@ import apsw
 import pytest
 
 from engines.test_contract import read_all
-from rowgate.engines import sqlite
 from rowgate.engines.sqlite import SqliteSource
+from rowgate.engines.sqlite_permissions import Authorizer
 from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import EngineFailure, NotReadOnly
 from rowgate.rows.model import Statement, Value
@@ -80,7 +80,7 @@ def test_each_lock_holds_alone(path: Path, owner: apsw.Connection, lock: str) ->
     assert owner.filename
 
     class Weakened(SqliteSource):
-        def _connect(self, authorizer: sqlite.Authorizer) -> apsw.Connection:
+        def _connect(self, authorizer: Authorizer) -> apsw.Connection:
             if lock == "mode":
                 connection = apsw.Connection(
                     f"file:{path}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI

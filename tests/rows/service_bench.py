@@ -19,6 +19,7 @@ from rowgate.service.databases import Database, Databases
 from rowgate.service.object_access import ObjectAccess
 from rowgate.service.origin import Origin
 from rowgate.service.reading import Reading
+from rowgate.service.row_tags import RowTags
 from rowgate.service.rows import ReadLimits, RowsService
 from rowgate.service.state import LiveState
 
@@ -146,6 +147,7 @@ class Bench:
             objects=ObjectAccess(state, conceal_objects=conceal_objects),
             cursors=Cursors(bytes(32)),
             mask_key=bytes(32),
+            tags=RowTags(bytes(32)),
         )
         self.when_gone: Callable[[str], None] = lambda _reason: None
 

@@ -100,6 +100,10 @@ class DeclaredProcedures:
         """See `ports.RowSource`. Of a call nothing is known beforehand."""
         return None if isinstance(plan.object, Procedure) else self._source.estimate_rows(plan)
 
+    def find_version(self, described: ObjectDescription) -> bytes | None:
+        """See `ports.RowSource`. A call may compute whatever it likes."""
+        return None if isinstance(described, Procedure) else self._source.find_version(described)
+
     def explain(self, statement: Statement) -> Sequence[str]:
         """See `ports.RowSource`."""
         return self._source.explain(statement)

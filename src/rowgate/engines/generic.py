@@ -226,6 +226,10 @@ class GenericSource:
         """See `ports.RowSource`. Engines say it in too many ways; the rows are counted."""
         return None
 
+    def find_version(self, described: ObjectDescription) -> bytes | None:  # noqa: ARG002
+        """See `ports.RowSource`. None of these engines is known to tell."""
+        return None
+
     def explain(self, statement: Statement) -> Sequence[str]:
         """See `ports.RowSource`."""
         return self.manner.explain(self.ask, statement)

@@ -233,6 +233,10 @@ class PostgresSource:
         with self._lend() as session:
             return find_estimate(session, statement)
 
+    def find_version(self, described: ObjectDescription) -> bytes | None:  # noqa: ARG002 - the port's shape
+        """See `ports.RowSource`. PostgreSQL tells nothing of a table that changes with every commit, and only then."""
+        return None
+
     def explain(self, statement: Statement) -> Sequence[str]:
         """See `ports.RowSource`."""
         with self._lend() as session:

@@ -18,6 +18,8 @@ import apsw
 from rowgate.engines.shared_look import SharedLook
 from rowgate.engines.sqlite_catalog import describe, describe_query, list_catalog, write_table
 from rowgate.engines.sqlite_errors import translate_call_error, translate_error
+from rowgate.engines.sqlite_permissions import Authorizer, allow_catalog, allow_reading, allow_watching
+from rowgate.engines.sqlite_version import VersionWatch
 from rowgate.rows.dialects.sqlite import SQLITE, SqliteDialect
 from rowgate.rows.errors import (
     EngineUnavailable,
@@ -30,8 +32,6 @@ from rowgate.rows.fold import fold
 from rowgate.rows.model import Column, ObjectDescription, ObjectListing, Plan, Statement, Value
 from rowgate.rows.procedures import TableColumn
 
-Authorizer = Callable[[int, str | None, str | None, str | None, str | None], int]
-
 BLOCK_ROWS = 1000  # 200 cost a fifth of the speed, 20,000 as much (docs/explanation/speed.md)
 BLOCK_BYTES = 1_048_576  # 1 MiB of text and binary, about
 BATCH_ROWS = 100  # between looks at the weight
@@ -43,27 +43,6 @@ _CACHED_DESCRIPTIONS = 20_000
 _IDLE_CONNECTIONS = 16
 
 _REPAIRED = "CASE typeof({0}) WHEN 'text' THEN rowgate_text(CAST({0} AS BLOB)) ELSE {0} END"
-# Pragmas that only tell: the full-text index asks for the first, the catalog for the others.
-_DATA_PRAGMAS = frozenset({"data_version"})
-_CATALOG_PRAGMAS = frozenset({"schema_version", "table_list", "table_xinfo", "index_list"})
-_WITH_ARGUMENT = _CATALOG_PRAGMAS - {"schema_version"}  # which names a table; other pragmas are set by it
-_READING = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE})
-_FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
-
-
-def _allow_reading(action: int, first: str | None, second: str | None, _database: str | None, _via: str | None) -> int:
-    if action == apsw.SQLITE_PRAGMA and first in _DATA_PRAGMAS and second is None:
-        return apsw.SQLITE_OK
-    if action not in _READING or (action == apsw.SQLITE_FUNCTION and second in _FORBIDDEN_FUNCTIONS):
-        return apsw.SQLITE_DENY
-    return apsw.SQLITE_OK
-
-
-def _allow_catalog(action: int, first: str | None, second: str | None, database: str | None, via: str | None) -> int:
-    if action == apsw.SQLITE_PRAGMA:
-        is_telling = first in _CATALOG_PRAGMAS and (second is None or first in _WITH_ARGUMENT)
-        return apsw.SQLITE_OK if is_telling else apsw.SQLITE_DENY
-    return _allow_reading(action, first, second, database, via)
 
 
 def _make_folder(encoding: str) -> Callable[..., str | None]:
@@ -202,6 +181,7 @@ class SqliteSource:
         self._looked_at = float("-inf")
         self._descriptions: dict[str, ObjectDescription] = {}
         self._dialect: SqliteDialect | None = None
+        self._versions = VersionWatch(path, lambda: self._connect(allow_watching), allow_watching)
 
     @property
     def dialect(self) -> SqliteDialect:
@@ -272,6 +252,10 @@ class SqliteSource:
             except (apsw.SQLError, ValueError):  # no such table: nobody has asked for statistics; or not SQLite's own
                 return None
 
+    def find_version(self, described: ObjectDescription) -> bytes | None:
+        """See `ports.RowSource`."""
+        return self._versions.find(described)
+
     def explain(self, statement: Statement) -> Sequence[str]:
         """See `ports.RowSource`."""
         with self._lend() as connection:
@@ -289,6 +273,7 @@ class SqliteSource:
 
     def close(self) -> None:
         """See `ports.RowSource`."""
+        self._versions.close()
         with self._lock:
             for _, connection in self._idle:
                 connection.close()
@@ -337,7 +322,7 @@ class SqliteSource:
                     return connection
                 connection.close()  # the file was replaced
         try:
-            connection = self._connect(_allow_reading)
+            connection = self._connect(allow_reading)
         except apsw.Error as error:
             raise translate_error(error) from error
         with self._lock:
@@ -370,7 +355,7 @@ class SqliteSource:
         if self._catalog is None or self._catalog_key is None or self._catalog_key[:2] != file:
             if self._catalog is not None:
                 self._catalog.close()
-            self._catalog = self._connect(_allow_catalog)
+            self._catalog = self._connect(allow_catalog)
             self._catalog_key = None
         key = (*file, int(self._catalog.pragma("schema_version")))
         if key != self._catalog_key:

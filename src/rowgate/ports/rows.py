@@ -84,6 +84,13 @@ class RowSource(Protocol):
             EngineUnavailable: The database is busy or cannot be read.
         """
 
+    def find_version(self, described: ObjectDescription) -> bytes | None:
+        """Give what tells whether an object's rows may have changed, without reading them; waits for nobody.
+
+        Two versions of the same process that are equal: whatever was read between them gives the same again, whenever
+        it began and whatever it asked of the object. None: the engine does not know, is not sure, or cannot tell now.
+        """
+
     def explain(self, statement: Statement) -> Sequence[str]:
         """Give the engine's plan, line by line, without running the statement. No value that is bound stands in it.
 

@@ -28,6 +28,7 @@ class Reading:
     ) -> None:
         """Take who reads, and since when (seconds since 1970); the rest comes with `start`, in a thread."""
         self.begun_at = begun_at
+        self.coding = coding
         self.access = access
         self.origin = origin
         self.format = form
@@ -43,6 +44,9 @@ class Reading:
         self.count: int | None = None  # of all rows that match, where it was asked for
         self.count_is_estimate = False
         self.comparison: Comparison | None = None  # of two runs, where one was asked for
+        self.has_copy: Callable[[bytes], bool] | None = None  # tells whether the client holds what a tag stands for
+        self.tag = b""  # of the answer, where it is sure
+        self.is_unchanged = False  # the client has the same already: nothing is read
         self.has_turn = False  # see `Turns`
         self.pace: AbstractContextManager[None] = NO_PACE  # of its blocks
         self._blocks: RowBlocks | None = None
@@ -71,6 +75,11 @@ class Reading:
         self._hold(blocks)
         self._encoder = open_encoder(plan, self.format, mask_key=mask_key)
         self.first = self.read() if plan.page is None else self._read_page(plan, plan.page.size, blocks, seal)
+
+    def end_unread(self, plan: Plan, tag: bytes) -> None:
+        """Have nothing to read: the client holds it."""
+        self.plan, self.tag = plan, tag
+        self.is_unchanged = self.is_complete = True
 
     def read_few(self, blocks: RowBlocks) -> Sequence[Row]:
         """Give the rows of a result that has few, and its connection back. Runs in a thread."""

@@ -36,6 +36,7 @@ from rowgate.service.pace import Pace
 from rowgate.service.patience import TOO_SLOW, Patience
 from rowgate.service.preview import Preview, preview_rows
 from rowgate.service.reading import Reading
+from rowgate.service.row_tags import RowTags
 from rowgate.service.rows_record import COMPLETE, tell_ended, tell_opened
 from rowgate.service.state import LiveState
 from rowgate.service.turns import Turns
@@ -81,6 +82,7 @@ class RowsService:
         objects: ObjectAccess,
         cursors: Cursors,
         mask_key: bytes,
+        tags: RowTags,
     ) -> None:
         """Take what the steps need; `confirm` decides once more on an Access, see `TokenService.confirm`."""
         self._state = state
@@ -92,6 +94,7 @@ class RowsService:
         self._objects = objects
         self._cursors = cursors
         self._mask_key = mask_key
+        self._tags = tags
         self._under_way: set[Reading] = set()
         self._all_ended = asyncio.Event()
         self._pace = Pace()
@@ -112,6 +115,7 @@ class RowsService:
         form: Format,
         on_disconnect: Callable[[Callable[[str], None]], None],
         coding: AcceptedCoding = PLAIN,
+        has_copy: Callable[[bytes], bool] | None = None,
     ) -> Reading:
         """Give a read whose first block is in hand and which is on record, durably. The caller must `deliver` it.
 
@@ -123,6 +127,7 @@ class RowsService:
             form: How the rows are written.
             on_disconnect: Is given what to call, with a word why, when the connection is gone.
             coding: How the bytes are sent.
+            has_copy: Tells whether the client holds what a tag stands for; then nothing is read. None: it does not ask.
 
         Raises:
             InsufficientScope: The token's scope or details, or the application's grants, do not allow it, or it is
@@ -131,6 +136,7 @@ class RowsService:
             AuditUnavailable: The read could not be put on record; nothing was sent.
         """
         reading = Reading(access, origin, form, begun_at=self._clock(), coding=coding)
+        reading.has_copy = has_copy
         await self._turns.take(access.application_number)
         reading.has_turn = True
         self._under_way.add(reading)
@@ -234,11 +240,11 @@ class RowsService:
         if self._objects.find_policy(reading.access, name) != reading.policy:
             raise InsufficientScope("The object is granted in another way now.", reason="policy_changed")
 
-    async def discard(self, reading: Reading) -> None:
-        """End a read of which only the head was wanted (HEAD)."""
+    async def discard(self, reading: Reading, reason: str = "head") -> None:
+        """End a read of which only the head was wanted (HEAD), or nothing."""
         await self._abandon(reading, None)
         reading.rows, reading.body = 0, Body()
-        self._audit.record_soon(tell_ended(reading, self._clock(), COMPLETE, "head"))
+        self._audit.record_soon(tell_ended(reading, self._clock(), COMPLETE, reason))
 
     async def close(self) -> None:
         """End every read that is under way, on record, then the threads."""
@@ -278,7 +284,14 @@ class RowsService:
         if plan.count is not Counting.NONE:
             self._count(reading, plan, source)
         statement = render_read(render_select, plan, reading.call, source.dialect)
-        reading.start(plan, self._open(statement, source), seal, mask_key=self._mask_key)
+
+        def start() -> None:
+            reading.start(plan, self._open(statement, source), seal, mask_key=self._mask_key)
+
+        if plan.count is Counting.NONE and reading.call is None:
+            self._tags.start(reading, plan, statement, source, start)
+        else:
+            start()
 
     def _preview(self, reading: Reading, object_name: str, request: RowsRequest) -> Preview:
         self._confirm(reading.access, now=self._clock())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -21,6 +22,7 @@ from rowgate.web.completeness import announce, tell_end, tell_whole
 from rowgate.web.data_requests import DataGate, read_object_name
 from rowgate.web.disposition import FILES, render_disposition
 from rowgate.web.exchange import Exchange, Headers, PreparedHeaders
+from rowgate.web.jwks_endpoint import is_same
 from rowgate.web.negotiation import choose_coding, choose_format
 from rowgate.web.problems import NO_STORE, HttpProblem
 
@@ -35,6 +37,7 @@ _HEADERS = {
     )
     for form, content_type in CONTENT_TYPES.items()
 }
+_VARY = (b"vary", b"Authorization, Accept, Accept-Encoding")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -96,7 +99,14 @@ class RowsEndpoint:
                 await exchange.respond(200, NO_STORE, _encode(preview))
                 return
             reading = await self._rows.open_rows(
-                access, name, request, exchange.origin, form=form, coding=coding, on_disconnect=exchange.on_disconnect
+                access,
+                name,
+                request,
+                exchange.origin,
+                form=form,
+                coding=coding,
+                on_disconnect=exchange.on_disconnect,
+                has_copy=partial(_has_copy, exchange) if exchange.method != "POST" else None,
             )
         except (OAuthError, RowsError) as refusal:
             await self._gate.record(refusal, exchange, access, name)
@@ -121,6 +131,13 @@ class RowsEndpoint:
 
     async def _send(self, exchange: Exchange, reading: Reading) -> None:
         headers = _HEADERS[reading.format]
+        if reading.tag:
+            exchange.extra_headers = [*exchange.extra_headers, (b"etag", reading.tag), _VARY]
+        if reading.is_unchanged:
+            await self._rows.discard(reading, "not_modified")
+            await exchange.begin(304, headers.pairs[1:])  # RFC 9110 §15.4.5
+            await exchange.send_part(b"", is_last=True)
+            return
         if reading.format in FILES:
             file_name = (b"content-disposition", render_disposition(reading.plan.object.name, reading.format.value))
             exchange.extra_headers = [*exchange.extra_headers, file_name]
@@ -177,6 +194,10 @@ class RowsEndpoint:
             estimated = b";estimated" if reading.count_is_estimate else b""
             told.append((b"rowgate-count", b"%d%b" % (reading.count, estimated)))
         return told
+
+
+def _has_copy(exchange: Exchange, tag: bytes) -> bool:
+    return is_same(exchange.join_header(b"if-none-match"), tag)
 
 
 def _replace_cursor(query: bytes, cursor: bytes) -> bytes:

@@ -36,6 +36,7 @@ from rowgate.service.object_access import ObjectAccess
 from rowgate.service.proofs import ProofChecker
 from rowgate.service.questions import Questions
 from rowgate.service.rotation import RefreshRotation
+from rowgate.service.row_tags import RowTags
 from rowgate.service.rows import ReadLimits, RowsService
 from rowgate.service.state import LiveState
 from rowgate.service.throttle import FailureThrottle
@@ -224,6 +225,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         objects=objects,
         cursors=Cursors(state.keys.digest),
         mask_key=hmac.digest(state.keys.digest, b"rowgate column mask", "sha256"),
+        tags=RowTags(state.keys.digest),
     )
     follower.tell_of_changes(rows.look_again)
 

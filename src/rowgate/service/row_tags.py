@@ -1,0 +1,67 @@
+"""The entity tags of answers with rows: equal only for the same request under the same policy on the same rows.
+
+Source: RFC 9110 §8.8.3
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+
+from rowgate.ports.rows import RowSource
+from rowgate.rows.model import Plan, Statement
+from rowgate.service.reading import Reading
+
+_PURPOSE = b"rowgate rows tag\x00"
+_TAG_BYTES = 16
+
+
+class RowTags:
+    """Makes tags; what they are made of cannot be guessed from them."""
+
+    def __init__(self, digest_key: bytes) -> None:
+        """Take the key that the key of the tags is made of (32 bytes)."""
+        self._key = hmac.digest(digest_key, _PURPOSE, hashlib.sha256)
+
+    def start(
+        self, reading: Reading, plan: Plan, statement: Statement, source: RowSource, start: Callable[[], None]
+    ) -> None:
+        """Start a read, and tag it where that is sure; not if the client has the same already.
+
+        Args:
+            reading: What is started.
+            plan: Its plan.
+            statement: Made of the plan.
+            source: Where its rows are.
+            start: Has the statement run up to its first rows.
+        """
+        version = source.find_version(plan.object) if reading.has_copy is not None else None
+        if reading.has_copy is None or version is None:
+            start()
+            return
+        tag = self.make(reading, plan, statement, version)
+        if reading.has_copy(tag):
+            reading.end_unread(plan, tag)
+            return
+        start()
+        if source.find_version(plan.object) == version:  # so it was what the statement found when it began
+            reading.tag = tag
+
+    def make(self, reading: Reading, plan: Plan, statement: Statement, version: bytes) -> bytes:
+        """Give the tag, quoted.
+
+        Args:
+            reading: Who reads, in which format and coding.
+            plan: What is read; everything that a policy says is in it.
+            statement: Made of the plan.
+            version: Of the object's rows, good in this process: so is the hash of the plan.
+        """
+        told = (
+            version,
+            reading.access.application_number,
+            statement.text,
+            statement.parameters,
+            hash(plan),
+            reading.format.value,
+            reading.coding,
+        )
+        return b'"%b"' % hmac.digest(self._key, repr(told).encode(), hashlib.sha256)[:_TAG_BYTES].hex().encode()
