@@ -1,55 +1,40 @@
-"""Reads rows for an Access: decides, plans, opens, streams, and puts on record who read what and how it ended.
+"""Reads rows for an Access: has reads started, streams them, and puts on record who read what and how it ended.
 
-Statements run and rows are encoded in threads; the event loop only passes bytes on.
+Statements run and rows are encoded in threads (starting.py, reading.py); the event loop only passes bytes on.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from rowgate.access import Access
 from rowgate.audit.events import RowsPreviewed
-from rowgate.oauth.authorization_details import find_allowed_columns
 from rowgate.oauth.errors import InsufficientScope, OAuthError
 from rowgate.ports import AuditSink, Clock
-from rowgate.ports.rows import RowBlocks, RowSource
 from rowgate.rows.coding import PLAIN, AcceptedCoding
-from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, StatementCancelled, UnusablePolicy
-from rowgate.rows.model import Counting, Format, ObjectDescription, Plan, Row, RowsRequest, Statement, Value
-from rowgate.rows.parameters import plan_call, require_no_procedure
-from rowgate.rows.plan import Planner, plan_rows
+from rowgate.rows.errors import RowsError, StatementCancelled
+from rowgate.rows.model import Format, RowsRequest
 from rowgate.rows.request_call import CallRequest
-from rowgate.rows.sql import render_count, render_select
-from rowgate.rows.sql_call import render_read
 from rowgate.service.body import Body
-from rowgate.service.comparing import ChangedRows, find_comparison
-from rowgate.service.cursors import Cursors, Seal
+from rowgate.service.cursors import Cursors
 from rowgate.service.databases import Databases
 from rowgate.service.hands import Hands
-from rowgate.service.object_access import ObjectAccess, refuse_policy
+from rowgate.service.object_access import ObjectAccess
 from rowgate.service.origin import Origin
-from rowgate.service.pace import Pace
 from rowgate.service.patience import TOO_SLOW, Patience
-from rowgate.service.preview import Preview, preview_rows
+from rowgate.service.preview import Preview
 from rowgate.service.reading import Reading
 from rowgate.service.row_tags import RowTags
 from rowgate.service.rows_record import COMPLETE, tell_ended, tell_opened
+from rowgate.service.starting import Confirm, Starting
 from rowgate.service.state import LiveState
 from rowgate.service.turns import Turns
 
 _log = logging.getLogger("rowgate.rows")
-
-
-class Confirm(Protocol):
-    """Decides once more on an access; see `TokenService.confirm`."""
-
-    def __call__(self, access: Access, *, now: float) -> Access:
-        """Give the access as it stands, or raise InvalidToken."""
-
 
 CLOSE_SECONDS = 5.0  # for reads that were told to stop; the engine looks about every millisecond
 SMALL_BYTES = 65_536  # 64 KiB: what a read may hold in memory without having its turn
@@ -85,19 +70,24 @@ class RowsService:
         tags: RowTags,
     ) -> None:
         """Take what the steps need; `confirm` decides once more on an Access, see `TokenService.confirm`."""
-        self._state = state
-        self._databases = databases
         self._confirm = confirm
         self._audit = audit
         self._clock = clock
         self._limits = limits
         self._objects = objects
-        self._cursors = cursors
-        self._mask_key = mask_key
-        self._tags = tags
         self._under_way: set[Reading] = set()
         self._all_ended = asyncio.Event()
-        self._pace = Pace()
+        self._starting = Starting(
+            state,
+            databases,
+            confirm=confirm,
+            clock=clock,
+            statement_seconds=limits.statement_seconds,
+            objects=objects,
+            cursors=cursors,
+            mask_key=mask_key,
+            tags=tags,
+        )
         self._hands = Hands(limits.max_reads, name="rows")
         self._turns = Turns(
             most=limits.max_reads,
@@ -141,7 +131,7 @@ class RowsService:
         reading.has_turn = True
         self._under_way.add(reading)
         on_disconnect(reading.cancel)
-        started = self._hands.run(self._start, reading, object_name, request)
+        started = self._hands.run(self._starting.start, reading, object_name, request)
         try:
             # shield: the thread goes on when this task is cancelled, and must be waited for
             await asyncio.shield(started)
@@ -167,7 +157,7 @@ class RowsService:
         await self._turns.take(access.application_number)
         reading.has_turn = True
         try:
-            preview = await self._hands.run(self._preview, reading, object_name, request)
+            preview = await self._hands.run(self._starting.preview, reading, object_name, request)
             await self._audit.record(tell_opened(reading, self._clock(), RowsPreviewed))
         finally:
             self._give_turn_back(reading)
@@ -256,115 +246,6 @@ class RowsService:
                 await asyncio.wait_for(self._all_ended.wait(), CLOSE_SECONDS)
         self._hands.close(wait=not self._under_way)
 
-    def _start(self, reading: Reading, object_name: str, request: RowsRequest | CallRequest) -> None:
-        # While the request arrived or waited for its turn, the token may have been revoked.
-        self._confirm(reading.access, now=self._clock())
-        described, plan_request = self._decide(reading, self._state.resolve_alias(object_name))
-        source = self._databases.open_source(described)
-        if source.computes_here:
-            reading.pace = self._pace
-        with self._noticing_change(reading, described), reading.pace:
-            if isinstance(request, CallRequest):
-                reading.call = plan_call(described, request.parameters, holds_nul=source.dialect.holds_nul)
-                self._read(reading, replace(plan_request(request.result), latest_run=None), source, _seal_nothing)
-                return
-            require_no_procedure(described)
-            if request.compare is None:
-                self._start_rows(reading, request, plan_request(request), source)
-            else:
-                self._start_comparison(reading, request, plan_request, source)
-
-    def _start_rows(self, reading: Reading, request: RowsRequest, plan: Plan, source: RowSource) -> None:
-        seal: Seal = _seal_nothing
-        if request.cursor is not None:
-            plan, seal = self._cursors.open_page(plan, request.cursor, reading.access.application_number)
-        self._read(reading, plan, source, seal)
-
-    def _read(self, reading: Reading, plan: Plan, source: RowSource, seal: Seal) -> None:
-        if plan.count is not Counting.NONE:
-            self._count(reading, plan, source)
-        statement = render_read(render_select, plan, reading.call, source.dialect)
-
-        def start() -> None:
-            reading.start(plan, self._open(statement, source), seal, mask_key=self._mask_key)
-
-        if plan.count is Counting.NONE and reading.call is None:
-            self._tags.start(reading, plan, statement, source, start)
-        else:
-            start()
-
-    def _preview(self, reading: Reading, object_name: str, request: RowsRequest) -> Preview:
-        self._confirm(reading.access, now=self._clock())
-        described, plan_request = self._decide(reading, self._state.resolve_alias(object_name))
-        require_no_procedure(described)
-        plan = plan_request(request)
-        if request.cursor is not None:
-            plan, _ = self._cursors.open_page(plan, request.cursor, reading.access.application_number)
-        request = replace(request, format=reading.format)
-        with self._noticing_change(reading, described):
-            preview, reading.plan = preview_rows(
-                request, plan, plan_request, described, self._databases.open_source(described)
-            )
-        return preview
-
-    @contextlib.contextmanager
-    def _noticing_change(self, reading: Reading, described: ObjectDescription) -> Iterator[None]:
-        """Refuse by what the object is now, where a statement failed that was made of what it was."""
-        try:
-            yield
-        except EngineFailure as failure:
-            reading.close()  # to look needs a connection, and all may be held by reads that fail alike
-            found = self._databases.find_object(described.name)
-            if self._objects.decide(reading.access, described.name, found) != described:
-                raise EngineUnavailable("The object has just been changed; ask again.", detail=failure.detail) from None
-            raise
-
-    def _decide(self, reading: Reading, name: str) -> tuple[ObjectDescription, Planner]:
-        """Give the object and what plans requests for its rows: all permission checks are in these two."""
-        access = reading.access
-        described = self._objects.decide(access, name, self._databases.find_object(name))
-        settings = self._state.find_settings(name)
-        policy = reading.policy = self._objects.find_policy(access, name)
-
-        def plan_request(request: RowsRequest) -> Plan:
-            try:
-                return plan_rows(
-                    request,
-                    described,
-                    run_key=settings.run_key,
-                    key=settings.details.key,
-                    allowed_columns=find_allowed_columns(access.allowed, name),
-                    policy=policy,
-                )
-            except UnusablePolicy as error:
-                raise refuse_policy() from error
-
-        return described, plan_request
-
-    def _start_comparison(
-        self, reading: Reading, request: RowsRequest, plan_request: Planner, source: RowSource
-    ) -> None:
-        def read(plan: Plan) -> Sequence[Row]:
-            return reading.read_few(self._open(render_select(plan, source.dialect), source))
-
-        comparison = reading.comparison = find_comparison(request, plan_request, read)
-        blocks = self._open(render_select(comparison.read, source.dialect), source)
-        rows = ChangedRows(blocks, comparison, reading.format)
-        reading.start(comparison.shown, rows, _seal_nothing, mask_key=self._mask_key)
-
-    def _open(self, statement: Statement, source: RowSource) -> RowBlocks:
-        return source.open_rows(statement, statement_seconds=self._limits.statement_seconds)
-
-    def _count(self, reading: Reading, plan: Plan, source: RowSource) -> None:
-        statement = render_read(render_count, plan, reading.call, source.dialect)
-        if plan.count is Counting.ESTIMATED and not plan.rule:  # what engines know is of all rows
-            reading.count = source.estimate_rows(plan)
-            reading.count_is_estimate = reading.count is not None
-        if reading.count is None:
-            ((count,),) = reading.read_few(self._open(statement, source))
-            assert isinstance(count, int), "internal error: a count that is no number"
-            reading.count = count
-
     async def _abandon(self, reading: Reading, under_way: asyncio.Future[Any] | None) -> None:
         """Give back what the read holds, once no thread uses it any more."""
         if under_way is not None and not under_way.done():
@@ -396,7 +277,3 @@ def _give_up(reading: Reading) -> None:
     reading.cancel(TOO_SLOW)
     if reading.cut_connection is not None:
         reading.cut_connection()
-
-
-def _seal_nothing(_place: Sequence[Value]) -> str:
-    raise AssertionError("internal error: a cursor for a read without pages")

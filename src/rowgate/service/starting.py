@@ -1,0 +1,181 @@
+"""What a read does up to its first rows: decides, plans, renders, opens. Runs in threads.
+
+Rule: all permission checks on a request stand in `_decide`, and every statement is made of a plan that came from it.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from rowgate.access import Access
+from rowgate.oauth.authorization_details import find_allowed_columns
+from rowgate.ports import Clock
+from rowgate.ports.rows import RowBlocks, RowSource
+from rowgate.rows.errors import EngineFailure, EngineUnavailable, UnusablePolicy
+from rowgate.rows.model import Counting, ObjectDescription, Plan, Row, RowsRequest, Statement, Value
+from rowgate.rows.parameters import plan_call, require_no_procedure
+from rowgate.rows.plan import Planner, plan_rows
+from rowgate.rows.request_call import CallRequest
+from rowgate.rows.sql import render_count, render_select
+from rowgate.rows.sql_call import render_read
+from rowgate.service.comparing import ChangedRows, find_comparison
+from rowgate.service.cursors import Cursors, Seal
+from rowgate.service.databases import Databases
+from rowgate.service.object_access import ObjectAccess, refuse_policy
+from rowgate.service.pace import Pace
+from rowgate.service.preview import Preview, preview_rows
+from rowgate.service.reading import Reading
+from rowgate.service.row_tags import RowTags
+from rowgate.service.state import LiveState
+
+
+class Confirm(Protocol):
+    """Decides once more on an access; see `TokenService.confirm`."""
+
+    def __call__(self, access: Access, *, now: float) -> Access:
+        """Give the access as it stands, or raise InvalidToken."""
+
+
+class Starting:
+    """Starts the reads of a worker."""
+
+    def __init__(
+        self,
+        state: LiveState,
+        databases: Databases,
+        *,
+        confirm: Confirm,
+        clock: Clock,
+        statement_seconds: float,
+        objects: ObjectAccess,
+        cursors: Cursors,
+        mask_key: bytes,
+        tags: RowTags,
+    ) -> None:
+        """Take what the steps need; `confirm` decides once more on an Access, see `TokenService.confirm`."""
+        self._state = state
+        self._databases = databases
+        self._confirm = confirm
+        self._clock = clock
+        self._statement_seconds = statement_seconds
+        self._objects = objects
+        self._cursors = cursors
+        self._mask_key = mask_key
+        self._tags = tags
+        self._pace = Pace()
+
+    def start(self, reading: Reading, object_name: str, request: RowsRequest | CallRequest) -> None:
+        """Start a read; see `RowsService.open_rows`."""
+        # While the request arrived or waited for its turn, the token may have been revoked.
+        self._confirm(reading.access, now=self._clock())
+        described, plan_request = self._decide(reading, self._state.resolve_alias(object_name))
+        source = self._databases.open_source(described)
+        if source.computes_here:
+            reading.pace = self._pace
+        with self._noticing_change(reading, described), reading.pace:
+            if isinstance(request, CallRequest):
+                reading.call = plan_call(described, request.parameters, holds_nul=source.dialect.holds_nul)
+                self._read(reading, replace(plan_request(request.result), latest_run=None), source, _seal_nothing)
+                return
+            require_no_procedure(described)
+            if request.compare is None:
+                self._start_rows(reading, request, plan_request(request), source)
+            else:
+                self._start_comparison(reading, request, plan_request, source)
+
+    def _start_rows(self, reading: Reading, request: RowsRequest, plan: Plan, source: RowSource) -> None:
+        seal: Seal = _seal_nothing
+        if request.cursor is not None:
+            plan, seal = self._cursors.open_page(plan, request.cursor, reading.access.application_number)
+        self._read(reading, plan, source, seal)
+
+    def _read(self, reading: Reading, plan: Plan, source: RowSource, seal: Seal) -> None:
+        if plan.count is not Counting.NONE:
+            self._count(reading, plan, source)
+        statement = render_read(render_select, plan, reading.call, source.dialect)
+
+        def start() -> None:
+            reading.start(plan, self._open(statement, source), seal, mask_key=self._mask_key)
+
+        if plan.count is Counting.NONE and reading.call is None:
+            self._tags.start(reading, plan, statement, source, start)
+        else:
+            start()
+
+    def preview(self, reading: Reading, object_name: str, request: RowsRequest) -> Preview:
+        """Tell what a read would run; see `RowsService.preview`."""
+        self._confirm(reading.access, now=self._clock())
+        described, plan_request = self._decide(reading, self._state.resolve_alias(object_name))
+        require_no_procedure(described)
+        plan = plan_request(request)
+        if request.cursor is not None:
+            plan, _ = self._cursors.open_page(plan, request.cursor, reading.access.application_number)
+        request = replace(request, format=reading.format)
+        with self._noticing_change(reading, described):
+            preview, reading.plan = preview_rows(
+                request, plan, plan_request, described, self._databases.open_source(described)
+            )
+        return preview
+
+    @contextlib.contextmanager
+    def _noticing_change(self, reading: Reading, described: ObjectDescription) -> Iterator[None]:
+        """Refuse by what the object is now, where a statement failed that was made of what it was."""
+        try:
+            yield
+        except EngineFailure as failure:
+            reading.close()  # to look needs a connection, and all may be held by reads that fail alike
+            found = self._databases.find_object(described.name)
+            if self._objects.decide(reading.access, described.name, found) != described:
+                raise EngineUnavailable("The object has just been changed; ask again.", detail=failure.detail) from None
+            raise
+
+    def _decide(self, reading: Reading, name: str) -> tuple[ObjectDescription, Planner]:
+        """Give the object and what plans requests for its rows: all permission checks are in these two."""
+        access = reading.access
+        described = self._objects.decide(access, name, self._databases.find_object(name))
+        settings = self._state.find_settings(name)
+        policy = reading.policy = self._objects.find_policy(access, name)
+
+        def plan_request(request: RowsRequest) -> Plan:
+            try:
+                return plan_rows(
+                    request,
+                    described,
+                    run_key=settings.run_key,
+                    key=settings.details.key,
+                    allowed_columns=find_allowed_columns(access.allowed, name),
+                    policy=policy,
+                )
+            except UnusablePolicy as error:
+                raise refuse_policy() from error
+
+        return described, plan_request
+
+    def _start_comparison(
+        self, reading: Reading, request: RowsRequest, plan_request: Planner, source: RowSource
+    ) -> None:
+        def read(plan: Plan) -> Sequence[Row]:
+            return reading.read_few(self._open(render_select(plan, source.dialect), source))
+
+        comparison = reading.comparison = find_comparison(request, plan_request, read)
+        blocks = self._open(render_select(comparison.read, source.dialect), source)
+        rows = ChangedRows(blocks, comparison, reading.format)
+        reading.start(comparison.shown, rows, _seal_nothing, mask_key=self._mask_key)
+
+    def _open(self, statement: Statement, source: RowSource) -> RowBlocks:
+        return source.open_rows(statement, statement_seconds=self._statement_seconds)
+
+    def _count(self, reading: Reading, plan: Plan, source: RowSource) -> None:
+        statement = render_read(render_count, plan, reading.call, source.dialect)
+        if plan.count is Counting.ESTIMATED and not plan.rule:  # what engines know is of all rows
+            reading.count = source.estimate_rows(plan)
+            reading.count_is_estimate = reading.count is not None
+        if reading.count is None:
+            ((count,),) = reading.read_few(self._open(statement, source))
+            assert isinstance(count, int), "internal error: a count that is no number"
+            reading.count = count
+
+
+def _seal_nothing(_place: Sequence[Value]) -> str:
+    raise AssertionError("internal error: a cursor for a read without pages")
