@@ -47,6 +47,8 @@ CREATE FUNCTION unlocks() RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS
 CREATE FUNCTION changes_session() RETURNS int LANGUAGE plpgsql AS
   $$BEGIN SET default_transaction_read_only = off; SET timezone = 'Asia/Tokyo'; SET datestyle = 'German';
   RETURN 1; END$$;
+CREATE FUNCTION backend() RETURNS int LANGUAGE sql AS 'SELECT pg_backend_pid()';
+CREATE FUNCTION locks() RETURNS text LANGUAGE plpgsql AS $$BEGIN PERFORM pg_advisory_lock(7); RETURN NULL; END$$;
 CREATE SCHEMA shop;
 GRANT USAGE ON SCHEMA shop TO reader;
 CREATE FUNCTION shop.one() RETURNS int LANGUAGE sql AS 'SELECT 2';
@@ -117,7 +119,18 @@ def test_functions_that_the_account_was_given_are_listed(served: Served) -> None
     assert listed["orders"] == "table"
     assert {name for name, kind in listed.items() if kind == "procedure"} == {
         *("dear", "named", "above", "echo", "in_out", "one", "numbers", "raises", "writes", "unlocks"),
-        *("changes_session", "shop.one", 'odd "name" é', "twice", "unnamed", "many", "records", "nothing_at_all"),
+        *(
+            "changes_session",
+            "backend",
+            "locks",
+            "shop.one",
+            'odd "name" é',
+            "twice",
+            "unnamed",
+            "many",
+            "records",
+            "nothing_at_all",
+        ),
         *("row_in", "bytes_in", "alike"),
     }
     for name in ("everybodys", "triggered", "called", "pg_sleep", "now", "public.one", "ONE", "one\0"):
@@ -230,6 +243,18 @@ def test_what_a_function_sets_does_not_outlive_its_call(served: Served) -> None:
         assert [row[3] for row in served.call("dear", {"low": 0})] == moments
         with pytest.raises(EngineFailure):
             served.call("writes")
+
+
+def test_a_session_is_used_again_after_a_call(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(PostgresSource(served.server.address(served.name), max_connections=1)) as alone:
+        monkeypatch.setattr(served, "source", alone)
+        ((first,),) = served.call("backend")
+        assert served.call("locks") == [(None,)]
+        with pytest.raises(InvalidParameter):
+            served.call("raises", {"text_": "x"})
+        assert served.call("backend") == [(first,)]
+        with served.server.owner(served.name) as owner:
+            assert owner.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchall() == [(0,)]
 
 
 FAULTS = {

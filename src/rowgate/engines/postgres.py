@@ -75,6 +75,8 @@ class PostgresRows:
             self._take(rows, deadline)
 
     def _send(self) -> None:
+        if self._statement.is_call:
+            self._session.begin()
         self._session.send(self._statement.text, write_parameters(self._statement.parameters), chunk_rows=BATCH_ROWS)
         self._reader = ResultReader(self._session.connection)
 
@@ -132,8 +134,8 @@ class PostgresRows:
         """See `ports.RowBlocks`."""
         if self._reader is not None and not self._has_ended:
             self._session.stop()
-        if self._statement.is_call:
-            self._session.condemn()  # a function may have set something for the whole session
+        elif self._reader is not None and self._statement.is_call:
+            self._session.undo()  # a function may have set something for the whole session
         self._source.pool.give_back(self._session)
 
     def _translate(self, result: pq.abc.PGresult) -> RowsError:

@@ -142,6 +142,15 @@ class Session:
             raise self.take_error(result)
         return [(result.get_value(row, 0) or b"").decode("utf-8", "replace") for row in range(result.ntuples)]
 
+    def begin(self) -> None:
+        """Begin a transaction that reads; where the connection is gone, the statement that follows tells."""
+        self._pq.exec_(b"BEGIN READ ONLY")
+
+    def undo(self) -> None:
+        """End the transaction with all that was set in it, and the locks that outlive one."""
+        if self._pq.exec_(b"ROLLBACK; SELECT pg_advisory_unlock_all()").status != pq.ExecStatus.TUPLES_OK:
+            self._is_condemned = True
+
     def finish(self) -> None:
         """Take the end of a statement whose last result is there."""
         with suppress(psycopg.Error):
