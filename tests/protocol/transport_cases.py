@@ -115,6 +115,17 @@ RAW_CASES = (
     RawCase("P10", "folded-header", "RFC 9112 §5.2", (400,), (raw_request(GOOD, "X: a\r\n b"),)),
     RawCase("P10", "space-before-colon", "RFC 9112 §5.1", (400,), (raw_request(GOOD, "X : a"),)),
     RawCase("P10", "nul-in-header", "RFC 9110 §5.5", (400,), (raw_request(GOOD, "X: a\x00b"),)),
+    RawCase("P10", "two-content-types", "RFC 9110 §5.3", (400,), (raw_request(GOOD, f"Content-Type: {FORM}"),),
+            error="invalid_request"),
+    RawCase("P10", "unknown-transfer-coding", "RFC 9112 §6.1", (501,), (
+        _CHUNKED_GOOD.replace("chunked", "gzip, chunked", 1),), error="invalid_request"),
+    RawCase("P10", "transfer-codings-in-two-headers", "RFC 9112 §6.1", (501,), (
+        _CHUNKED_GOOD.replace("Transfer-Encoding", "Transfer-Encoding: gzip\r\nTransfer-Encoding", 1),)),
+    RawCase("P11", "two-content-encodings", "RFC 9110 §15.5.16", (415,), (
+        raw_request(GOOD, "Content-Encoding: gzip", "Content-Encoding: identity"),)),
+    RawCase("P10", "http-2.0", "RFC 9110 §15.6.6", (505,), (raw_request(GOOD).replace("HTTP/1.1", "HTTP/2.0", 1),),
+            error="invalid_request"),
+    RawCase("P10", "http-0.9", "RFC 9110 §15.6.6", (505,), (raw_request(GOOD).replace("HTTP/1.1", "HTTP/0.9", 1),)),
     RawCase("P10", "noise", "RFC 9112 §2.2", (400,), ("\x16\x03\x01\x02\x00\x01\x00",), error="invalid_request"),
     RawCase("P10", "pipelined", "RFC 9112 §9.3.2", (200, 405, 401, 200),
             (raw_request(), raw_request("", method="GET"), raw_request(CC), raw_request(GOOD, _STOP))),

@@ -34,6 +34,7 @@ MAX_PIPELINED = 16  # requests sent ahead of their answers
 SWEEP_SECONDS = 1.0
 _CLOSING_SECONDS = 5.0  # for the client to take what is buffered
 _DROP_AT_ONCE = struct.pack("ii", 1, 0)  # linger on, for no time: the close is a reset
+_VERSIONS = ("1.1", "1.0")
 _METHOD = re.compile(rb"[A-Z]{1,20} ")  # what looks like a method, unlike a TLS handshake or noise
 
 
@@ -61,6 +62,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._body_bytes = 0  # of this request so far
         self._framing_bytes = 0  # chunk sizes and trailers around them
         self._hosts = 0  # Host headers of this request
+        self._content_types = 0  # likewise
+        self._fault: tuple[int, str] | None = None  # what a header of this request is refused for
         self._replays = 0
         self._when_gone: Callable[[str], None] | None = None
         self._gone_because = "client_went_away"
@@ -182,7 +185,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
-        self._hosts = 0
+        self._hosts = self._content_types = 0
+        self._fault = None
         self._body_bytes = 0
         self._framing_bytes = 0
         if self._waiting_since is None:
@@ -204,6 +208,12 @@ class StrictHttpProtocol(HttpToolsProtocol):
         name = name.lower()
         if name == b"host":
             self._hosts += 1
+        elif name == b"content-type":
+            self._content_types += 1
+        elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            self._fault = (501, "The transfer coding is not known.")  # RFC 9112 §6.1
+        elif name == b"content-encoding" and any(known == name for known, _ in self.headers):
+            self._fault = (415, "Send the body without a content encoding.")
         elif name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((name, value))
@@ -225,9 +235,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
                 self._refuse(431, "The request's headers are too large.")
         if len(self.headers) > MAX_HEADERS:
             self._refuse(431, "The request has too many headers.")
-        # RFC 9112 §3.2: a server MUST respond with 400 to a request that lacks a Host or has more than one.
-        if self._hosts > 1 or (self._hosts == 0 and self.parser.get_http_version() == "1.1"):
-            self._refuse(400, "The request needs exactly one Host header.")
+        self._check_headers()
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._refuse(501, "The method is not known.")
@@ -247,6 +255,18 @@ class StrictHttpProtocol(HttpToolsProtocol):
         scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]
         scope[WRITE_WHOLE] = partial(write_whole, self.cycle, self.server_state)
         scope[WRITE_END] = partial(write_end, self.cycle)
+
+    def _check_headers(self) -> None:
+        # RFC 9112 §3.2: a server MUST respond with 400 to a request that lacks a Host or has more than one.
+        version = self.parser.get_http_version()
+        if self._hosts > 1 or (self._hosts == 0 and version == "1.1"):
+            self._refuse(400, "The request needs exactly one Host header.")
+        if version not in _VERSIONS:
+            self._refuse(505, "Only HTTP/1.1 is spoken here.")  # RFC 9110 §15.6.6
+        if self._content_types > 1:
+            self._refuse(400, "The request has more than one Content-Type header.")  # RFC 9110 §5.3
+        if self._fault is not None:
+            self._refuse(*self._fault)
 
     def on_message_complete(self) -> None:
         """The request is whole; the next one is not due before its first byte."""
