@@ -28,10 +28,11 @@ class Home:
     client_secret: str
 
 
-def make_home(folder: Path, database: Path) -> Home:
-    """A home made anew, with one application that may read the benchmark's table."""
+def make_home(folder: Path, database: Path | str) -> Home:
+    """A home made anew, with one application that may read the benchmark's table in a file or at an address."""
     shutil.rmtree(folder, ignore_errors=True)
-    _rowgate("init", "--home", str(folder), "--database", f"sqlite:///{database}")
+    address = database if isinstance(database, str) else f"sqlite:///{database}"
+    _rowgate("init", "--home", str(folder), "--database", address)
     shown = json.loads(_rowgate("app", "add", "bench", "--object", TABLE, "--home", str(folder), "--json"))
     return Home(folder, client_id=shown["client_id"], client_secret=shown["client_secret"])
 

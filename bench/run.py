@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import machine
-from measures import bearer, full, memory, page, rest, startup, stream, tokens
+from measures import bearer, full, memory, page, postgres, rest, startup, stream, tokens
 from peers.install import WORK, install_peers
 from report import Result, Section, load, render_document, render_section, save
 from serving import LOAD_CORE
@@ -19,6 +19,7 @@ MEASURES: dict[str, Callable[[float], Section]] = {
     "bearer": bearer.measure_bearer,
     "page": page.measure_page,
     "full": full.measure_full,
+    "postgres": postgres.measure_postgres,
     "stream": stream.measure_stream,
     "memory": memory.measure_memory,
     "rest": rest.measure_rest,

@@ -220,3 +220,15 @@ def test_the_sample_is_made_once(tmp_path: Path) -> None:
     assert again.exit_code == 1
     assert "nothing was changed" in again.stderr
     assert run(["sample", str(path), "--rows", "-1"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql://me:hidden@h/d", "mysql://h/d?password=hidden&x=1", "host=h password=hidden", "db://:hidden@h"],
+)
+def test_a_password_that_somebody_wrote_into_an_address_is_not_shown(tmp_path: Path, address: str) -> None:
+    (tmp_path / "rowgate.toml").write_text(f'database = "{address}"\n')
+    done = run(["--home", str(tmp_path), "config"])
+    assert done.exit_code == 0, done
+    assert "hidden" not in done.stdout
+    assert "***" in done.stdout

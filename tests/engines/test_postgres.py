@@ -330,6 +330,11 @@ def test_a_stale_description_is_forgotten_when_the_database_says_so(
         assert read(source, "t", b"{}") == []
 
 
+def test_a_text_with_nul_is_never_cut_short(postgres: PostgresServer) -> None:
+    with serve(postgres, _TABLE) as source, pytest.raises(InvalidParameter):
+        read_all(source.open_rows(Statement("SELECT CAST($1 AS text)", ("a\0b",)), statement_seconds=5))
+
+
 def test_estimates_come_from_the_planner(postgres: PostgresServer) -> None:
     made = ("CREATE TABLE t AS SELECT n, n % 10 AS d FROM generate_series(1, 10000) n", "ANALYZE t")
     with serve(postgres, *made) as source:

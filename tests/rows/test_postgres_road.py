@@ -57,7 +57,8 @@ def test_rows_are_filtered_grouped_counted_and_turned_page_by_page(shop: Reader)
         found += answer.json()
     assert [row["id"] for row in found] == list(range(1, 24))
     request_id = answer.headers["x-request-id"]
-    [ended] = [event for event in shop.server.events(kind="rows_ended") if event["request_id"] == request_id]
+    events = shop.server.events
+    [ended] = wait_until(lambda: [e for e in events(kind="rows_ended") if e["request_id"] == request_id])
     assert (ended["object"], ended["outcome"], ended["rows"]) == ("orders", "complete", 3)
 
 

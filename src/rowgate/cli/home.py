@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from rowgate.served_databases import split_named_addresses
 if TYPE_CHECKING:
     from rowgate.wiring import Administration
 
+# of addresses: user:password@, and the parameter
+_PASSWORDS = re.compile(r"(://[^/:@\s\"]*:(?=[^@/\s\"]+@)|\bpassword=)[^@&\s\"]+", re.IGNORECASE)
 HOME_OPTION = click.option("--home", metavar="DIR", help="The home; see `rowgate --help`.")
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="JSON for scripts.")
 
@@ -108,5 +111,5 @@ def _complete(database: str) -> str:
 @click.command()
 @HOME_OPTION
 def config(home: str | None) -> None:
-    """Print the settings in force, as the file that would make them."""
-    click.echo(dump(open_settings(home)))
+    """Print the settings in force, as the file that would make them, but for passwords in addresses."""
+    click.echo(_PASSWORDS.sub(r"\1***", dump(open_settings(home))))

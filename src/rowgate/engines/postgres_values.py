@@ -13,6 +13,7 @@ from psycopg.types.bool import BoolLoader
 from psycopg.types.numeric import FloatLoader, IntLoader, NumericLoader
 from psycopg.types.string import ByteaLoader, TextLoader
 
+from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.model import Row, Value
 
 BOOL, BYTEA, INT8, INT2, INT4, FLOAT4, FLOAT8, NUMERIC = 16, 17, 20, 21, 23, 700, 701, 1700
@@ -74,11 +75,20 @@ class ResultReader:
 
 
 def write_parameters(values: Sequence[Value]) -> list[tuple[bytes | None, int]]:
-    """Give each value as the server reads it, with its format."""
+    """Give each value as the server reads it, with its format.
+
+    Raises:
+        InvalidParameter: A text holds NUL: it would end there for the server, and mean something else.
+    """
     return [_write(value) for value in values]
 
 
 def _write(value: Any) -> tuple[bytes | None, int]:
     if isinstance(value, bytes):
         return value, pq.Format.BINARY
-    return None if value is None else str(value).encode(), pq.Format.TEXT
+    if value is None:
+        return None, pq.Format.TEXT
+    text = str(value)
+    if "\0" in text:
+        raise InvalidParameter("PostgreSQL has no text with NUL.", field="value", expected="text without U+0000")
+    return text.encode(), pq.Format.TEXT
