@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from rowgate.rows.model import Function
-from rows.harness import Reader, open_reader
+from rowgate.service.admin.grants import GrantChange
+from rows.harness import Reader, open_reader, refusal
 from support.homes import add_application, administer
 from support.servers import fetch_token, wait_until
 
@@ -144,3 +145,33 @@ def test_refusals_are_those_of_rows_and_on_record(shop: Reader) -> None:
         assert shop.client.get(path).status_code == 404
     refused = [event for event in shop.server.events(kind="rows_refused") if event.get("object") == "hidden"]
     assert [event["reason"] for event in refused] == ["blocked_object", "blocked_object"]
+
+
+def test_the_list_tells_about_how_many_rows_where_that_is_cheap(shop: Reader) -> None:
+    with closing(sqlite3.connect(shop.database)) as writer, writer:
+        writer.executemany('INSERT INTO "odd/name ü" VALUES (?)', [(n,) for n in range(40)])
+        writer.execute("ANALYZE")
+    told = {item["name"]: item["estimated_rows"] for item in shop.client.get(f"{DATA}?count=estimated").json()}
+    assert told == {"odd/name ü": 40, "sales": None, "sold": None}  # of a run and of a view SQLite knows nothing
+    assert "estimated_rows" not in shop.client.get(f"{DATA}?count=none").text
+    for query, field in (("count=exact", "count"), ("count=some", "count"), ("limit=1", "limit")):
+        assert refusal(shop.client.get(f"{DATA}?{query}"))[0] == field
+
+
+def test_an_estimate_of_all_rows_is_not_told_where_a_rule_hides_some(shop: Reader) -> None:
+    with closing(sqlite3.connect(shop.database)) as writer, writer:
+        writer.execute("CREATE TABLE ruled (a INTEGER)")
+        writer.executemany("INSERT INTO ruled VALUES (?)", [(n,) for n in range(40)])
+        writer.execute("ANALYZE")
+    made = add_application(shop.server.settings, "ruled", ("ruled",))
+    with administer(shop.server.settings) as desks:
+        rule = GrantChange(rows='{"column": "a", "function": "less", "value": 3}')
+        desks.grants.grant(made.application.name, ("ruled",), rule)
+    credentials = (made.application.client_id, made.client_secret)
+    form = {"grant_type": "client_credentials"}
+    wait_until(lambda: httpx.post(f"{shop.server.url}/token", data=form, auth=credentials).is_success)
+    token = fetch_token(shop.server.url, *credentials)["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    wait_until(lambda: shop.client.get(f"{DATA}/ruled", headers=headers).json()["some_rows_only"])
+    (told,) = shop.client.get(f"{DATA}?count=estimated", headers=headers).json()
+    assert told["estimated_rows"] is None

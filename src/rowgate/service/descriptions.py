@@ -16,13 +16,14 @@ from rowgate.rows.errors import InvalidParameter, UnknownObject, UnusablePolicy
 from rowgate.rows.holds import Holds
 from rowgate.rows.masking import describe_masked
 from rowgate.rows.masks import Mask
-from rowgate.rows.model import Column, Family, Format
+from rowgate.rows.model import Column, Family, Format, RowsRequest
 from rowgate.rows.parameters import require_callable
 from rowgate.rows.plan import find_row_key, find_run_key
 from rowgate.rows.policy import apply_policy, keep_allowed, plan_rule
 from rowgate.rows.procedures import PROCEDURE, Parameter, Procedure, describe_type, render_default
 from rowgate.service.databases import Databases
 from rowgate.service.object_access import ObjectAccess, refuse_policy
+from rowgate.service.planning import make_planner
 from rowgate.service.state import LiveState
 
 _T = TypeVar("_T")
@@ -52,6 +53,12 @@ class ListedObject(msgspec.Struct, frozen=True):
     href: str  # where it is described
     rows: str | None  # where its rows are; None: it is a procedure
     proc: str | None  # where it is called, if it is a procedure
+
+
+class CountedObject(ListedObject, frozen=True):
+    """The same, with about how many rows there are."""
+
+    estimated_rows: int | None  # that `rows` would give by itself; None: the engine has no guess that may be told
 
 
 class DescribedParameter(msgspec.Struct, frozen=True):
@@ -90,14 +97,16 @@ class DescriptionService:
         self._objects = objects
         self._data_url = data_url
 
-    async def list_objects(self, access: Access) -> Sequence[ListedObject]:
-        """Give what the token may read, in order of name.
+    async def list_objects(self, access: Access, *, with_estimates: bool = False) -> Sequence[ListedObject]:
+        """Give what the token may read, in order of name; with estimates each is a `CountedObject`.
 
         Raises:
             InsufficientScope: It may read nothing at all, by its scope.
             RowsError: The database cannot be asked now.
         """
         self._objects.decide_scope(access)
+        if with_estimates:
+            return await _in_thread(lambda: [self._count(access, listed) for listed in self._list(access)])
         return await _in_thread(lambda: self._list(access))
 
     async def describe(self, access: Access, object_name: str) -> DescribedObject:
@@ -118,6 +127,21 @@ class DescriptionService:
         """
         self._objects.decide_scope(access)
         return await _in_thread(lambda: self._describe_all(access))
+
+    def _count(self, access: Access, listed: ListedObject) -> CountedObject:
+        return CountedObject(**msgspec.structs.asdict(listed), estimated_rows=self._estimate(access, listed.name))
+
+    def _estimate(self, access: Access, name: str) -> int | None:
+        described = self._databases.find_object(name)
+        if described is None or isinstance(described, Procedure):
+            return None
+        try:
+            policy = self._objects.find_policy(access, name)
+            plan = make_planner(access, described, policy, self._state)(RowsRequest())
+        except (InsufficientScope, InvalidParameter):  # withdrawn meanwhile, or nothing of it can be read
+            return None
+        # what engines know is of all rows
+        return None if plan.rule else self._databases.open_source(described).estimate_rows(plan)
 
     def _describe_all(self, access: Access) -> Sequence[DescribedObject]:
         listed = self._list(access)

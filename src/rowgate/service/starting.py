@@ -9,21 +9,21 @@ from dataclasses import replace
 from typing import Protocol
 
 from rowgate.access import Access
-from rowgate.oauth.authorization_details import find_allowed_columns
 from rowgate.ports import Clock
 from rowgate.ports.rows import RowBlocks, RowSource
-from rowgate.rows.errors import EngineFailure, EngineUnavailable, UnusablePolicy
+from rowgate.rows.errors import EngineFailure, EngineUnavailable
 from rowgate.rows.model import Counting, ObjectDescription, Plan, Row, RowsRequest, Statement, Value
 from rowgate.rows.parameters import plan_call, require_no_procedure
-from rowgate.rows.plan import Planner, plan_rows
+from rowgate.rows.plan import Planner
 from rowgate.rows.request_call import CallRequest
 from rowgate.rows.sql import render_count, render_select
 from rowgate.rows.sql_call import render_read
 from rowgate.service.comparing import ChangedRows, find_comparison
 from rowgate.service.cursors import Cursors, Seal
 from rowgate.service.databases import Databases
-from rowgate.service.object_access import ObjectAccess, refuse_policy
+from rowgate.service.object_access import ObjectAccess
 from rowgate.service.pace import Pace
+from rowgate.service.planning import make_planner
 from rowgate.service.preview import Preview, preview_rows
 from rowgate.service.reading import Reading
 from rowgate.service.row_tags import RowTags
@@ -134,23 +134,8 @@ class Starting:
         """Give the object and what plans requests for its rows: all permission checks are in these two."""
         access = reading.access
         described = self._objects.decide(access, name, self._databases.find_object(name))
-        settings = self._state.find_settings(name)
-        policy = reading.policy = self._objects.find_policy(access, name)
-
-        def plan_request(request: RowsRequest) -> Plan:
-            try:
-                return plan_rows(
-                    request,
-                    described,
-                    run_key=settings.run_key,
-                    key=settings.details.key,
-                    allowed_columns=find_allowed_columns(access.allowed, name),
-                    policy=policy,
-                )
-            except UnusablePolicy as error:
-                raise refuse_policy() from error
-
-        return described, plan_request
+        reading.policy = self._objects.find_policy(access, name)
+        return described, make_planner(access, described, reading.policy, self._state)
 
     def _start_comparison(
         self, reading: Reading, request: RowsRequest, plan_request: Planner, source: RowSource

@@ -9,7 +9,9 @@ import msgspec
 
 from rowgate.access import Access
 from rowgate.oauth.errors import OAuthError
-from rowgate.rows.errors import RowsError
+from rowgate.rows.errors import InvalidParameter, RowsError
+from rowgate.rows.model import Counting
+from rowgate.rows.request import parse_rows_query
 from rowgate.service.descriptions import DescriptionService
 from rowgate.web.data_requests import DataGate, read_object_name
 from rowgate.web.exchange import Exchange, Headers
@@ -28,7 +30,7 @@ _HEADERS: Headers = [
 ]
 _encode = msgspec.json.Encoder().encode
 
-Describe = Callable[[Access, str], Awaitable[Any]]  # of the object that the address names, or an empty name
+Describe = Callable[[Access, str, bytes], Awaitable[Any]]  # of the object that the address names or "", and the query
 
 
 class DescriptionEndpoint:
@@ -51,7 +53,7 @@ class DescriptionEndpoint:
         name = read_object_name(exchange, b"") if self._names_object else ""
         try:
             access = self._gate.authorize(exchange)
-            document = await self._describe(access, name)
+            document = await self._describe(access, name, exchange.query)
         except (OAuthError, RowsError) as refusal:
             await self._gate.record(refusal, exchange, access, name)
             raise
@@ -68,8 +70,15 @@ class DescriptionEndpoint:
 def make_list_endpoint(gate: DataGate, descriptions: DescriptionService) -> DescriptionEndpoint:
     """Give what lists the objects that a token may read."""
 
-    async def describe(access: Access, _name: str) -> Any:
-        return await descriptions.list_objects(access)
+    async def describe(access: Access, _name: str, query: bytes) -> Any:
+        counting = parse_rows_query(query, ("count",)).count
+        if counting is Counting.EXACT:
+            raise InvalidParameter(
+                "Exact counts are read object by object.",
+                field="count",
+                expected="estimated",
+            )
+        return await descriptions.list_objects(access, with_estimates=counting is Counting.ESTIMATED)
 
     return DescriptionEndpoint(gate, describe, names_object=False)
 
@@ -77,7 +86,7 @@ def make_list_endpoint(gate: DataGate, descriptions: DescriptionService) -> Desc
 def make_openapi_endpoint(gate: DataGate, descriptions: DescriptionService, *, version: str) -> DescriptionEndpoint:
     """Give what describes all that a token may read as an OpenAPI document."""
 
-    async def describe(access: Access, _name: str) -> Any:
+    async def describe(access: Access, _name: str, _query: bytes) -> Any:
         # loaded when somebody asks for the document first
         from rowgate.web.openapi import render_openapi  # noqa: PLC0415
 
@@ -91,4 +100,8 @@ def make_openapi_endpoint(gate: DataGate, descriptions: DescriptionService, *, v
 
 def make_object_endpoint(gate: DataGate, descriptions: DescriptionService) -> DescriptionEndpoint:
     """Give what describes the object that the address names."""
-    return DescriptionEndpoint(gate, descriptions.describe, names_object=True)
+
+    async def describe(access: Access, name: str, _query: bytes) -> Any:
+        return await descriptions.describe(access, name)
+
+    return DescriptionEndpoint(gate, describe, names_object=True)

@@ -296,7 +296,7 @@ def _describe_list() -> Document:
         "operationId": "listObjects",
         "summary": "What may be read",
         "parameters": [
-            {"name": "count", "in": "query", "schema": {"type": "string", "enum": list(Counting)}},
+            {"name": "count", "in": "query", "schema": {"type": "string", "enum": [Counting.NONE, Counting.ESTIMATED]}},
         ],
         "responses": {"200": {"description": "objects", "content": content}, **ERRORS},
     }

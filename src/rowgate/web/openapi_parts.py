@@ -34,6 +34,7 @@ SCHEMAS: dict[str, Any] = {
             "href": {"type": "string", "format": "uri"},
             "rows": _TEXT_OR_NONE,
             "proc": _TEXT_OR_NONE,
+            "estimated_rows": {"type": ["integer", "null"], "description": "with `count=estimated`"},
         },
         "required": ["name", "kind", "aliases", "title", "href"],
     },
