@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 from rowgate.access import Access
 from rowgate.audit.events import Event, RowsEnded
@@ -14,6 +14,7 @@ from rowgate.records import Grants, ObjectSettings, StateSnapshot
 from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import StatementCancelled
 from rowgate.rows.model import Column, Family, Format, ObjectDescription, RowsRequest, Statement, Value
+from rowgate.service.budgets import Budgets
 from rowgate.service.cursors import Cursors
 from rowgate.service.databases import Database, Databases
 from rowgate.service.object_access import ObjectAccess
@@ -22,6 +23,7 @@ from rowgate.service.reading import Reading
 from rowgate.service.row_tags import RowTags
 from rowgate.service.rows import ReadLimits, RowsService
 from rowgate.service.state import LiveState
+from rowgate.service.writes import Writes
 
 NUMBER = 7
 ORIGIN = Origin("request", "source")
@@ -148,6 +150,7 @@ class Bench:
             cursors=Cursors(bytes(32)),
             mask_key=bytes(32),
             tags=RowTags(bytes(32)),
+            budgets=Budgets(state, cast("Writes", None), clock=lambda: 1000.0),
         )
         self.when_gone: Callable[[str], None] = lambda _reason: None
 

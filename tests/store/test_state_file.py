@@ -93,7 +93,7 @@ def test_a_state_without_tables_is_brought_up_from_the_first_revision(tmp_path: 
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(NEWEST_REVISION,)]
 
 
-@pytest.mark.parametrize("revision", ["0006", "9999", "zzzz"])
+@pytest.mark.parametrize("revision", ["0007", "9999", "zzzz"])
 def test_a_newer_state_is_refused_and_left_alone(state: Path, revision: str) -> None:
     with connect(state) as connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))

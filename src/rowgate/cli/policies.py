@@ -22,6 +22,12 @@ from rowgate.service.admin.policies import (
 )
 from rowgate.service.admin.workloads import describe_rule
 
+_BUDGETS = (
+    ("max_reads", "reads at once"),
+    ("statement_seconds", "seconds of a statement"),
+    ("rows_per_day", "rows per day"),
+    ("bytes_per_day", "bytes per day"),
+)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _POLICY_OPTIONS = (
@@ -89,6 +95,15 @@ _POLICY_OPTIONS = (
         metavar="LENGTH",
         help="Of what it gets in exchange, at most; or none: as of any access token.",
     ),
+    *(
+        click.option(f"--{name}", type=click.IntRange(0), metavar="N", help=f"{what}; 0: {none}.")
+        for name, what, none in (
+            ("max-reads", "Reads at once, in each worker", "as many as the server allows"),
+            ("statement-seconds", "Time of one statement in the database", "as much as the server allows"),
+            ("rows-per-day", "Rows from midnight to midnight (UTC)", "any number"),
+            ("bytes-per-day", "Bytes likewise, as they are sent", "any number"),
+        )
+    ),
     click.option(
         "--attribute",
         "attributes",
@@ -122,6 +137,10 @@ def read_policy_change(
     exchange_for: tuple[str, ...],
     exchanged_lifetime: str | None,
     attributes: tuple[str, ...],
+    max_reads: int | None,
+    statement_seconds: int | None,
+    rows_per_day: int | None,
+    bytes_per_day: int | None,
     no_jwks: bool = False,
     no_certificate: bool = False,
     **subjects: str | None,
@@ -158,6 +177,10 @@ def read_policy_change(
         exchanges_tokens_of=tuple(filter(None, exchange_for)) if exchange_for else None,
         exchanged_token_seconds=read_length(exchanged_lifetime, "none"),
         attributes=tuple(_read_attribute(text) for text in attributes) or None,
+        max_reads=max_reads,
+        statement_seconds=statement_seconds,
+        rows_per_day=rows_per_day,
+        bytes_per_day=bytes_per_day,
     )
 
 
@@ -242,6 +265,7 @@ def describe_terms(application: Application) -> dict[str, object]:
         "exchanges_tokens_of": policy.exchanges_tokens_of,
         "exchanged_token_seconds": policy.exchanged_token_seconds,
         "attributes": dict(policy.attributes),
+        **{name: getattr(policy, name) for name, _ in _BUDGETS},
     }
 
 
@@ -270,6 +294,7 @@ def list_terms(application: Application) -> list[tuple[str, str]]:
         told.append(("workloads", f"{len(policy.workloads)} rule(s): rowgate app workload list"))
     if policy.jwks_uri:
         told.append(("public keys are at", policy.jwks_uri))
+    told += [(label, str(value)) for name, label in _BUDGETS if (value := getattr(policy, name))]
     told += [("attribute", f"{name} = {value}") for name, value in policy.attributes]
     return told + [("public key", _tell_key(key)) for key in list_registered_keys(policy)]
 

@@ -50,6 +50,10 @@ class ClientPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     past_access_seconds: int = 0  # the longest life that its tokens had before it was lowered; 0: it never was
     past_refresh_seconds: int = 0  # likewise, of refresh tokens
     attributes: tuple[tuple[str, str], ...] = ()  # values of its own by name, for the row rules of its grants
+    max_reads: int = 0  # at once, in each worker; 0: what the server allows
+    statement_seconds: int = 0  # likewise, for one statement
+    rows_per_day: int = 0  # from midnight to midnight (UTC); 0: any number
+    bytes_per_day: int = 0  # likewise
 
 
 ORDINARY = ClientPolicy()

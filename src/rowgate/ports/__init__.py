@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 from rowgate.audit.events import Event
 from rowgate.oauth.model import Application, ClientPolicy, RefreshFamily, Secret
 from rowgate.ports.registrations import InitialTokenWriter
+from rowgate.ports.spending import SpendingWriter
 from rowgate.records import (
     Changes,
     Enrolment,
@@ -165,6 +166,10 @@ class StoreWriter(Protocol):
     @property
     def initial_tokens(self) -> InitialTokenWriter:
         """The initial access tokens, in the same transaction."""
+
+    @property
+    def spending(self) -> SpendingWriter:
+        """What was read of the budgets of a day, in the same transaction."""
 
     def find_application(self, name_or_client_id: str) -> tuple[Application, tuple[str, ...]] | None:
         """Give the application and the names of its granted objects, or None."""

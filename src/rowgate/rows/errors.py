@@ -7,6 +7,7 @@ RowsError
 ├── EngineUnavailable    503 temporarily_unavailable: the database is busy or gone
 ├── StatementTimeout     503 statement_timeout: the statement used up its seconds
 ├── StatementCancelled   nobody is left to be told
+├── BudgetExceeded       429 budget_exceeded: says what would fit, and when there is more (RFC 6585 §4)
 ├── UnusablePolicy       401 insufficient_scope: the service says it as an OAuthError
 ├── EngineFailure        500 server_error: the engine's own words stay private
 └── NotReadOnly          start-up only: the account may write
@@ -77,6 +78,29 @@ class StatementCancelled(RowsError):
 
     code = "cancelled"
     status = 503
+
+
+class BudgetExceeded(RowsError):
+    """The application has a budget, and this does not fit into what is left of it.
+
+    Attributes:
+        limit: Of the budget, which `field` names.
+        used: Of it.
+        left: Of it, what would fit.
+        retry_after_seconds: Until there may be more.
+    """
+
+    code = "budget_exceeded"
+    status = 429
+
+    def __init__(self, name: str, *, limit: int, used: int, retry_after_seconds: int) -> None:
+        self.limit, self.used, self.left = limit, used, max(0, limit - used)
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(
+            f"The application's budget does not allow it: {name} is {limit}, {used} are used, {self.left} are left.",
+            field=name,
+            expected=f"at most {self.left}" if self.left else "nothing, until there is more",
+        )
 
 
 class UnusablePolicy(RowsError):

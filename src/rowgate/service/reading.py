@@ -14,7 +14,9 @@ from rowgate.rows.paging import note_place
 from rowgate.rows.policy import WHOLE
 from rowgate.rows.procedures import Call
 from rowgate.service.body import Body
+from rowgate.service.budgets import NOTHING
 from rowgate.service.origin import Origin
+from rowgate.service.turns import Turn
 
 NO_PACE = nullcontext()
 MAX_PAGE_BYTES = 16_777_216  # 16 MiB, and a block more: a page is held in memory
@@ -47,7 +49,9 @@ class Reading:
         self.has_copy: Callable[[bytes], bool] | None = None  # tells whether the client holds what a tag stands for
         self.tag = b""  # of the answer, where it is sure
         self.is_unchanged = False  # the client has the same already: nothing is read
-        self.has_turn = False  # see `Turns`
+        self.turn: Turn | None = None  # see `Turns`; None: it has none, or none any more
+        self.statement_seconds = 0.0  # of each of its statements
+        self.charged = NOTHING  # what of it is counted, see `Budgets`
         self.pace: AbstractContextManager[None] = NO_PACE  # of its blocks
         self._blocks: RowBlocks | None = None
         self._encoder: BlockEncoder
@@ -61,6 +65,12 @@ class Reading:
         self.cut_reason = self.cut_reason or reason
         if self._blocks is not None:
             self._blocks.cancel()
+
+    def cut(self, reason: str) -> None:
+        """Stop the statement, and the connection too if rows are being sent: its reader may not have what is left."""
+        self.cancel(reason)
+        if self.cut_connection is not None:
+            self.cut_connection()
 
     def start(self, plan: Plan, blocks: RowBlocks, seal: Callable[[Sequence[Value]], str], *, mask_key: bytes) -> None:
         """Read the first block, or the page. Runs in a thread.

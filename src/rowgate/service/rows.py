@@ -14,12 +14,15 @@ from typing import Any
 from rowgate.access import Access
 from rowgate.audit.events import RowsPreviewed
 from rowgate.oauth.errors import InsufficientScope, OAuthError
+from rowgate.oauth.model import ORDINARY
 from rowgate.ports import AuditSink, Clock
+from rowgate.ports.spending import Spent
 from rowgate.rows.coding import PLAIN, AcceptedCoding
-from rowgate.rows.errors import RowsError, StatementCancelled
+from rowgate.rows.errors import BudgetExceeded, RowsError, StatementCancelled
 from rowgate.rows.model import Format, RowsRequest
 from rowgate.rows.request_call import CallRequest
 from rowgate.service.body import Body
+from rowgate.service.budgets import Budgets
 from rowgate.service.cursors import Cursors
 from rowgate.service.databases import Databases
 from rowgate.service.hands import Hands
@@ -68,8 +71,11 @@ class RowsService:
         cursors: Cursors,
         mask_key: bytes,
         tags: RowTags,
+        budgets: Budgets,
     ) -> None:
         """Take what the steps need; `confirm` decides once more on an Access, see `TokenService.confirm`."""
+        self._state = state
+        self._budgets = budgets
         self._confirm = confirm
         self._audit = audit
         self._clock = clock
@@ -82,7 +88,6 @@ class RowsService:
             databases,
             confirm=confirm,
             clock=clock,
-            statement_seconds=limits.statement_seconds,
             objects=objects,
             cursors=cursors,
             mask_key=mask_key,
@@ -127,18 +132,19 @@ class RowsService:
         """
         reading = Reading(access, origin, form, begun_at=self._clock(), coding=coding)
         reading.has_copy = has_copy
-        await self._turns.take(access.application_number)
-        reading.has_turn = True
+        await self._take_turn(reading)
         self._under_way.add(reading)
         on_disconnect(reading.cancel)
         started = self._hands.run(self._starting.start, reading, object_name, request)
         try:
             # shield: the thread goes on when this task is cancelled, and must be waited for
             await asyncio.shield(started)
+            self._charge(reading)
             if reading.is_complete and len(reading.first) <= SMALL_BYTES:
                 self._give_turn_back(reading)  # the engine is done with it: others need not wait for the disk
             await self._audit.record(tell_opened(reading, self._clock()))
         except BaseException:
+            self._budgets.give_back(access.application_number, reading.charged)
             await self._abandon(reading, started)
             raise
         return reading
@@ -154,8 +160,7 @@ class RowsService:
             AuditUnavailable: It could not be put on record.
         """
         reading = Reading(access, origin, form, begun_at=self._clock())
-        await self._turns.take(access.application_number)
-        reading.has_turn = True
+        await self._take_turn(reading)
         try:
             preview = await self._hands.run(self._starting.preview, reading, object_name, request)
             await self._audit.record(tell_opened(reading, self._clock(), RowsPreviewed))
@@ -174,7 +179,7 @@ class RowsService:
             cut: Cuts the connection at once, with what the client has not taken yet.
         """
         reading.cut_connection = cut
-        patience = Patience(self._limits.reader_seconds, partial(_give_up, reading))
+        patience = Patience(self._limits.reader_seconds, partial(reading.cut, TOO_SLOW))
         outcome, reason = FAILED, "internal_error"
         ahead: asyncio.Future[bytes] | None = None
         try:
@@ -191,6 +196,9 @@ class RowsService:
                 assert ahead is not None, "internal error: no block ahead"
                 self._decide_again(reading)
                 block, ahead = await asyncio.shield(ahead), None
+                self._charge(reading)
+        except BudgetExceeded as refusal:
+            outcome, reason = CUT, refusal.field
         except StatementCancelled:
             outcome, reason = CUT, reading.cut_reason or "client_went_away"
         except OAuthError as refusal:
@@ -219,8 +227,7 @@ class RowsService:
                 try:
                     self._decide_again(reading)
                 except OAuthError as refusal:
-                    reading.cancel(refusal.reason)
-                    reading.cut_connection()
+                    reading.cut(refusal.reason)
 
     def _decide_again(self, reading: Reading) -> None:
         """Raises OAuthError when the token was revoked, or the object withdrawn, blocked or granted otherwise since."""
@@ -233,6 +240,7 @@ class RowsService:
     async def discard(self, reading: Reading, reason: str = "head") -> None:
         """End a read of which only the head was wanted (HEAD), or nothing."""
         await self._abandon(reading, None)
+        self._budgets.give_back(reading.access.application_number, reading.charged)
         reading.rows, reading.body = 0, Body()
         self._audit.record_soon(tell_ended(reading, self._clock(), COMPLETE, reason))
 
@@ -245,6 +253,23 @@ class RowsService:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._all_ended.wait(), CLOSE_SECONDS)
         self._hands.close(wait=not self._under_way)
+
+    async def _take_turn(self, reading: Reading) -> None:
+        """Return when the application may read, as far as its budgets and everybody's limits go."""
+        number = reading.access.application_number
+        application = self._state.find_application_by_number(number)
+        policy = ORDINARY if application is None else application.policy
+        most = self._limits.statement_seconds
+        reading.statement_seconds = min(most, policy.statement_seconds or most)
+        await self._budgets.check(number)
+        reading.turn = await self._turns.take(number, budget=policy.max_reads)
+
+    def _charge(self, reading: Reading) -> None:
+        """Count the block that is in hand, or raise BudgetExceeded: then it is not sent."""
+        so_far, before = Spent(reading.rows, reading.body.sent_bytes), reading.charged
+        more = Spent(so_far.rows - before.rows, so_far.bytes - before.bytes)
+        self._budgets.charge(reading.access.application_number, more)
+        reading.charged = so_far
 
     async def _abandon(self, reading: Reading, under_way: asyncio.Future[Any] | None) -> None:
         """Give back what the read holds, once no thread uses it any more."""
@@ -263,17 +288,11 @@ class RowsService:
         self._give_turn_back(reading)
 
     def _give_turn_back(self, reading: Reading) -> None:
-        if reading.has_turn:
-            reading.has_turn = False
-            self._turns.give_back(reading.access.application_number)
+        if reading.turn is not None:
+            turn, reading.turn = reading.turn, None
+            self._turns.give_back(turn)
 
 
 def _read_on(reading: Reading) -> bytes:
     with reading.pace:
         return reading.read()
-
-
-def _give_up(reading: Reading) -> None:
-    reading.cancel(TOO_SLOW)
-    if reading.cut_connection is not None:
-        reading.cut_connection()

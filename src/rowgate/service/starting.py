@@ -47,7 +47,6 @@ class Starting:
         *,
         confirm: Confirm,
         clock: Clock,
-        statement_seconds: float,
         objects: ObjectAccess,
         cursors: Cursors,
         mask_key: bytes,
@@ -58,7 +57,6 @@ class Starting:
         self._databases = databases
         self._confirm = confirm
         self._clock = clock
-        self._statement_seconds = statement_seconds
         self._objects = objects
         self._cursors = cursors
         self._mask_key = mask_key
@@ -96,7 +94,7 @@ class Starting:
         statement = render_read(render_select, plan, reading.call, source.dialect)
 
         def start() -> None:
-            reading.start(plan, self._open(statement, source), seal, mask_key=self._mask_key)
+            reading.start(plan, self._open(reading, statement, source), seal, mask_key=self._mask_key)
 
         if plan.count is Counting.NONE and reading.call is None:
             self._tags.start(reading, plan, statement, source, start)
@@ -141,15 +139,15 @@ class Starting:
         self, reading: Reading, request: RowsRequest, plan_request: Planner, source: RowSource
     ) -> None:
         def read(plan: Plan) -> Sequence[Row]:
-            return reading.read_few(self._open(render_select(plan, source.dialect), source))
+            return reading.read_few(self._open(reading, render_select(plan, source.dialect), source))
 
         comparison = reading.comparison = find_comparison(request, plan_request, read)
-        blocks = self._open(render_select(comparison.read, source.dialect), source)
+        blocks = self._open(reading, render_select(comparison.read, source.dialect), source)
         rows = ChangedRows(blocks, comparison, reading.format)
         reading.start(comparison.shown, rows, _seal_nothing, mask_key=self._mask_key)
 
-    def _open(self, statement: Statement, source: RowSource) -> RowBlocks:
-        return source.open_rows(statement, statement_seconds=self._statement_seconds)
+    def _open(self, reading: Reading, statement: Statement, source: RowSource) -> RowBlocks:
+        return source.open_rows(statement, statement_seconds=reading.statement_seconds)
 
     def _count(self, reading: Reading, plan: Plan, source: RowSource) -> None:
         statement = render_read(render_count, plan, reading.call, source.dialect)
@@ -157,7 +155,7 @@ class Starting:
             reading.count = source.estimate_rows(plan)
             reading.count_is_estimate = reading.count is not None
         if reading.count is None:
-            ((count,),) = reading.read_few(self._open(statement, source))
+            ((count,),) = reading.read_few(self._open(reading, statement, source))
             assert isinstance(count, int), "internal error: a count that is no number"
             reading.count = count
 

@@ -10,7 +10,7 @@ from rowgate.ports import StoreError
 from rowgate.records import Changes, KeyMaterial, StateSnapshot
 from rowgate.store import loading
 
-NEWEST_REVISION = "0005"
+NEWEST_REVISION = "0006"
 BUSY_MILLISECONDS = 5000
 _ENTITIES = frozenset({"application", "object", "revocation", "keys"})  # another is a newer release's: load everything
 _MANY = 500  # changed things at once; for more it is quicker to load everything

@@ -143,6 +143,15 @@ signing_keys = Table(
     Column("forget_at", BigInteger, nullable=False),
 )
 
+spending = Table(  # what applications with a budget have read; one row each, of the newest day
+    "spending",
+    metadata,
+    Column("application", _Number, ForeignKey("applications.number", ondelete="CASCADE"), primary_key=True),
+    Column("day", BigInteger, primary_key=True),  # days since 1970
+    Column("rows", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+
 changes = Table(
     "changes",
     metadata,

@@ -26,6 +26,7 @@ from rowgate.store.schema import (
     used,
 )
 from rowgate.store.signing_keys import SqlKeyWriter
+from rowgate.store.spending import SqlSpendingWriter
 
 KEPT_CHANGES = 10_000  # a follower that is further behind loads everything
 
@@ -47,6 +48,11 @@ class SqlWriter:
     def initial_tokens(self) -> SqlInitialTokenWriter:
         """See `ports.StoreWriter`."""
         return SqlInitialTokenWriter(self._connection)
+
+    @property
+    def spending(self) -> SqlSpendingWriter:
+        """See `ports.StoreWriter`."""
+        return SqlSpendingWriter(self._connection)
 
     def find_application(self, name_or_client_id: str) -> tuple[Application, tuple[str, ...]] | None:
         """See `ports.StoreWriter`."""

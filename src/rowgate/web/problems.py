@@ -16,7 +16,7 @@ from rowgate.oauth.errors import (
     UseDpopNonce,
 )
 from rowgate.ports import AuditUnavailable, StoreError
-from rowgate.rows.errors import RowsError
+from rowgate.rows.errors import BudgetExceeded, RowsError
 from rowgate.service.mint import NoSigningKey
 from rowgate.service.remote_keys import KeysUnavailable
 from rowgate.web.exchange import BodyTooLarge, Exchange, Headers
@@ -57,7 +57,7 @@ class Edge:
 
 def describe_problem(error: Exception, request_id: str, edge: Edge) -> tuple[int, Headers, bytes]:
     """Give status, headers and body for an error."""
-    extra: Mapping[str, str] = {}
+    extra: Mapping[str, str | int] = {}
     headers: Headers = []
     match error:
         case OAuthError():
@@ -65,7 +65,7 @@ def describe_problem(error: Exception, request_id: str, edge: Edge) -> tuple[int
             code, description = error.code, error.description
         case RowsError():
             status, code, description = error.status, error.code, error.description
-            extra = {name: value for name in ("field", "expected") if (value := getattr(error, name))}
+            extra, headers = _describe_rows_extras(error)
         case HttpProblem():
             status, code, description, headers = error.status, error.code, error.description, error.headers
         case BodyTooLarge():
@@ -89,6 +89,14 @@ def describe_problem(error: Exception, request_id: str, edge: Edge) -> tuple[int
         headers = [*headers, (b"retry-after", b"%d" % RETRY_SECONDS)]
     body = {"error": code or "missing_token", "error_description": description, **extra, "request_id": request_id}
     return status, [*NO_STORE, *headers], _encode(body)
+
+
+def _describe_rows_extras(error: RowsError) -> tuple[Mapping[str, str | int], Headers]:
+    told: dict[str, str | int] = {name: value for name in ("field", "expected") if (value := getattr(error, name))}
+    if not isinstance(error, BudgetExceeded):
+        return told, []
+    told |= {"limit": error.limit, "used": error.used, "left": error.left}
+    return told, [(b"retry-after", b"%d" % error.retry_after_seconds)]  # RFC 6585 §4
 
 
 def _describe_oauth(error: OAuthError, edge: Edge) -> tuple[int, Headers]:

@@ -20,6 +20,7 @@ from rowgate.oauth.workload import JWT_BEARER_GRANT
 from rowgate.ports import Clock, Entropy
 from rowgate.service.admin.desk import Desk
 from rowgate.service.admin.keys import KeyDesk
+from rowgate.service.budgets import Budgets
 from rowgate.service.certificates import list_own_certificates
 from rowgate.service.clients import ClientAuthenticator
 from rowgate.service.cursors import Cursors
@@ -183,15 +184,13 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
     )
     watches = _list_watches(state, writes, outside, audit, clock)
     mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=BulkEntropy(entropy))
-    proofs = ProofChecker(_read_dpop_policy(settings, state.keys.digest), clock=clock, entropy=entropy)
     narrowing = Narrowing(state, databases, issuer=issuer)
-    rotation = RefreshRotation(writes, digest_key=state.keys.digest, clock=clock)
     inspection = InspectionService(
         state,
         Questions(clients, mint, audit=audit, clock=clock),
         signing_keys,
         narrowing,
-        rotation,
+        RefreshRotation(writes, digest_key=state.keys.digest, clock=clock),
         writes=writes,
         issuer=issuer,
         audit=audit,
@@ -200,14 +199,15 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         state,
         clients,
         mint,
-        proofs,
-        rotation,
+        ProofChecker(_read_dpop_policy(settings, state.keys.digest), clock=clock, entropy=entropy),
+        RefreshRotation(writes, digest_key=state.keys.digest, clock=clock),
         narrowing=narrowing,
         exchange=TokenExchange(state, mint, issuer=issuer),
         issuer=issuer,
         audit=audit,
         clock=clock,
     )
+    budgets = Budgets(state, writes, clock=clock)
     objects = ObjectAccess(state, conceal_objects=settings.conceal_objects)
     rows = RowsService(
         state,
@@ -224,6 +224,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         ),
         objects=objects,
         cursors=Cursors(state.keys.digest),
+        budgets=budgets,
         mask_key=hmac.digest(state.keys.digest, b"rowgate column mask", "sha256"),
         tags=RowTags(state.keys.digest),
     )
@@ -249,6 +250,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
             for watch in watches:
                 await watch.stop()
             await outside.stop()
+            await budgets.stop()
             await writes.stop()
             await follower.stop()
             await rows.close()

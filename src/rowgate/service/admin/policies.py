@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -24,6 +25,8 @@ METHODS = (CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, PRIVATE_KEY_JWT, TLS_CLIENT_
 SECRET_METHODS = frozenset({CLIENT_SECRET_BASIC, CLIENT_SECRET_POST})
 MAX_URL_LENGTH = 2048
 MAX_ATTRIBUTE_LENGTH = 1000
+MOST_IN_A_BUDGET = 2**53  # beyond it JSON's numbers are not exact everywhere
+_BUDGETS = ("max_reads", "statement_seconds", "rows_per_day", "bytes_per_day")
 _ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 MOST_TOKENS_PER_MINUTE = 1_000_000
 _A_SET = 'a JWK Set is {"keys": [ … ]} with a public RSA key from 2048 bits, P-256, P-384 or Ed25519'
@@ -48,6 +51,10 @@ class PolicyChange(msgspec.Struct, frozen=True):
     exchanges_tokens_of: tuple[str, ...] | None = None  # names or client ids of other applications; empty: of none
     exchanged_token_seconds: int | None = None  # 0: no further limit
     attributes: tuple[tuple[str, str], ...] | None = None  # only these are touched; an empty value: it is forgotten
+    max_reads: int | None = None  # of all of these 0: none of its own
+    statement_seconds: int | None = None
+    rows_per_day: int | None = None
+    bytes_per_day: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +175,21 @@ def decide_policy(policy: ClientPolicy, change: PolicyChange) -> ClientPolicy:
         asked["authentication_methods"] = tuple(name for name in METHODS if name in change.authentication_methods)
         if not asked["authentication_methods"] or not set(change.authentication_methods) <= set(METHODS):
             raise AdminError("an application proves who it is by one or more of: " + ", ".join(METHODS))
-    if change.tokens_per_minute is not None and not 0 <= change.tokens_per_minute <= MOST_TOKENS_PER_MINUTE:
-        raise AdminError(f"a quota is 1 to {MOST_TOKENS_PER_MINUTE} tokens a minute, or 0 for none")
+    _check_numbers(asked)
     asked["attributes"] = _set_attributes(policy.attributes, change.attributes or ())
     decided = msgspec.structs.replace(policy, **asked)
     if change.exchanges_tokens_of and not decided.token_exchange:
         raise AdminError("it may exchange no tokens, so none of others either: --token-exchange")
     _require_credentials(decided)
     return decided
+
+
+def _check_numbers(asked: Mapping[str, Any]) -> None:
+    if not 0 <= asked.get("tokens_per_minute", 0) <= MOST_TOKENS_PER_MINUTE:
+        raise AdminError(f"a quota is 1 to {MOST_TOKENS_PER_MINUTE} tokens a minute, or 0 for none")
+    for name in _BUDGETS:
+        if not 0 <= asked.get(name, 0) <= MOST_IN_A_BUDGET:
+            raise AdminError(f"{name} is 1 to {MOST_IN_A_BUDGET}, or 0 for none")
 
 
 def _set_attributes(
