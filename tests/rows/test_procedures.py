@@ -333,6 +333,14 @@ def test_a_new_and_a_changed_file_are_served_within_seconds(calls: Reader) -> No
     wait_until(lambda: call(calls, "Echo2", **headers).status_code == 404)
 
 
+@pytest.mark.parametrize("depth", [34, 500, 990, 5000])
+@pytest.mark.parametrize("name", ["j", "t", "l", "nope"])
+def test_deep_values_are_refused(calls: Reader, name: str, depth: int) -> None:
+    for deep in (b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth):
+        field, _ = refusal(call(calls, "Echo", b'{"parameters": {"%b": %b}}' % (name.encode(), deep)))
+        assert field == "body" or field.startswith(f"parameters.{name}")
+
+
 @pytest.mark.parametrize("value", ATTACKS)
 def test_hostile_values_are_values(calls: Reader, value: str) -> None:
     (row,) = success(call(calls, "Echo", {"parameters": {"t": value, "l": [value], "m": [{"k": value, "v": 1}]}}))

@@ -18,6 +18,7 @@ from rowgate.rows.model import ObjectDescription, Value
 from rowgate.rows.procedures import Call, Parameter, ParameterType, Procedure, TableColumn, describe_type
 from rowgate.rows.request_values import take_scalar, wrong
 
+MAX_DEPTH = 32  # of a value
 _MOST_NAMES_TOLD = 60
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.]\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?", re.ASCII)
@@ -75,10 +76,20 @@ def plan_call(described: ObjectDescription, given: Mapping[str, Any], *, holds_n
         told = ", ".join(f"{parameter.name} ({describe_type(parameter.type)})" for parameter in missing)
         raise InvalidParameter("A parameter is missing.", field=f"parameters.{missing[0].name}", expected=told)
     for name, value in by_name.items():
+        _refuse_depth(value, f"parameters.{name}", MAX_DEPTH)
         if not holds_nul and _find_nul(value):
             raise wrong(f"parameters.{name}", "text without the character U+0000")
     values = tuple([_bind(parameter, by_name) for parameter in described.parameters])
     return Call(described, values, tuple((p.name, by_name[p.name]) for p in described.parameters if p.name in by_name))
+
+
+def _refuse_depth(value: Any, field: str, left: int) -> None:
+    """Refuse what is nested so deeply that whoever walks through it next would fall."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    if inner and not left:
+        raise wrong(field, f"values nested {MAX_DEPTH} deep at most")
+    for item in inner:
+        _refuse_depth(item, field, left - 1)
 
 
 def _find_nul(value: Any) -> bool:
