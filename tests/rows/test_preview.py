@@ -35,6 +35,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
             "WITHOUT ROWID"
         )
         writer.execute("CREATE TABLE hidden (a INTEGER)")
+        writer.execute("CREATE VIEW glimpse AS SELECT a FROM hidden WHERE a > 4711")
     with open_reader(path, folder / "home") as reader:
         with administer(reader.server.settings) as desks:
             desks.objects.block("hidden", reason="")
@@ -157,3 +158,9 @@ def test_the_names_of_hidden_columns_stay_hidden(shop: Reader) -> None:
     assert statement["sql"] == 'SELECT "n" FROM "runs" WHERE "hidden" = (SELECT max("hidden") FROM "runs")'
     assert statement["plan"] is None
     assert "JobRuntimeKey" not in json.dumps(told)
+
+
+def test_what_a_view_is_made_of_stays_hidden(shop: Reader) -> None:
+    told = preview(shop, "glimpse", {"filters": [{"column": "a", "function": "less", "value": 5}], "count": "exact"})
+    assert [statement["plan"] for statement in told["statements"]] == [None, None]
+    assert "hidden" not in json.dumps(told)

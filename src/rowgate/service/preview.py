@@ -15,6 +15,7 @@ from rowgate.rows.model import Column, Counting, ObjectDescription, Plan, RowsRe
 from rowgate.rows.plan import Planner
 from rowgate.rows.sql import render_count, render_select
 
+TABLE = "table"  # the kind of object whose plan is told
 HIDDEN = "hidden"  # in place of the name of a column that the reader may not know
 
 
@@ -32,7 +33,9 @@ class PreviewedStatement(msgspec.Struct, frozen=True):
     purpose: str  # run: finds the run; count; rows
     sql: str
     values: int  # that would be bound
-    plan: tuple[str, ...] | None  # in the engine's own words; None: it would tell of hidden columns or rows
+    plan: (
+        tuple[str, ...] | None
+    )  # in the engine's own words; None: it would tell of what the reader may not know or rows
 
 
 class Preview(msgspec.Struct, frozen=True):
@@ -71,6 +74,9 @@ def preview_rows(
         comparison = plan_comparison(plan, request, new=new, old=old)
         plan, shown = comparison.read, comparison.shown
     hidden = [column for column in described.columns if column.name not in plan.object.by_name]
+    # a view's would tell of other objects, and of the values by which the view leaves rows out; under a rule the
+    # engine's estimates would be of all rows
+    tells_plan = described.kind == TABLE and not plan.rule
     preview = Preview(
         object=plan.object.name,
         engine=source.name,
@@ -80,7 +86,7 @@ def preview_rows(
             for column in shown.result_columns
         ),
         statements=tuple(
-            _preview_statement(purpose, statement, source, hidden, is_ruled=bool(plan.rule))
+            _preview_statement(purpose, statement, source, hidden, tells_plan=tells_plan)
             for purpose, statement in _list_statements(request, plan, plan_request, source)
         ),
         estimated_rows=None if plan.rule else source.estimate_rows(plan),
@@ -101,11 +107,10 @@ def _list_statements(
 
 
 def _preview_statement(
-    purpose: str, statement: Statement, source: RowSource, hidden: list[Column], *, is_ruled: bool
+    purpose: str, statement: Statement, source: RowSource, hidden: list[Column], *, tells_plan: bool
 ) -> PreviewedStatement:
     sql = statement.text
     for column in hidden:
         sql = sql.replace(source.dialect.quote(column.name), source.dialect.quote(HIDDEN))
-    # the plan has the engine's estimates, which are of all rows
-    plan = tuple(source.explain(statement)) if sql == statement.text and not is_ruled else None
+    plan = tuple(source.explain(statement)) if sql == statement.text and tells_plan else None
     return PreviewedStatement(purpose, sql, len(statement.parameters), plan)
