@@ -1,5 +1,5 @@
 # The commands of this checkout; `make help` lists them.
-.PHONY: help setup demo serve test test-clients test-engines protocol fuzz lint bench lock clean
+.PHONY: help setup demo serve test test-slow test-clients test-engines protocol fuzz lint bench lock clean
 PYTHON ?= python3
 TEST_PROCESSES ?= 2
 STAMP := .venv/.stamp-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
@@ -24,6 +24,9 @@ serve: setup ## the demo's server on port 8082, with the lines to paste
 
 test: setup ## the whole test suite, in two processes (TEST_PROCESSES=4 for more)
 	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
+
+test-slow: setup ## pages walked from end to end, servers killed again and again
+	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m slow
 
 test-clients: setup ## OAuth clients in JavaScript and Go against a real server (installs them in .clients)
 	.venv/bin/python tests/clients/prepare.py

@@ -1,6 +1,7 @@
 """R14, R15: power cuts right after an answer about secrets, and several workers."""
 
 import httpx
+import pytest
 
 from processes.conftest import Home, home  # noqa: F401 - a fixture
 from support.servers import fetch_token, serve_process, wait_until
@@ -16,6 +17,7 @@ def _status(url: str, of: Home, secret: str) -> int:
     return httpx.post(f"{url}/api/v1/token", data=form, timeout=30).status_code
 
 
+@pytest.mark.slow
 def test_an_acknowledged_renewal_and_its_use_survive_power_cuts(home: Home) -> None:  # noqa: F811
     """Renew, kill; use, kill; then the copy is known for one. The frozen line stays frozen after one more."""
     client_id, first = home.made.application.client_id, home.made.client_secret
@@ -36,6 +38,7 @@ def test_an_acknowledged_renewal_and_its_use_survive_power_cuts(home: Home) -> N
     assert len(home.list_events(kind="lineage_frozen")) == 1
 
 
+@pytest.mark.slow
 def test_workers_agree_on_one_successor(home: Home) -> None:  # noqa: F811
     """New connections reach either worker; what one gave the other gives again, and either sees the theft."""
     first = home.made.client_secret

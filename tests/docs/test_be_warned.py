@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from docs.test_docs import CHECKOUT, find_blocks
 from docs.test_walkthrough import Reader
@@ -22,6 +23,7 @@ def _rowgate(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.slow
 def test_the_receiver_of_the_page_takes_what_is_sent(tmp_path: Path, sample_database: Path) -> None:
     settings = make_home(tmp_path / "home", sample_database)
     key = _rowgate(settings.home, "webhook", "key").stdout.strip()

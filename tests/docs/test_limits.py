@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from docs.test_walkthrough import CHECKOUT, Reader, find_blocks
 from protocol.keyed import within_a_second
 from support.homes import add_application, make_home
@@ -11,6 +13,7 @@ from support.servers import run_server
 _PAGE = "docs/how-to/limit-columns-and-rows.md"
 
 
+@pytest.mark.slow
 def test_page_on_columns_and_rows_does_what_it_says(sample_database: Path, tmp_path: Path) -> None:
     lines = (CHECKOUT / _PAGE).read_text("utf-8").splitlines()
     headings = [line for line in lines if line.startswith("## ")]

@@ -3,6 +3,8 @@
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from docs.test_walkthrough import CHECKOUT, Reader, find_blocks
 from rowgate.config import CONFIG_NAME, load_settings
 from support.certificates import Authority, make_certificate
@@ -17,6 +19,7 @@ _REGISTER, _USE, _PROXY = (
 )
 
 
+@pytest.mark.slow
 def test_page_on_certificates_does_what_it_says(sample_database: Path, tmp_path: Path) -> None:
     cert, key = make_certificate(tmp_path)
     authority = Authority("clients").write(tmp_path / "clients-ca.pem")

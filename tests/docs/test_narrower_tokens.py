@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import httpx
+import pytest
 
 from docs.test_walkthrough import CHECKOUT, Reader, find_blocks
 from rowgate.oauth.token_exchange import TOKEN_EXCHANGE
@@ -14,6 +15,7 @@ from support.servers import run_server, wait_until
 _PAGE = "docs/how-to/narrower-tokens.md"
 
 
+@pytest.mark.slow
 def test_page_on_narrower_tokens_does_what_it_says(sample_database: Path, tmp_path: Path) -> None:
     text = (CHECKOUT / _PAGE).read_text("utf-8")
     headings = [line for line in text.splitlines() if line.startswith("## ")]

@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from docs.test_walkthrough import CHECKOUT, Reader
 from support.homes import make_home
 from support.servers import serve_process
@@ -12,6 +14,7 @@ _PAGE = "docs/how-to/register-clients.md"
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 def test_page_on_registration_does_what_it_says(sample_database: Path, tmp_path: Path) -> None:
     blocks = _FENCE.findall((CHECKOUT / _PAGE).read_text("utf-8"))
     assert [language for language, _ in blocks] == ["toml", "sh", "sh", "sh", "python", "sh", "sh"]

@@ -85,6 +85,7 @@ def walk(reader: Reader, folder: Path, blocks: list[tuple[str, str]]) -> str:
     return said
 
 
+@pytest.mark.slow
 def test_readme_leads_to_rows_in_five_minutes(tmp_path: Path) -> None:
     """Sample, home, application, server; rows by curl and by Python; the record and the reason."""
     blocks = find_blocks("README.md", "## Five minutes to rows", "## Where to go on")
@@ -93,6 +94,7 @@ def test_readme_leads_to_rows_in_five_minutes(tmp_path: Path) -> None:
         assert told in said
 
 
+@pytest.mark.slow
 def test_tutorial_leads_where_it_says(tmp_path: Path) -> None:
     """Rows, groups, runs, a mistake, a refusal and its reason."""
     blocks = find_blocks("docs/tutorial/first-rows.md", "## Set up", "## Where to go on")
@@ -248,6 +250,7 @@ def test_lines_of_curl_enrol_a_client_and_renew_its_secret(tmp_path: Path, serve
     assert fetch_token(server.url, redeemed["client_id"], renewed["client_secret"])["access_token"]
 
 
+@pytest.mark.slow
 def test_lines_of_curl_declare_and_call_a_procedure(tmp_path: Path, server: RunningServer) -> None:
     """The file is served, granted and named; the second call gives groups of the three hosts."""
     made = add_application(server.settings, "report", ("SA_ServiceAccounts",))
