@@ -34,6 +34,7 @@ def check_home(settings: Settings) -> None:
     assert named <= added
 
 
+@pytest.mark.slow
 def test_tokens_outlive_a_server_that_is_killed_while_keys_rotate(settings: Settings) -> None:
     """Each time a token is got, sealing and signing keys change, and the server is killed before or after it knows."""
     (settings.home / CONFIG_NAME).write_text(dump(settings))
@@ -71,6 +72,7 @@ def test_tokens_outlive_a_server_that_is_killed_while_keys_rotate(settings: Sett
 @pytest.mark.parametrize(
     "flags", [(), ("--sealing",), ("--algorithm", "RS256", "--now")], ids=["all", "sealing", "rsa"]
 )
+@pytest.mark.slow
 def test_a_rotation_that_is_killed_is_whole_or_not_there(settings: Settings, flags: tuple[str, ...]) -> None:
     """Killed at any moment: no key without its record, none that does not open, and the next one works."""
     (settings.home / CONFIG_NAME).write_text(dump(settings))

@@ -252,3 +252,22 @@ def test_curl_with_a_certificate(site: Site, own: tuple[Path, str]) -> None:
         check=True,
     )
     assert json.loads(said.stdout)["token_type"] == "bearer"
+
+
+def test_certificate_that_calls_itself_as_the_authority_keeps_nobody_out(site: Site) -> None:
+    """Registered by one application, under the authority's own name: whom the authority stands for gets through."""
+    issued = site.authority.issue(site.folder, "named-beside-a-namesake")
+    named = site.add(
+        "named beside a namesake",
+        authentication_methods=("tls_client_auth",),
+        tls_subject_kind="subject_dn",
+        tls_subject="CN=named-beside-a-namesake",
+    )
+    namesake = make_own_certificate(site.folder, "The Authority")
+    site.add(
+        "namesake",
+        authentication_methods=("self_signed_tls_client_auth",),
+        tls_certificates=read_certificate_alone(namesake),
+    )
+    with site.connect(issued) as client:
+        assert client.post("/token", data=ask(named)).status_code == 200
