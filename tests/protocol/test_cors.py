@@ -35,7 +35,7 @@ def _send(world: World, case: Case, origin: str) -> dict[str, str]:
 def test_listed_origin_may_read_every_answer(world: World, case: Case) -> None:
     headers = _send(world, case, ALLOWED)
     assert headers["access-control-allow-origin"] == ALLOWED
-    assert headers["vary"] == "Origin"
+    assert "Origin" in headers["vary"].split(", ")  # rows vary by more
     assert "WWW-Authenticate" in headers["access-control-expose-headers"]
 
 
@@ -45,7 +45,7 @@ def test_listed_origin_may_read_every_answer(world: World, case: Case) -> None:
 def test_other_origin_may_read_none(world: World, case: Case, origin: str) -> None:
     headers = _send(world, case, origin)
     assert "access-control-allow-origin" not in headers
-    assert headers["vary"] == "Origin"
+    assert "Origin" in headers["vary"].split(", ")  # rows vary by more
 
 
 @numbered("P5", "Fetch")

@@ -3,10 +3,10 @@
 from rowgate.web.exchange import Exchange, Headers, Request
 
 _EXPOSED = (
-    b"WWW-Authenticate, Retry-After, X-Request-Id, Link, Rowgate-Next-Cursor, Rowgate-Count, Rowgate-Rows, "
+    b"WWW-Authenticate, Retry-After, X-Request-Id, ETag, Link, Rowgate-Next-Cursor, Rowgate-Count, Rowgate-Rows, "
     b"Repr-Digest, Unencoded-Digest"
 )
-_ALLOWED_HEADERS = b"Authorization, Content-Type"
+_ALLOWED_HEADERS = b"Authorization, Content-Type, If-None-Match"
 _MAX_AGE_SECONDS = b"600"
 
 
