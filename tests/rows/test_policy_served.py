@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import nanoarrow
+import pyarrow.parquet
 import pytest
 
 from protocol.keyed import within_a_second
@@ -115,6 +116,8 @@ def test_masks_look_the_same_in_every_format(world: World) -> None:
         told = [{name: None if value is None else str(value) for name, value in row.items()} for row in found]
         assert [{n: v or None for n, v in row.items()} for row in csv.DictReader(io.StringIO(text))] == told
         arrow = client.get(address(STAFF), params={"jobRuntimeKey": "all", "format": "arrow"}).content
+        parquet = client.get(address(STAFF), params={"jobRuntimeKey": "all", "format": "parquet"}).content
+        assert pyarrow.parquet.read_table(io.BytesIO(parquet)).to_pylist() == found
         table = nanoarrow.ArrayStream.from_readable(io.BytesIO(arrow)).read_all()
         assert [dict(zip(NAMES, row, strict=True)) for row in table.iter_tuples()] == found
 
@@ -189,6 +192,16 @@ def test_pages_go_on_among_the_rows_in_sight_and_a_cursor_ends_with_its_rule(wor
         with administer(world.settings) as desks:
             desks.policies.set("paged", PolicyChange(attributes=(("department", "sales"),)))
         within_a_second(lambda: client.get(address(STAFF), params=going_on).status_code == 400)
+
+
+def test_copy_is_good_no_longer_when_the_policy_changes(world: World) -> None:
+    """An answer's tag stands for the policy too: another mask, another tag."""
+    with world.reader("tagged", GrantChange(masks=(("Salary", Mask.NULL),))) as client:
+        tag = client.get(address(STAFF)).headers["etag"]
+        assert client.get(address(STAFF), headers={"If-None-Match": tag}).status_code == 304
+        with administer(world.settings) as desks:
+            desks.grants.grant("tagged", [STAFF], GrantChange(masks=(("Salary", Mask.HASH),)))
+        within_a_second(lambda: client.get(address(STAFF), headers={"If-None-Match": tag}).status_code == 200)
 
 
 def test_preview_tells_the_mask_and_neither_the_rule_nor_how_many_rows_there_are(world: World) -> None:
