@@ -107,8 +107,11 @@ class MariadbManner:
         """See `Manner`."""
         dialect = self._urls[0].get_dialect()()
         hosts = Hosts([_Connector(dialect, url) for url in self._urls], (pymysql.Error, OSError))
-        with contextlib.closing(hosts.open_connection()) as connection:
-            self._learn(connection)
+        try:
+            with contextlib.closing(hosts.open_connection()) as connection:
+                self._learn(connection)
+        except (pymysql.Error, OSError) as error:
+            raise EngineUnavailable("The database cannot be read at the moment.", detail=str(error)) from error
         engine = sqlalchemy.create_engine(
             self._urls[0],
             isolation_level="AUTOCOMMIT",
@@ -149,7 +152,15 @@ class MariadbManner:
             if question in asked:
                 continue
             asked.add(question)
-            for (line,) in ask(question):
+            try:
+                lines = ask(question)
+            except RowsError as error:
+                if question == "SHOW GRANTS":
+                    raise
+                raise NotReadOnly(
+                    f"nobody can tell what a role of the account's allows ({question} fails): take it away"
+                ) from error
+            for (line,) in lines:
                 pending += _judge(str(line))
 
     def list_objects(self, ask: Ask) -> Sequence[ObjectListing]:
