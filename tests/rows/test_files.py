@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from pyarrow import parquet
 
 from rowgate.rows import encode_parquet, encode_xlsx
@@ -25,6 +25,7 @@ def open_for(columns: tuple[Column, ...], form: Format) -> Any:
     return open_encoder(Plan(ObjectDescription("o", "table", columns), columns, (), (), None, (), None, 0), form)
 
 
+@settings(deadline=None)  # the first loads the library
 @given(blocks())
 def test_parquet_holds_what_arrow_does(given_blocks: list[list[Row]]) -> None:
     with pa.ipc.open_stream(encode(COLUMNS, given_blocks, Format.ARROW)) as stream:

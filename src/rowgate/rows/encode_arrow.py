@@ -9,7 +9,7 @@ Source: the Arrow columnar format 1.5, "IPC streaming format", "Validity bitmaps
 """
 
 import re
-from array import array
+import struct
 from collections.abc import Callable, Sequence
 from decimal import Context, Decimal
 from itertools import accumulate
@@ -24,8 +24,9 @@ from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.holds import Holds
 from rowgate.rows.model import Column, Family, Row, Value
 
-# what a column's values become: the array's buffers after the validity bitmap
+# what a column's values become: the array's buffers after the validity bitmap; it raises one of _UNFIT for NULL too
 _Pack = Callable[[Sequence[Value]], list[bytes]]
+_UNFIT = (TypeError, ValueError, OverflowError, struct.error)
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _EXACT_INTEGER = 2**53  # beyond it a float64 does not hold every whole number
 _DECIMALS = re.compile(r"\w+\((\d+)(?:, ?(\d+))?\)")
@@ -41,9 +42,10 @@ class ArrowArrays:
         """Take the columns in their order."""
         self._columns = columns
         chosen = [_choose_type(column) for column in columns]
-        self._types = [arrow_type for arrow_type, _ in chosen]
+        self._types = [nanoarrow.c_schema(arrow_type) for arrow_type, _ in chosen]
         self._pack = [pack for _, pack in chosen]
-        fields = {column.name: arrow_type for column, arrow_type in zip(columns, self._types, strict=True)}
+        self._substitutes = [_SUBSTITUTES.get(pack, Decimal(0)) for pack in self._pack]
+        fields = {column.name: arrow_type for column, (arrow_type, _) in zip(columns, chosen, strict=True)}
         self.schema = nanoarrow.c_schema(nanoarrow.struct(fields))
 
     def make_batch(self, rows: Sequence[Row]) -> Any:
@@ -58,11 +60,18 @@ class ArrowArrays:
 
     def _make_array(self, place: int, values: Sequence[Value]) -> Any:
         validity = None
-        if None in values:
-            validity = _mark_valid(values)
+        pack = self._pack[place]
         try:
-            buffers = self._pack[place](values)
-        except (TypeError, ValueError, OverflowError):
+            try:
+                buffers = pack(values)
+            except _UNFIT:
+                if None not in values:
+                    raise
+                # Looked for only now: to compare each value with None takes longer than to pack them.
+                validity = _mark_valid(values)
+                substitute = self._substitutes[place]
+                buffers = pack([substitute if value is None else value for value in values])
+        except _UNFIT:
             raise InvalidParameter(
                 f"The column {self._columns[place].name} holds a value that its Arrow type, a number or binary, "
                 "cannot hold.",
@@ -150,9 +159,7 @@ def _choose_decimal(declared: str) -> tuple[Any, _Pack]:
     return nanoarrow.decimal128(digits, scale), pack
 
 
-def _write_decimal(value: Decimal | None, digits: int, scale: int) -> bytes:
-    if value is None:
-        return bytes(16)
+def _write_decimal(value: Decimal, digits: int, scale: int) -> bytes:
     whole = int(_EXACT.scaleb(value, scale))  # ValueError or OverflowError: not finite
     if abs(whole) >= 10**digits or _EXACT.scaleb(Decimal(whole), -scale) != value:
         raise OverflowError
@@ -166,38 +173,37 @@ def _mark_valid(values: Sequence[Value]) -> bytes:
 
 
 def _pack_integers(values: Sequence[Any]) -> list[bytes]:
-    if None in values:
-        values = [0 if value is None else value for value in values]
-    return [array("q", values).tobytes()]
+    return [struct.pack(f"<{len(values)}q", *values)]
 
 
 def _pack_booleans(values: Sequence[Any]) -> list[bytes]:
+    if None in values:
+        raise TypeError
     digits = "".join(["1" if value else "0" for value in reversed(values)])
     return [int(digits, 2).to_bytes((len(values) + 7) // 8, "little")] if digits else [b""]
 
 
 def _pack_reals(values: Sequence[Any]) -> list[bytes]:
-    kinds = set(map(type, values))
-    if int in kinds and any(isinstance(v, int) and not -_EXACT_INTEGER <= v <= _EXACT_INTEGER for v in values):
+    # Only a whole number may be changed, and only a large one: most blocks have none and nobody looks at each value.
+    is_large = bool(values) and not -_EXACT_INTEGER <= min(values) <= max(values) <= _EXACT_INTEGER
+    if is_large and any(isinstance(v, int) and not -_EXACT_INTEGER <= v <= _EXACT_INTEGER for v in values):
         raise OverflowError
-    if None in values:
-        values = [0.0 if value is None else value for value in values]
-    return [array("d", values).tobytes()]
+    return [struct.pack(f"<{len(values)}d", *values)]
 
 
 def _pack_binary(values: Sequence[Value]) -> list[bytes]:
-    parts = [b"" if value is None else value.encode() if isinstance(value, str) else value for value in values]
-    return _join(parts)  # type: ignore[arg-type] # a number raises TypeError there
+    parts = [value.encode() if isinstance(value, str) else value for value in values]
+    return _join(parts)  # type: ignore[arg-type] # a number or None raises TypeError there
 
 
 def _pack_texts(values: Sequence[Any]) -> list[bytes]:
-    kinds = set(map(type, values))
-    if kinds <= {str, type(None)}:
-        if kinds != {str}:
-            values = ["" if value is None else value for value in values]
-    else:
+    try:
+        text = "".join(values)
+    except TypeError:
+        if None in values:
+            raise
         values = [value if isinstance(value, str) else _write_as_text(value) for value in values]
-    text = "".join(values)
+        text = "".join(values)
     if text.isascii():
         return [_mark_ends(values), text.encode("ascii")]
     # encoded all at once: one by one takes twice as long
@@ -206,8 +212,6 @@ def _pack_texts(values: Sequence[Any]) -> list[bytes]:
 
 
 def _write_as_text(value: Value) -> str:
-    if value is None:
-        return ""
     return _encode(name_number(value)).decode().strip('"')  # quotation marks around base64
 
 
@@ -217,4 +221,14 @@ def _join(parts: Sequence[bytes]) -> list[bytes]:
 
 def _mark_ends(parts: Sequence[str | bytes]) -> bytes:
     """Give the offsets: where each part begins, and where the last one ends."""
-    return array("i", accumulate(map(len, parts), initial=0)).tobytes()
+    return struct.pack(f"<{len(parts) + 1}i", 0, *accumulate(map(len, parts)))
+
+
+# what stands in the place of a NULL, which the validity bitmap covers; of decimals it is one too
+_SUBSTITUTES: dict[_Pack, Value] = {
+    _pack_integers: 0,
+    _pack_booleans: False,
+    _pack_reals: 0.0,
+    _pack_binary: b"",
+    _pack_texts: "",
+}
