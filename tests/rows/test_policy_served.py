@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -286,6 +287,20 @@ def test_policy_that_does_not_fit_the_object_is_refused_and_nothing_changes(worl
         with pytest.raises(AdminError):
             desks.grants.grant("refused", [STAFF], change)
         assert desks.applications.load("refused")[1] == ()
+
+
+def test_grants_are_told_while_the_database_is_away(tmp_path: Path) -> None:
+    path = tmp_path / "away.sqlite"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE Staff (Name TEXT, Salary INTEGER)")
+    settings = make_home(tmp_path / "home", path)
+    made = add_application(settings, "app", (STAFF,))
+    with administer(settings) as desks:
+        desks.grants.grant("app", [STAFF], GrantChange(columns=("Name",)))
+    path.unlink()
+    with administer(settings) as desks:
+        (told,) = desks.grants.list_all(made.application, [STAFF])
+    assert told.words == "reads 1 of its columns"
 
 
 def test_access_has_nothing_of_the_policy() -> None:

@@ -33,7 +33,7 @@ def tell_policy(policy: GrantPolicy, described: ObjectDescription | None, attrib
         there = sum(column.name in policy.columns for column in described.columns)
         parts = [f"reads {there} of {len(described.columns)} columns"]
     elif policy.columns:
-        parts = [f"reads {len(policy.columns)} columns"]
+        parts = [f"reads {len(policy.columns)} of its columns"]
     parts += [f"{name} {_MASKED[Mask(mask)]}" for name, mask in policy.masks]
     if policy.rows:
         parts.append(f"rows where {tell_rule(policy.rows, attributes)}")

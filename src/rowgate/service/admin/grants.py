@@ -8,7 +8,7 @@ import msgspec
 from rowgate.oauth.model import Application
 from rowgate.records import WHOLE_OBJECT, GrantPolicy
 from rowgate.rows.columns import find_column
-from rowgate.rows.errors import InvalidParameter, UnusablePolicy
+from rowgate.rows.errors import InvalidParameter, RowsError, UnusablePolicy
 from rowgate.rows.masking import suits
 from rowgate.rows.masks import Mask
 from rowgate.rows.model import Column, ObjectDescription
@@ -90,7 +90,11 @@ class GrantDesk:
             return ToldGrant(name, policy, "", ())
         attributes = dict(application.policy.attributes)
         missing = tuple(item for item in list_attributes(policy.rows) if item not in attributes)
-        return ToldGrant(name, policy, tell_policy(policy, self._desk.databases.find_object(name), attributes), missing)
+        try:
+            described = self._desk.databases.find_object(name)
+        except RowsError:  # a database that is down keeps nobody from seeing what is granted
+            described = None
+        return ToldGrant(name, policy, tell_policy(policy, described, attributes), missing)
 
     def _decide(self, name: str, before: GrantPolicy, wanted: GrantChange, application: Application) -> GrantPolicy:
         """Give the policy as it would be, held against the object as it is now."""
