@@ -23,6 +23,7 @@ from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
 from rowgate.rows.sql import render_count, render_select
 from rows.oracle import Row
+from rows.tables import quoted
 from support.postgres import PostgresServer
 
 
@@ -34,6 +35,12 @@ class Writer(Protocol):
 
     def insert(self, rows: Sequence[Sequence[Any]]) -> None:
         """Put rows into the empty table."""
+
+    def make(self, table: str, column: str, values: Sequence[Any]) -> None:
+        """Make a table of texts with any names; `unmake` takes it away."""
+
+    def unmake(self, table: str) -> None:
+        """Take a table away."""
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -56,6 +63,13 @@ class SqliteWriter:
             self.execute("BEGIN")
             self.connection.executemany("INSERT INTO generated VALUES (?, ?, ?, ?)", rows)
 
+    def make(self, table: str, column: str, values: Sequence[Any]) -> None:
+        self.execute(f"CREATE TABLE {quoted(table)} ({quoted(column)} TEXT)")
+        self.connection.executemany(f"INSERT INTO {quoted(table)} VALUES (?)", [(value,) for value in values])
+
+    def unmake(self, table: str) -> None:
+        self.execute(f"DROP TABLE {quoted(table)}")
+
     def close(self) -> None:
         self.connection.close()
 
@@ -75,6 +89,15 @@ class PostgresWriter:
             for row in rows:
                 copy.write_row(row)
 
+    def make(self, table: str, column: str, values: Sequence[Any]) -> None:
+        self.connection.execute(f"CREATE TABLE {quoted(table)} ({quoted(column)} TEXT)".encode())
+        with self.connection.cursor() as cursor, cursor.copy(f"COPY {quoted(table)} FROM STDIN".encode()) as copy:
+            for value in values:
+                copy.write_row((value,))
+
+    def unmake(self, table: str) -> None:
+        self.connection.execute(f"DROP TABLE {quoted(table)}".encode())
+
     def close(self) -> None:
         self.connection.close()
 
@@ -93,6 +116,13 @@ class Bench:
         self.writer.execute("DELETE FROM generated")
         self.writer.insert(numbered)
         return [dict(zip(("n", "t", "i", "r"), row, strict=True)) for row in numbered]
+
+    def forget_catalog(self) -> None:
+        """Have the next object found anew, though the last look was just now."""
+        if isinstance(self.source, SqliteSource):
+            self.source._looked_at = float("-inf")
+        elif isinstance(self.source, PostgresSource):
+            self.source.forget()
 
     def add(self, n: int, row: tuple[Any, ...]) -> None:
         self.writer.execute("INSERT INTO generated VALUES (?, ?, ?, ?)", (n, *self._keep(row)))
