@@ -55,6 +55,7 @@ def _take_fields(stream: IO[bytes]) -> Fields:
     fields: Fields = {}
     while line := stream.readline().decode("latin-1").removesuffix("\r\n"):
         name, _, value = line.partition(": ")
-        assert name not in fields, "a field that stands there twice"
-        fields[name.lower()] = value
+        name = name.lower()
+        assert name not in fields or name == "vary", "a field that stands there twice"
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value
     return fields
