@@ -249,7 +249,7 @@ def test_fault_is_told_by_nothing_but_its_request(world: World, monkeypatch: pyt
         ("rowgate.engines.sqlite.SqliteSource.find_object", lambda: world.post_token(narrowed)),
         ("rowgate.service.narrowing.narrow_details", lambda: world.post_token(narrowed)),
         ("rowgate.service.mint.TokenMint.open_access", lambda: get_rows(world, token)),
-        ("rowgate.service.rows.plan_rows", lambda: get_rows(world, token)),
+        ("rowgate.service.planning.plan_rows", lambda: get_rows(world, token)),
     )
     for broken, ask in parts:
         with monkeypatch.context() as patch:

@@ -545,6 +545,8 @@ def test_a_state_of_the_release_before_is_brought_up_to_date(tmp_path: Path, sam
     with closing(sqlite3.connect(settings.state_path)) as state:
         state.execute("DROP TABLE initial_access_tokens")
         state.execute("ALTER TABLE objects DROP COLUMN details")
+        state.execute("ALTER TABLE grants DROP COLUMN policy")
+        state.execute("DROP TABLE spending")
         state.execute("UPDATE alembic_version SET version_num = '0002'")
         state.commit()
     with administer(settings) as desks:
