@@ -84,9 +84,7 @@ class PostgresDialect(Dialect):
         if not self.codec:
             return upper, lower
         pairs = zip(upper, lower, strict=True)
-        known = [
-            pair for pair in pairs if "".join(pair).encode(self.codec, "replace").decode(self.codec) == "".join(pair)
-        ]
+        known = [pair for pair in pairs if _can_hold(self.codec, "".join(pair))]
         return "".join([pair[0] for pair in known]), "".join([pair[1] for pair in known])
 
     def lower_ascii(self, expression: str) -> str:
