@@ -68,7 +68,7 @@ def test_answer_that_is_whole_at_once_is_coded_unless_it_is_short(odd: Reader, c
     assert DECODERS[coding](forced.body) == short.body
 
 
-@pytest.mark.parametrize("form", COMPRESSED)
+@pytest.mark.parametrize("form", sorted(COMPRESSED))
 def test_what_is_compressed_by_itself_is_coded_only_where_it_must(odd: Reader, form: str) -> None:
     plain, coded = (
         ask_raw(odd, "numbers", f"format={form}&orderby=n", accept_encoding=accepted)[0]
