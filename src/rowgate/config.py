@@ -36,7 +36,9 @@ class Settings:
 
     # ruff: noqa: FBT003 - the default of a switch
     home: Path = field(metadata={"help": "where state, keys and audit are kept"})
-    database: str = _setting("", "the served database: sqlite:///PATH or postgresql://USER@HOST/DATABASE")
+    database: str = _setting(
+        "", "the served database: sqlite:///PATH, postgresql://USER@HOST/DATABASE, mariadb://…, duckdb:///PATH"
+    )
     databases: tuple[DatabaseSettings, ...] = _setting(
         (), "further ones, a [[databases]] table each: their objects are called NAME.OBJECT", convert=read_databases
     )

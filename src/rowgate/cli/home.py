@@ -65,8 +65,8 @@ def administration(home: str | None) -> Iterator["Administration"]:
     "given",
     metavar="[NAME=]URL",
     multiple=True,
-    help="A database to serve: sqlite:///PATH, a path, or postgresql://USER@HOST/DATABASE. "
-    "Several times: NAME=URL names the objects' namespace.",
+    help="A database to serve: a path, sqlite:///PATH, postgresql://USER@HOST/DATABASE, mariadb://USER@HOST/DATABASE "
+    "or duckdb:///PATH. Several times: NAME=URL names the objects' namespace.",
 )
 @click.pass_context
 def init(context: click.Context, home: str | None, given: tuple[str, ...]) -> None:
