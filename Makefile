@@ -25,7 +25,7 @@ serve: setup ## the demo's server on port 8082, with the lines to paste
 test: setup ## the whole test suite, in two processes (TEST_PROCESSES=4 for more)
 	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
-test-slow: setup ## pages walked from end to end, servers killed again and again
+test-slow: setup ## pages walked from end to end, servers killed and watched
 	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m slow
 
 test-clients: setup ## OAuth clients in JavaScript and Go against a real server (installs them in .clients)

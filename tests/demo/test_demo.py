@@ -88,6 +88,7 @@ def test_demo_leaves_no_server(first: tuple[subprocess.CompletedProcess[str], fl
     assert not list_servers(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("first")
 def test_demo_runs_again_on_what_is_broken(folder: Path) -> None:
     """A lost key and a damaged sample are made anew."""
@@ -97,6 +98,7 @@ def test_demo_runs_again_on_what_is_broken(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_own_database_is_listed_and_read(tmp_path: Path) -> None:
     """Names with spaces, values that are NULL or long: the first object's rows are shown."""
     path = tmp_path / "my own.sqlite"
@@ -163,6 +165,7 @@ def test_serve_stays_until_it_is_ended(folder: Path, first: tuple[subprocess.Com
     assert not list_servers(folder)
 
 
+@pytest.mark.slow
 def test_demo_serves_ones_own_postgresql(folder: Path, postgres: PostgresServer) -> None:
     """By its address; the account may only read."""
     name = postgres.create_database()

@@ -161,6 +161,7 @@ def wait_for_more(load: Load, count: int = 60) -> None:
     wait_until(lambda: load.answers >= target or load.wrong, seconds=30)
 
 
+@pytest.mark.slow
 def test_no_request_fails_while_keys_rotate(
     settings: Settings, reader: SqliteReader, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -267,6 +268,7 @@ def test_an_algorithm_that_is_asked_for_has_a_key_within_seconds(settings: Setti
     assert (made["actor"], made["details"]["algorithm"]) == ("server", "RS256")
 
 
+@pytest.mark.slow
 def test_a_state_that_cannot_be_written_delays_keys_and_nothing_else(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from contextlib import closing
 from functools import partial
 
 import httpx
+import pytest
 
 from processes.conftest import Home, Load, put_load
 from rowgate import wiring
@@ -13,6 +14,8 @@ from rowgate.oauth.tokens import ACCESS, TokenSealer
 from rowgate.service.admin.token_opener import HomeTokenOpener
 from support.homes import administer
 from support.servers import ServerProcess, fetch_token, serve_process, wait_until
+
+pytestmark = pytest.mark.slow
 
 
 def list_token_ids(home: Home, tokens: list[str]) -> set[str]:

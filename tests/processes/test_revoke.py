@@ -14,6 +14,8 @@ from processes.conftest import Home
 from processes.test_workers import ask_workers
 from support.servers import ServerProcess, fetch_token, serve_process, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 def get_tokens(server: ServerProcess, home: Home) -> dict[str, Any]:
     return fetch_token(server.url, home.made.application.client_id, home.made.client_secret)

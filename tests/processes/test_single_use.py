@@ -13,6 +13,8 @@ from support.client_keys import ClientKey
 from support.homes import add_without_secret
 from support.servers import ServerProcess, serve_process, wait_until
 
+pytestmark = pytest.mark.slow
+
 ATTEMPTS = 40
 
 

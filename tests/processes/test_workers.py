@@ -7,12 +7,15 @@ from urllib.parse import urlsplit
 
 import httpx
 import psutil
+import pytest
 
 from processes.conftest import Home
 from rowgate import wiring
 from rowgate.service.admin.token_opener import HomeTokenOpener
 from support.homes import administer
 from support.servers import ServerProcess, fetch_token, serve_process, wait_until
+
+pytestmark = pytest.mark.slow
 
 
 def ask_workers(server: ServerProcess, token: str, *, connections: int = 16) -> dict[str, set[int]]:

@@ -115,6 +115,7 @@ def check_error(answer: httpx.Response, status: int, code: str) -> None:
 # --- revocation ---
 
 
+@pytest.mark.slow
 @pytest.mark.number("P82", "ours")
 def test_protocol_82_after_200_from_revoke_no_new_token_works(world: World) -> None:
     """Refreshes race with the revocation; whatever they bring is dead from the moment it is answered."""

@@ -25,6 +25,8 @@ from support.homes import add_application, make_home
 from support.other_host import Asked, OtherHost, Said, run_other_host
 from support.servers import RunningServer, fetch_token, run_server, wait_until
 
+pytestmark = pytest.mark.slow
+
 HOUR = 3600
 
 
