@@ -158,13 +158,13 @@ class Exchange(Request):
     async def respond_prepared(self, headers: PreparedHeaders, body: bytes, more: PreparedHeaders = NO_HEADERS) -> None:
         """Send a whole 200 response whose headers are always the same, and `more`; the fast way where there is one."""
         write_whole = self.scope.get(WRITE_WHOLE)
-        if write_whole is not None and not self.extra_headers:
-            request_id = self.request_id.encode()
-            head = b"%b%bcontent-length: %d\r\nx-request-id: %b\r\n" % (
+        if write_whole is not None:
+            head = b"%b%b%bcontent-length: %d\r\nx-request-id: %b\r\n" % (
                 headers.lines,
                 more.lines,
+                b"".join([b"%b: %b\r\n" % pair for pair in self.extra_headers]),
                 len(body),
-                request_id,
+                self.request_id.encode(),
             )
             self.started = write_whole(head, body)
             if self.started:
