@@ -29,6 +29,12 @@ def postgres() -> Iterator[PostgresServer]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def state_database(postgres: PostgresServer) -> str:
+    """A database for states, each in a schema of its own; it belongs to `STATE_OWNER`."""
+    return postgres.create_state_database()
+
+
 @pytest.fixture(scope="module")
 def server(sample_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A real server on the sample database, one for each module of tests."""

@@ -19,6 +19,7 @@ CONFIG_NAME = "rowgate.toml"
 ENVIRONMENT_PREFIX = "ROWGATE_"
 _SWITCHES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _CONTROLS = re.compile("[\x00-\x1f\x7f]")  # TOML wants them escaped
+_SCHEMA = re.compile("(?!pg_)[a-z_][a-z0-9_]{0,62}")  # PostgreSQL keeps pg_ to itself
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -42,6 +43,11 @@ class Settings:
     databases: tuple[DatabaseSettings, ...] = _setting(
         (), "further ones, a [[databases]] table each: their objects are called NAME.OBJECT", convert=read_databases
     )
+    state: str = _setting(
+        "", "where the state is: postgresql://USER@HOST/DATABASE, which replicas share; empty: state.db in the home"
+    )
+    state_schema: str = _setting("rowgate", "the schema of that database which holds the state and nothing else")
+    state_password_file: str = _setting("", "file with the password of that user in its first line")
     host: str = _setting("127.0.0.1", "address to listen on")
     port: int = _setting(8082, "port to listen on; 0 takes a free one", most=65_535)
     workers: int = _setting(1, "worker processes", least=1, most=64)
@@ -123,7 +129,7 @@ class Settings:
 
     @property
     def state_path(self) -> Path:
-        """The file of the state database."""
+        """The file of the state database, where no `state` is set."""
         return self.home / "state.db"
 
     @property
@@ -178,6 +184,7 @@ class Settings:
         """
         if self.database and any(not served.name for served in self.databases):
             raise ConfigError("database and a [[databases]] table without a name would be the same one: keep either")
+        self._check_state()
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ConfigError("tls_cert and tls_key go together: set both or neither")
         if not (self.tls_cert or self.is_on_loopback or self.trusted_proxies or self.insecure_http):
@@ -201,6 +208,12 @@ class Settings:
         ):
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} must be one of {', '.join(allowed)}")
+
+    def _check_state(self) -> None:
+        if self.state and not self.state.startswith(("postgresql://", "postgres://")):
+            raise ConfigError("state is an address of PostgreSQL, postgresql://USER@HOST/DATABASE, or empty")
+        if not _SCHEMA.fullmatch(self.state_schema):
+            raise ConfigError("state_schema is a name of lower case letters, digits and _, up to 63 of them")
 
 
 SETTINGS = tuple(item for item in fields(Settings) if item.name != "home")

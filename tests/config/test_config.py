@@ -15,6 +15,8 @@ GOLDEN = Path(__file__).with_name("golden")
 HOME = Path("/home/of/rowgate")
 CHANGED: dict[str, Any] = {
     "database": 'sqlite:////data/with "quotes" and \\.db',
+    "state": "postgresql://rowgate@db.example.com/rowgate?sslmode=verify-full",
+    "state_password_file": "/run/secrets/state",
     "host": "0.0.0.0",
     "port": 443,
     "workers": 4,
@@ -216,3 +218,23 @@ def test_databases_of_the_command_line_have_names_but_one() -> None:
     for several in (["a.db", "b.db"], ["x=a.db", "x=b.db"]):
         with pytest.raises(ValueError, match="name"):
             split_named_addresses(several)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"state": "sqlite:///state.db"},
+        {"state": "mysql://rowgate@db/rowgate"},
+        {"state": "state.db"},
+        {"state_schema": ""},
+        {"state_schema": "Rowgate"},
+        {"state_schema": "pg_rowgate"},
+        {"state_schema": 'a"b'},
+        {"state_schema": "1a"},
+        {"state_schema": "a" * 64},
+    ],
+)
+def test_a_state_elsewhere_is_postgresql_in_a_schema_of_a_plain_name(tmp_path: Path, values: dict[str, str]) -> None:
+    (name,) = values
+    with pytest.raises(ConfigError, match=f"^{name} is"):
+        load_settings(tmp_path, {}, values)

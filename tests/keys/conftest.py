@@ -16,7 +16,7 @@ from rowgate.config import Settings
 from rowgate.oauth.model import JWT, ClientPolicy
 from rowgate.records import KeyMaterial
 from rowgate.service.admin.applications import NewCredentials
-from rowgate.store.reader import SqliteReader
+from rowgate.store.following import SqlReader
 from support.homes import add_application, make_home
 from support.servers import wait_until
 
@@ -71,7 +71,7 @@ def wait_for_kids(url: str, count: int) -> set[str]:
 
 
 @pytest.fixture
-def reader(settings: Settings) -> Iterator[SqliteReader]:
+def reader(settings: Settings) -> Iterator[SqlReader]:
     """The home's state, to look at."""
     with closing(wiring.open_reader(settings)) as reader:
         yield reader

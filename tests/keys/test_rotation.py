@@ -39,7 +39,7 @@ from rowgate.service.key_plan import (
     read_signing_keys,
 )
 from rowgate.store import sql_store
-from rowgate.store.reader import SqliteReader
+from rowgate.store.following import SqlReader
 from support.clock import MovableClock
 from support.homes import add_application, administer
 from support.servers import RunningServer, fetch_token, run_server, wait_until
@@ -60,7 +60,7 @@ def at_its_port(server: RunningServer) -> RunningServer:
     return replace(server, url=f"http://127.0.0.1:{server.port}")
 
 
-def is_settled(settings: Settings, reader: SqliteReader, now: float) -> bool:
+def is_settled(settings: Settings, reader: SqlReader, now: float) -> bool:
     """Tell whether the schedule has been carried out."""
     policy = KeyPolicy(settings.jwks_max_age_seconds, settings.signing_key_days, settings.sealing_key_days)
     state = reader.load_state()
@@ -68,13 +68,13 @@ def is_settled(settings: Settings, reader: SqliteReader, now: float) -> bool:
     return bool(state.keys.signing) and not plan_keys(state.keys, demand, policy, int(now))
 
 
-def shows_everything(server: RunningServer, reader: SqliteReader, clock: MovableClock) -> bool:
+def shows_everything(server: RunningServer, reader: SqlReader, clock: MovableClock) -> bool:
     keys = read_signing_keys(reader.load_keys().signing)
     return fetch_key_set(server.url) == render_jwks(keys, clock())
 
 
 @pytest.mark.number("P116", "ours")
-def test_protocol_116_a_key_is_shown_for_max_age_before_it_signs(settings: Settings, reader: SqliteReader) -> None:
+def test_protocol_116_a_key_is_shown_for_max_age_before_it_signs(settings: Settings, reader: SqlReader) -> None:
     """Hour by hour through three days of a daily schedule, on two servers, whichever does the work."""
     clock = MovableClock()
     clock.freeze()
@@ -163,7 +163,7 @@ def wait_for_more(load: Load, count: int = 60) -> None:
 
 @pytest.mark.slow
 def test_no_request_fails_while_keys_rotate(
-    settings: Settings, reader: SqliteReader, caplog: pytest.LogCaptureFixture
+    settings: Settings, reader: SqlReader, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Sealing and signing keys, on command, at once and by schedule, under load; and no key is left anywhere."""
     caplog.set_level(logging.DEBUG)

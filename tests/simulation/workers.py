@@ -24,7 +24,7 @@ from rowgate.ports import AuditUnavailable, Store, StoreError, StoreReader, Stor
 from rowgate.service.follow import Follower
 from rowgate.web.app import App
 from rowgate.wiring import worker as wiring
-from rowgate.wiring.opening import open_store
+from rowgate.wiring.state import open_store
 
 JSON = dict[str, Any]
 

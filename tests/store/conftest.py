@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
 import pytest
 
 from rowgate.oauth.model import Application, Secret
 from rowgate.ports import Store
 from rowgate.store import writer
+from rowgate.store.postgres_connection import PostgresPlace
+from rowgate.store.postgres_store import PostgresStore
+from rowgate.store.schema import metadata
 from rowgate.store.sql_store import SqlStore
+from support.postgres import STATE_OWNER, PostgresServer
 
 MASTER = bytes(range(32))
 SEALING = b"s" * 32
@@ -46,6 +51,56 @@ class SqlitePlace:
         self.monkeypatch.setattr(writer, "KEPT_CHANGES", count)
 
 
+@dataclass
+class PostgresSchema:
+    """A schema whose tables hold what `rowgate init` puts there."""
+
+    place: PostgresPlace
+    monkeypatch: pytest.MonkeyPatch
+    opened: list[PostgresStore] = field(default_factory=list)
+
+    def open(self) -> PostgresStore:
+        store = PostgresStore(self.place, MASTER)
+        self.opened.append(store)
+        return store
+
+    def keep_changes(self, count: int) -> None:
+        self.monkeypatch.setattr(writer, "KEPT_CHANGES", count)
+
+
+@dataclass
+class NewSchema:
+    """A state in PostgreSQL that was made once, and is made new again for each test."""
+
+    place: PostgresPlace
+    owner: psycopg.Connection
+
+    def __post_init__(self) -> None:
+        create_state(self.place).close()
+        self._tables = ", ".join(f'"{self.place.schema}"."{table.name}"' for table in metadata.sorted_tables)
+        self._keys = self.owner.execute(f'SELECT * FROM "{self.place.schema}".keys').fetchall()
+
+    def renew(self) -> PostgresPlace:
+        self.owner.execute(f"TRUNCATE {self._tables} RESTART IDENTITY")
+        for row in self._keys:
+            self.owner.execute(f'INSERT INTO "{self.place.schema}".keys VALUES (%s, %s, %s, %s)', row)
+        self.owner.execute(f"SELECT setval('{self.place.schema}.keys_number_seq', {len(self._keys)})")
+        return self.place
+
+
+def create_state(place: PostgresPlace) -> PostgresStore:
+    """Make a state as `rowgate init` makes it."""
+    nonces = os.urandom(24)
+    return PostgresStore.create(place, MASTER, sealing=SEALING, digest=DIGEST, nonces=nonces, now=1000.0)
+
+
+@pytest.fixture(scope="session")
+def new_schema(postgres: PostgresServer, state_database: str) -> Iterator[NewSchema]:
+    """A state in PostgreSQL."""
+    with postgres.owner(state_database) as owner:
+        yield NewSchema(PostgresPlace(postgres.address(state_database, STATE_OWNER), "contract"), owner)
+
+
 @pytest.fixture(scope="session")
 def new_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh state.db, as `rowgate init` makes it."""
@@ -54,13 +109,16 @@ def new_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=["sqlite"])
-def place(
-    request: pytest.FixtureRequest, tmp_path: Path, new_state: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Place]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """A new state of each implementation."""
-    assert request.param == "sqlite"
-    kept = SqlitePlace(Path(shutil.copy(new_state, tmp_path / "state.db")), monkeypatch)
+    kept: SqlitePlace | PostgresSchema
+    if request.param == "sqlite":
+        new_state: Path = request.getfixturevalue("new_state")
+        kept = SqlitePlace(Path(shutil.copy(new_state, tmp_path / "state.db")), monkeypatch)
+    else:
+        new_schema: NewSchema = request.getfixturevalue("new_schema")
+        kept = PostgresSchema(new_schema.renew(), monkeypatch)
     yield kept
     for store in kept.opened:
         store.close()

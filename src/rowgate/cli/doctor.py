@@ -70,7 +70,8 @@ def _examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _modes(settings: Settings) -> Iterator[Finding]:
-    for path in (settings.home, settings.master_key_path, settings.state_path):
+    state = () if settings.state else (settings.state_path,)
+    for path in (settings.home, settings.master_key_path, *state):
         question = f"only its owner can read {path.name}"
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
@@ -92,9 +93,11 @@ def _state(settings: Settings) -> Finding:
             count = len(store.load_state().grants)
         finally:
             store.close()
-    except StoreError as error:
+        where = wiring.tell_state(settings)
+    except (StoreError, ConfigError) as error:
         return Finding(question, False, str(error))  # noqa: FBT003
-    return Finding(question, True, f"{count} applications")  # noqa: FBT003
+    found = f"{count} applications" + (f" in {where}" if where else "")
+    return Finding(question, True, found)  # noqa: FBT003
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:
@@ -109,7 +112,7 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
             applications = [grants.application for grants in store.load_state().grants if grants.application.enabled]
         finally:
             store.close()
-    except StoreError:
+    except (StoreError, ConfigError):
         return  # that the state cannot be read is a finding of its own
     now = time.time()
     last = [(application, find_last_secret(application)) for application in applications]
@@ -162,7 +165,7 @@ def _key_addresses(settings: Settings) -> Iterator[Finding]:
             applications = [grants.application for grants in store.load_state().grants]
         finally:
             store.close()
-    except StoreError:
+    except (StoreError, ConfigError):
         return  # that the state cannot be read is a finding of its own
     named = {app.name: app.policy.jwks_uri for app in applications if app.enabled and app.policy.jwks_uri}
     if not named:

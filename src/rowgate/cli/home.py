@@ -68,8 +68,15 @@ def administration(home: str | None) -> Iterator["Administration"]:
     help="A database to serve: a path, sqlite:///PATH, postgresql://USER@HOST/DATABASE, mariadb://USER@HOST/DATABASE "
     "or duckdb:///PATH. Several times: NAME=URL names the objects' namespace.",
 )
+@click.option(
+    "--state",
+    metavar="URL",
+    help="Keep the state in PostgreSQL, which replicas share: postgresql://USER@HOST/DATABASE.",
+)
+@click.option("--state-schema", metavar="NAME", help="The schema there that holds it and nothing else: rowgate.")
+@click.option("--state-password-file", metavar="FILE", help="Holds the password of that user.")
 @click.pass_context
-def init(context: click.Context, home: str | None, given: tuple[str, ...]) -> None:
+def init(context: click.Context, /, home: str | None, given: tuple[str, ...], **state: str | None) -> None:
     """Make a home: state, keys, rowgate.toml."""
     from rowgate import wiring  # noqa: PLC0415 - see administration
 
@@ -82,7 +89,9 @@ def init(context: click.Context, home: str | None, given: tuple[str, ...]) -> No
     databases = tuple(replace(one, address=_complete(one.address)) for one in named)
     if (path / CONFIG_NAME).exists() or (path / "state.db").exists():
         raise ConfigError(f"{path} is a home already; nothing was changed")
-    settings = load_settings(path, {}, {"database": database, "databases": databases})
+    if password_file := state["state_password_file"]:
+        state["state_password_file"] = str(Path(password_file).absolute())
+    settings = load_settings(path, {}, {"database": database, "databases": databases, **state})
     made = not path.exists()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:

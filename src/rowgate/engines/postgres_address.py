@@ -26,7 +26,7 @@ def read_address(address: str, password_file: str) -> str:
     except psycopg.Error:
         raise ValueError("it is not one of PostgreSQL: postgresql://user@host:5432/database") from None
     if "password" in parts:
-        raise ValueError("a password stands in it; put it in password_file, PGPASSWORD or ~/.pgpass")
+        raise ValueError("a password stands in it; put it in a password file, PGPASSWORD or ~/.pgpass")
     if not password_file:
         return address
     password = Path(password_file).read_text("utf-8").partition("\n")[0]

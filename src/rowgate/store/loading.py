@@ -134,7 +134,7 @@ def load_keys(run: Run, master_key: bytes) -> KeyMaterial:
         else:
             digest = key
     if not sealing or not digest:
-        raise StoreError("state.db holds no keys: restore it from a backup")
+        raise StoreError("the state holds no keys: restore it from a backup")
     signing = tuple(
         KeptSigningKey(kid, algorithm, unwrap_key(master_key, name_signing_purpose(kid), wrapped), *times)
         for kid, algorithm, wrapped, *times in run(_SIGNING_KEYS, ())

@@ -15,12 +15,14 @@ metadata = MetaData(
 )
 
 _Number = BigInteger().with_variant(Integer(), "sqlite")
+# one order and one meaning of "equal" on every machine, whatever the locale of the database is
+_Text = Text().with_variant(Text(collation="C"), "postgresql")
 
 keys = Table(
     "keys",
     metadata,
     Column("number", _Number, primary_key=True),
-    Column("purpose", Text, nullable=False),  # sealing, digest
+    Column("purpose", _Text, nullable=False),  # sealing, digest
     Column("wrapped", LargeBinary, nullable=False),  # nonce (12) ‖ AES-256-GCM under the master key
     Column("created_at", BigInteger, nullable=False),
     sqlite_autoincrement=True,
@@ -30,16 +32,16 @@ applications = Table(
     "applications",
     metadata,
     Column("number", _Number, primary_key=True),  # stands in tokens, so it is never used again
-    Column("client_id", Text, nullable=False, unique=True),
-    Column("name", Text, nullable=False, unique=True),
+    Column("client_id", _Text, nullable=False, unique=True),
+    Column("name", _Text, nullable=False, unique=True),
     Column("enabled", Boolean, nullable=False),
     Column("epoch", BigInteger, nullable=False),
-    Column("scope", Text, nullable=False),
+    Column("scope", _Text, nullable=False),
     Column("refresh_tokens", Boolean, nullable=False),
     Column("access_lifetime_seconds", BigInteger, nullable=False),
     Column("refresh_lifetime_seconds", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("policy", Text, nullable=False, server_default="{}"),  # oauth.model.ClientPolicy as JSON
+    Column("policy", _Text, nullable=False, server_default="{}"),  # oauth.model.ClientPolicy as JSON
     sqlite_autoincrement=True,
 )
 
@@ -48,8 +50,8 @@ secrets = Table(
     metadata,
     Column("number", _Number, primary_key=True),
     Column("application", _Number, ForeignKey("applications.number", ondelete="CASCADE"), nullable=False, index=True),
-    Column("key_id", Text, nullable=False, unique=True),
-    Column("name", Text, nullable=False),
+    Column("key_id", _Text, nullable=False, unique=True),
+    Column("name", _Text, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
@@ -65,25 +67,25 @@ grants = Table(
     "grants",
     metadata,
     Column("application", _Number, ForeignKey("applications.number", ondelete="CASCADE"), primary_key=True),
-    Column("object", Text, primary_key=True),
-    Column("policy", Text, nullable=False, server_default="{}"),  # records.GrantPolicy as JSON
+    Column("object", _Text, primary_key=True),
+    Column("policy", _Text, nullable=False, server_default="{}"),  # records.GrantPolicy as JSON
 )
 
 objects = Table(
     "objects",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", _Text, primary_key=True),
     Column("blocked", Boolean, nullable=False),
-    Column("block_reason", Text, nullable=False),
-    Column("run_key", Text, nullable=False),
-    Column("details", Text, nullable=False, server_default="{}"),  # records.ObjectDetails as JSON
+    Column("block_reason", _Text, nullable=False),
+    Column("run_key", _Text, nullable=False),
+    Column("details", _Text, nullable=False, server_default="{}"),  # records.ObjectDetails as JSON
 )
 
 aliases = Table(
     "aliases",
     metadata,
-    Column("alias", Text, primary_key=True),
-    Column("object", Text, ForeignKey("objects.name", ondelete="CASCADE"), nullable=False, index=True),
+    Column("alias", _Text, primary_key=True),
+    Column("object", _Text, ForeignKey("objects.name", ondelete="CASCADE"), nullable=False, index=True),
 )
 
 revocations = Table(
@@ -123,19 +125,19 @@ initial_access_tokens = Table(  # with which clients register themselves, used o
     "initial_access_tokens",
     metadata,
     Column("digest", LargeBinary, primary_key=True),
-    Column("handle", Text, nullable=False, unique=True),
-    Column("scope", Text, nullable=False),
-    Column("objects", Text, nullable=False),  # names, as a JSON array
+    Column("handle", _Text, nullable=False, unique=True),
+    Column("scope", _Text, nullable=False),
+    Column("objects", _Text, nullable=False),  # names, as a JSON array
     Column("expires_at", BigInteger, nullable=False),
     Column("used_at", BigInteger, nullable=False),
-    Column("client_id", Text, nullable=False),  # who registered with it
+    Column("client_id", _Text, nullable=False),  # who registered with it
 )
 
 signing_keys = Table(
     "signing_keys",
     metadata,
-    Column("kid", Text, primary_key=True),
-    Column("algorithm", Text, nullable=False),
+    Column("kid", _Text, primary_key=True),
+    Column("algorithm", _Text, nullable=False),
     Column("wrapped", LargeBinary, nullable=False),  # PKCS #8 PEM, as in keys
     Column("created_at", BigInteger, nullable=False),
     Column("not_before", BigInteger, nullable=False),
@@ -156,7 +158,7 @@ changes = Table(
     "changes",
     metadata,
     Column("sequence", _Number, primary_key=True),
-    Column("entity", Text, nullable=False),  # application, object, revocation, keys
-    Column("name", Text, nullable=False),  # its number, its name, its handle in hex
+    Column("entity", _Text, nullable=False),  # application, object, revocation, keys
+    Column("name", _Text, nullable=False),  # its number, its name, its handle in hex
     sqlite_autoincrement=True,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, CursorResult
@@ -11,6 +12,7 @@ from rowgate.ports import NameTaken, StoreError, UnknownName
 from rowgate.records import KeptSigningKey, KeyMaterial
 from rowgate.store import loading
 from rowgate.store.master_key import SEALING, name_signing_purpose, wrap_key
+from rowgate.store.plain import run_plain
 from rowgate.store.schema import keys, signing_keys
 
 MAX_SEALING_NUMBER = 65_535  # two bytes of every token
@@ -27,9 +29,7 @@ class SqlKeyWriter:
 
     def load(self) -> KeyMaterial:
         """See `ports.KeyWriter`."""
-        return loading.load_keys(
-            lambda statement, values: self._connection.exec_driver_sql(statement, tuple(values)), self._master_key
-        )
+        return loading.load_keys(partial(run_plain, self._connection), self._master_key)
 
     def add_sealing_key(self, key: bytes, *, created_at: int, nonce: bytes) -> int:
         """See `ports.KeyWriter`."""

@@ -1,4 +1,4 @@
-"""The Store on a SQL database: SQLite today. One transaction per administrative act."""
+"""The Store on SQLite, a file in the home. One transaction per administrative act."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DatabaseError
 
 from rowgate.ports import StoreError
-from rowgate.store.master_key import DIGEST, SEALING, wrap_key
-from rowgate.store.reader import BUSY_MILLISECONDS, NEWEST_REVISION, SqliteReader, explain_error
-from rowgate.store.schema import keys
+from rowgate.store.following import BUSY_MILLISECONDS, NEWEST_REVISION
+from rowgate.store.reader import SqliteReader, explain_error
+from rowgate.store.tables import bring_up_to_date, keep_first_keys
 from rowgate.store.writer import SqlWriter
 
 
@@ -30,7 +30,9 @@ class SqlStore(SqliteReader):
         self._engine = _open_engine(path)
         self._snapshots = self._engine.execution_options(rowgate_snapshot=True)
         with self._explained():
-            _bring_up_to_date(self._engine, self.find_revision())
+            if self.find_revision() != NEWEST_REVISION:
+                with self._engine.begin() as connection:
+                    bring_up_to_date(connection, self._place)
 
     @classmethod
     def create(
@@ -54,12 +56,8 @@ class SqlStore(SqliteReader):
         except OSError as error:
             raise StoreError(f"{path} cannot be made: {error.strerror}") from error
         store = cls(path, master_key)
-        wrapped = [
-            {"purpose": purpose, "wrapped": wrap_key(master_key, purpose, key, nonce), "created_at": int(now)}
-            for purpose, key, nonce in ((SEALING, sealing, nonces[:12]), (DIGEST, digest, nonces[12:24]))
-        ]
         with store._engine.begin() as connection:
-            connection.execute(sa.insert(keys), wrapped)
+            keep_first_keys(connection, master_key, sealing=sealing, digest=digest, nonces=nonces, now=now)
         return store
 
     @contextmanager
@@ -108,22 +106,3 @@ def _open_engine(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN" if snapshot else "BEGIN IMMEDIATE")
 
     return engine
-
-
-def _bring_up_to_date(engine: Engine, revision: str | None) -> None:
-    if revision == NEWEST_REVISION:
-        return  # the common case, without the time it takes to load Alembic
-    from alembic import command  # noqa: PLC0415 - see above
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.util import CommandError  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    try:
-        with engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except CommandError as error:
-        raise StoreError(
-            f"{engine.url.database} is no state database of any release; restore it from a backup ({error})"
-        ) from error

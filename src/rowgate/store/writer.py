@@ -13,6 +13,7 @@ from rowgate.ports import NameTaken, UnknownName
 from rowgate.records import WHOLE_OBJECT, Enrolment, GrantPolicy, ObjectSettings, Revocation
 from rowgate.store import loading
 from rowgate.store.initial_tokens import SqlInitialTokenWriter
+from rowgate.store.plain import run_plain
 from rowgate.store.schema import (
     aliases,
     applications,
@@ -348,7 +349,7 @@ class SqlWriter:
         self._changed("application", str(owner))
 
     def _run(self, statement: str, values: Sequence[Any]) -> CursorResult[Any]:
-        return self._connection.exec_driver_sql(statement, tuple(values))
+        return run_plain(self._connection, statement, values)
 
     def _update_application(self, number: int, **values: object) -> None:
         updated = self._connection.execute(

@@ -16,10 +16,9 @@ from rowgate.wiring.opening import (
     make_audit_writer,
     make_recorder,
     open_databases,
-    open_reader,
-    open_store,
     prove_databases,
 )
+from rowgate.wiring.state import open_reader, open_store, tell_state
 from rowgate.wiring.webhooks import check_webhook, create_webhook_key, try_webhook
 from rowgate.wiring.worker import build_app, build_worker
 
@@ -42,6 +41,7 @@ __all__ = [
     "prove_databases",
     "read_authority_ends",
     "serve",
+    "tell_state",
     "try_webhook",
 ]
 

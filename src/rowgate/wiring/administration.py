@@ -25,10 +25,10 @@ from rowgate.wiring.opening import (
     make_audit_writer,
     make_recorder,
     open_databases,
-    open_store,
     prove_databases,
     read_key_policy,
 )
+from rowgate.wiring.state import create_state, open_store
 
 
 def create_home(settings: Settings, actor: str) -> None:
@@ -37,10 +37,9 @@ def create_home(settings: Settings, actor: str) -> None:
     Raises:
         NotReadOnly: The database would let us write.
         EngineUnavailable: The database cannot be opened.
-        StoreError: The home cannot be written.
+        StoreError: The home cannot be written, or the state be made.
+        ConfigError: The settings do not say where.
     """
-    from rowgate.store.sql_store import SqlStore  # noqa: PLC0415 - see open_store
-
     if settings.served_databases:
         databases = open_databases(settings)
         try:
@@ -50,14 +49,11 @@ def create_home(settings: Settings, actor: str) -> None:
             databases.close()
     master = os.urandom(32)
     create_master_key(settings.master_key_path, master)
-    SqlStore.create(
-        settings.state_path,
-        master,
-        sealing=os.urandom(32),
-        digest=os.urandom(32),
-        nonces=os.urandom(24),
-        now=time.time(),
-    ).close()
+    try:
+        create_state(settings, master, entropy=os.urandom, now=time.time())
+    except BaseException:
+        settings.master_key_path.unlink()  # it opens nothing
+        raise
     (settings.home / CONFIG_NAME).write_text(dump(settings), "utf-8")
     writer = make_audit_writer(settings)
     make_recorder(writer)(

@@ -1,8 +1,8 @@
-"""Opens what a home has: its state, its record, the database that it serves."""
+"""Opens what a home has: its record, the databases that it serves, its way to other hosts."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
 from rowgate.audit.events import Event
 from rowgate.audit.segments import SegmentWriter
@@ -19,34 +19,6 @@ from rowgate.rows.errors import EngineUnavailable
 from rowgate.served_databases import DatabaseSettings
 from rowgate.service.databases import PLAIN, Database, Databases, Unreachable
 from rowgate.service.key_plan import KeyPolicy
-from rowgate.store.master_key import load_master_key
-from rowgate.store.reader import NEWEST_REVISION, SqliteReader
-
-if TYPE_CHECKING:
-    from rowgate.store.sql_store import SqlStore
-
-
-def open_store(settings: Settings) -> "SqlStore":
-    """Open the home's state.
-
-    Raises:
-        StoreError: The home is not usable; the text says what to do.
-    """
-    from rowgate.store.sql_store import SqlStore  # noqa: PLC0415 - workers do without; see store/reader.py
-
-    return SqlStore(settings.state_path, load_master_key(settings.master_key_path))
-
-
-def open_reader(settings: Settings) -> SqliteReader:
-    """Open the home's state to follow it; its tables are brought up to date first.
-
-    Raises:
-        StoreError: The home is not usable; the text says what to do.
-    """
-    reader = SqliteReader(settings.state_path, load_master_key(settings.master_key_path))
-    if reader.find_revision() != NEWEST_REVISION:
-        open_store(settings).close()
-    return reader
 
 
 def open_databases(settings: Settings) -> Databases:

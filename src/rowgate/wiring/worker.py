@@ -69,12 +69,11 @@ from rowgate.wiring.endpoints import (
 from rowgate.wiring.opening import (
     make_audit_writer,
     open_databases,
-    open_reader,
-    open_store,
     read_key_policy,
 )
 from rowgate.wiring.outside import Outside, open_outside
 from rowgate.wiring.randomness import BulkEntropy
+from rowgate.wiring.state import open_reader, open_store
 
 _log = logging.getLogger("rowgate")
 

@@ -10,11 +10,12 @@ revision = "0002"
 down_revision = "0001"
 
 _number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
     """Make them."""
-    op.add_column("applications", sa.Column("policy", sa.Text(), nullable=False, server_default="{}"))
+    op.add_column("applications", sa.Column("policy", _text, nullable=False, server_default="{}"))
     op.add_column("secrets", sa.Column("parent", _number, nullable=False, server_default="0"))
     op.add_column("secrets", sa.Column("lineage_began_at", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("secrets", sa.Column("used_at", sa.BigInteger(), nullable=False, server_default="0"))
@@ -47,8 +48,8 @@ def upgrade() -> None:
     op.create_index("ix_enrolments_application", "enrolments", ["application"])
     op.create_table(
         "signing_keys",
-        sa.Column("kid", sa.Text(), nullable=False),
-        sa.Column("algorithm", sa.Text(), nullable=False),
+        sa.Column("kid", _text, nullable=False),
+        sa.Column("algorithm", _text, nullable=False),
         sa.Column("wrapped", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("not_before", sa.BigInteger(), nullable=False),

@@ -10,6 +10,7 @@ revision = "0001"
 down_revision = None
 
 _number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -17,7 +18,7 @@ def upgrade() -> None:
     op.create_table(
         "keys",
         sa.Column("number", _number, nullable=False),
-        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("purpose", _text, nullable=False),
         sa.Column("wrapped", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_keys"),
@@ -26,11 +27,11 @@ def upgrade() -> None:
     op.create_table(
         "applications",
         sa.Column("number", _number, nullable=False),
-        sa.Column("client_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("client_id", _text, nullable=False),
+        sa.Column("name", _text, nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
-        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("scope", _text, nullable=False),
         sa.Column("refresh_tokens", sa.Boolean(), nullable=False),
         sa.Column("access_lifetime_seconds", sa.BigInteger(), nullable=False),
         sa.Column("refresh_lifetime_seconds", sa.BigInteger(), nullable=False),
@@ -44,8 +45,8 @@ def upgrade() -> None:
         "secrets",
         sa.Column("number", _number, nullable=False),
         sa.Column("application", _number, nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("key_id", _text, nullable=False),
+        sa.Column("name", _text, nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
@@ -62,7 +63,7 @@ def upgrade() -> None:
     op.create_table(
         "grants",
         sa.Column("application", _number, nullable=False),
-        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("object", _text, nullable=False),
         sa.ForeignKeyConstraint(
             ["application"], ["applications.number"], name="fk_grants_application", ondelete="CASCADE"
         ),
@@ -70,16 +71,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "objects",
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name", _text, nullable=False),
         sa.Column("blocked", sa.Boolean(), nullable=False),
-        sa.Column("block_reason", sa.Text(), nullable=False),
-        sa.Column("run_key", sa.Text(), nullable=False),
+        sa.Column("block_reason", _text, nullable=False),
+        sa.Column("run_key", _text, nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_objects"),
     )
     op.create_table(
         "aliases",
-        sa.Column("alias", sa.Text(), nullable=False),
-        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("alias", _text, nullable=False),
+        sa.Column("object", _text, nullable=False),
         sa.ForeignKeyConstraint(["object"], ["objects.name"], name="fk_aliases_object", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("alias", name="pk_aliases"),
     )
@@ -93,8 +94,8 @@ def upgrade() -> None:
     op.create_table(
         "changes",
         sa.Column("sequence", _number, nullable=False),
-        sa.Column("entity", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("entity", _text, nullable=False),
+        sa.Column("name", _text, nullable=False),
         sa.PrimaryKeyConstraint("sequence", name="pk_changes"),
         sqlite_autoincrement=True,
     )

@@ -9,10 +9,12 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
+_text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     """Add the column."""
-    op.add_column("objects", sa.Column("details", sa.Text(), nullable=False, server_default="{}"))
+    op.add_column("objects", sa.Column("details", _text, nullable=False, server_default="{}"))
 
 
 def downgrade() -> None:

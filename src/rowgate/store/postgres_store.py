@@ -1,0 +1,135 @@
+"""The Store on PostgreSQL, which replicas share. One transaction per administrative act, one writer at a time.
+
+Rule: a transaction that changes anything holds the lock of the writers from its beginning to its end. What it has
+looked at is still so when it writes, on whatever replica it runs, exactly as on SQLite.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError
+
+from rowgate.ports import StoreError
+from rowgate.store.following import NEWEST_REVISION
+from rowgate.store.postgres import PostgresReader
+from rowgate.store.postgres_connection import PostgresPlace, connect, explain_error
+from rowgate.store.tables import bring_up_to_date, keep_first_keys
+from rowgate.store.writer import SqlWriter
+
+_LOCK = "SELECT pg_advisory_xact_lock(1383032933, hashtext(current_schema()))"  # the number stands for Rowgate
+
+
+class PostgresStore(PostgresReader):
+    """See `ports.Store`. Used by one thread at a time."""
+
+    def __init__(self, place: PostgresPlace, master_key: bytes) -> None:
+        """Open the state, bringing its tables up to date.
+
+        Raises:
+            StoreError: It is missing, of a newer release, or cannot be reached.
+        """
+        super().__init__(place, master_key)
+        self._engine = _open_engine(place)
+        self._snapshots = self._engine.execution_options(rowgate_snapshot=True)
+        try:
+            self._bring_up_to_date()
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def create(
+        cls, place: PostgresPlace, master_key: bytes, *, sealing: bytes, digest: bytes, nonces: bytes, now: float
+    ) -> "PostgresStore":
+        """Make a new state with its first keys; the arguments are those of `SqlStore.create`.
+
+        Raises:
+            StoreError: There is one, or it cannot be made.
+        """
+        with _explained(place):
+            _make_schema(place)
+            engine = _open_engine(place)
+            try:
+                with engine.begin() as connection:
+                    if connection.exec_driver_sql("SELECT to_regclass('alembic_version')").scalar() is not None:
+                        raise StoreError(
+                            f"{place.told}: there is one already; another replica gets a copy of the first one's "
+                            "rowgate.toml and master.key"
+                        )
+                    bring_up_to_date(connection, place.told)
+                    keep_first_keys(connection, master_key, sealing=sealing, digest=digest, nonces=nonces, now=now)
+            finally:
+                engine.dispose()
+        return cls(place, master_key)
+
+    @contextmanager
+    def changing(self) -> Iterator[SqlWriter]:
+        """See `ports.Store`."""
+        with self._explained(), self._engine.begin() as connection:
+            yield SqlWriter(connection, self._master_key)
+
+    @contextmanager
+    def reading(self) -> Iterator[SqlWriter]:
+        """See `ports.Store`."""
+        with self._explained(), self._snapshots.connect() as connection:
+            yield SqlWriter(connection, self._master_key)
+
+    def close(self) -> None:
+        """See `ports.Store`."""
+        super().close()
+        self._engine.dispose()
+
+    def _bring_up_to_date(self) -> None:
+        revision = self.find_revision()
+        if revision is None:
+            raise StoreError(f"{self._place}: it holds no state: `rowgate init --state` makes one")
+        if revision != NEWEST_REVISION:
+            with self._explained(), self._engine.begin() as connection:
+                bring_up_to_date(connection, self._place)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        with super()._explained(), _explained(self._address):
+            yield
+
+
+@contextmanager
+def _explained(place: PostgresPlace) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise StoreError(f"{place.told}: {explain_error(error)}") from error
+    except DBAPIError as error:
+        raise StoreError(f"{place.told}: {explain_error(error.orig)}") from error
+
+
+def _make_schema(place: PostgresPlace) -> None:
+    with contextlib.closing(connect(place, autocommit=True)) as connection:
+        # Asked first: who was given a schema need not have the right to make one.
+        if not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (place.schema,)).fetchall():
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{place.schema}"')
+
+
+def _open_engine(place: PostgresPlace) -> Engine:
+    engine = sa.create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: connect(place, autocommit=False),
+        use_native_hstore=False,
+        # One thread uses it. A connection that was lost since the last change is replaced before the next.
+        pool_size=1,
+        max_overflow=1,
+        pool_pre_ping=True,
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("rowgate_snapshot", False):
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        else:
+            connection.exec_driver_sql(_LOCK)
+
+    return engine
