@@ -81,6 +81,11 @@ class Settings:
         False, "let clients register themselves with a token of `rowgate registration token` (RFC 7591)"
     )
     dpop_nonce_required: bool = _setting(False, "DPoP proofs must carry a nonce of this server (RFC 9449 §8)")
+    max_access_token_seconds: int = _setting(
+        86_400, "the longest that an access token may live, whatever is set for its application; 0: no maximum"
+    )  # 24 h
+    max_refresh_token_seconds: int = _setting(7_776_000, "likewise, of a refresh token; 0: no maximum")  # 90 d
+    max_secret_seconds: int = _setting(0, "likewise, of a client secret; 0: no maximum")
     max_token_body_bytes: int = _setting(65_536, "largest body of a token request", least=1024)  # 64 KiB
     max_rows_body_bytes: int = _setting(1_048_576, "largest body of a rows request", least=1024)  # 1 MiB
     max_header_bytes: int = _setting(32_768, "largest request line and headers together", least=1024)  # 32 KiB

@@ -27,7 +27,7 @@ _SIGNER = make_signer(_KEY, INTROSPECTION_TYPE)
 
 def _describe(**members: Any) -> ActiveToken:
     chosen: dict[str, Any] = {"client_id": "client", "scope": ["run", "read"], "issuer": "https://h", **members}
-    return describe_token(b"i" * 16, make_record(), **chosen)
+    return describe_token(b"i" * 16, make_record(), expires_at=1000, **chosen)
 
 
 def test_protocol_92_active_token_is_told() -> None:

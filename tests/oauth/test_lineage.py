@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rowgate.oauth.client_auth import find_key_id
 from rowgate.oauth.errors import InvalidClient, TooManyRequests, UnauthorizedClient
+from rowgate.oauth.lifetimes import sooner
 from rowgate.oauth.lineage import (
     MAX_RENEWALS,
     RENEWALS_SECONDS,
@@ -22,7 +23,6 @@ from rowgate.oauth.lineage import (
     make_successor,
     render_client_secret,
     render_handle,
-    sooner,
 )
 from rowgate.oauth.model import NEVER, Application, ClientPolicy, Secret
 

@@ -27,7 +27,7 @@ DIGEST = b"d" * 32
 class Place(Protocol):
     """Where an implementation keeps one state."""
 
-    def open(self) -> Store:
+    def open(self, *, max_secret_seconds: int = 0) -> Store:
         """Open the state; every call gives an independent store on the same state."""
 
     def keep_changes(self, count: int) -> None:
@@ -42,8 +42,8 @@ class SqlitePlace:
     monkeypatch: pytest.MonkeyPatch
     opened: list[SqlStore] = field(default_factory=list)
 
-    def open(self) -> SqlStore:
-        store = SqlStore(self.path, MASTER)
+    def open(self, *, max_secret_seconds: int = 0) -> SqlStore:
+        store = SqlStore(self.path, MASTER, max_secret_seconds=max_secret_seconds)
         self.opened.append(store)
         return store
 
@@ -59,8 +59,8 @@ class PostgresSchema:
     monkeypatch: pytest.MonkeyPatch
     opened: list[PostgresStore] = field(default_factory=list)
 
-    def open(self) -> PostgresStore:
-        store = PostgresStore(self.place, MASTER)
+    def open(self, *, max_secret_seconds: int = 0) -> PostgresStore:
+        store = PostgresStore(self.place, MASTER, max_secret_seconds=max_secret_seconds)
         self.opened.append(store)
         return store
 

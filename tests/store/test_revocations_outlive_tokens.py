@@ -58,7 +58,7 @@ def test_a_token_id_is_remembered_for_the_longest_life_there_is(sample_database:
     """A handle does not say when its token ends, and an access token may live longer than a refresh token."""
     clock = MovableClock()
     start = int(clock.freeze())
-    settings = make_home(tmp_path / "home", sample_database)
+    settings = make_home(tmp_path / "home", sample_database, max_access_token_seconds=0)
     month = 30 * 86_400
     add_application(settings, "app", clock=clock, access_lifetime_seconds=month)
     store = wiring.open_store(settings)

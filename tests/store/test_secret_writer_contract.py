@@ -37,6 +37,24 @@ def test_a_secrets_end_is_only_ever_moved_sooner(store: Store, had: int, asked: 
     assert load(store).secrets[0].expires_at == kept
 
 
+def test_no_secret_is_read_with_a_later_end_than_the_maximum(place: Place) -> None:
+    """By a transaction, by a follower that begins and by one that goes on; and nothing of it is kept."""
+    maximum = 600
+    limited = place.open(max_secret_seconds=maximum)
+    before = limited.load_state().sequence
+    secrets = tuple(make_secret(f"k{end}", expires_at=end) for end in (NEVER, 1500, 1600, 1601))
+    with limited.changing() as change:
+        made = change.add_application(make_application("app", secrets=secrets))
+    changes = limited.load_changes(before)
+    assert changes is not None
+    followed = changes.applications[made.number]
+    assert followed is not None
+    (loaded,) = limited.load_state().grants
+    for application in (made, load(limited), loaded.application, followed.application):
+        assert [secret.expires_at for secret in application.secrets] == [1600, 1500, 1600, 1600]
+    assert [secret.expires_at for secret in load(place.open()).secrets] == [NEVER, 1500, 1600, 1601]
+
+
 def test_the_first_use_of_a_secret_is_kept_and_no_later_one(store: Store) -> None:
     """A later one reaches no follower either."""
     number = add(store, parent=7).secrets[0].number

@@ -20,15 +20,7 @@ from rowgate.cli.policies import (
 from rowgate.cli.terminal import Length, Moment, print_json, print_table, render_left, render_moment, say
 from rowgate.cli.workloads import workload
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
-from rowgate.oauth.model import (
-    ACCESS_LIFETIME_SECONDS,
-    DEFAULT_SCOPE,
-    NEVER,
-    REFRESH_LIFETIME_SECONDS,
-    SECRET_LIFETIME_SECONDS,
-    Application,
-    ClientPolicy,
-)
+from rowgate.oauth.model import DEFAULT_SCOPE, NEVER, Application, ClientPolicy
 from rowgate.service.admin.applications import NewCredentials
 from rowgate.service.admin.certificates import list_certificate_thumbprints
 from rowgate.service.admin.grants import ToldGrant
@@ -59,14 +51,12 @@ def app() -> None:
 @click.option(
     "--access-lifetime",
     type=Length(),
-    default=ACCESS_LIFETIME_SECONDS,
     metavar="LENGTH",
     help="Of access tokens.  [1h]",
 )
 @click.option(
     "--refresh-lifetime",
     type=Length(),
-    default=REFRESH_LIFETIME_SECONDS,
     metavar="LENGTH",
     help="Of refresh tokens.  [7d]",
 )
@@ -82,8 +72,8 @@ def add(
     expires_on: int | None,
     scope: str,
     no_refresh: bool,
-    access_lifetime: int,
-    refresh_lifetime: int,
+    access_lifetime: int | None,
+    refresh_lifetime: int | None,
     no_secret: bool,
     for_jobs: bool,
     home: str | None,
@@ -137,16 +127,15 @@ def _list_proofs(policy: ClientPolicy) -> Iterator[str]:
     yield from (f"the certificate {thumbprint}" for thumbprint in list_certificate_thumbprints(policy))
 
 
-def choose_expiry(expires_in: str | None, expires_on: int | None) -> int:
-    """Give the end of a secret in seconds since 1970; 72 hours from now when nothing is said (O-11)."""
+def choose_expiry(expires_in: str | None, expires_on: int | None) -> int | None:
+    """Give the end of a secret in seconds since 1970; None when nothing is said: then it is in 72 hours (O-11)."""
     if expires_in and expires_on:
         raise click.UsageError("--expires-in and --expires-on exclude each other")
     if expires_on:
         return expires_on
     if expires_in == "never":
         return NEVER
-    seconds = Length().convert(expires_in, None, None) if expires_in else SECRET_LIFETIME_SECONDS
-    return int(time.time()) + seconds
+    return int(time.time()) + int(Length().convert(expires_in, None, None)) if expires_in else None
 
 
 def show_credentials(made: NewCredentials, *, as_json: bool) -> None:
@@ -205,11 +194,12 @@ def show(name: str, home: str | None, as_json: bool) -> None:
     """Show one application, by name or client id."""
     with administration(home) as desk:
         application, objects = desk.applications.load(name)
+        maxima = desk.maxima
         grants = desk.grants.list_all(application, objects)
     if as_json:
         print_json(_describe(application, objects, grants))
         return
-    for label, text in [*list_standing(application), *list_terms(application)]:
+    for label, text in [*list_standing(application), *list_terms(application, maxima)]:
         click.echo(f"{label:25} {text}")
     for secret in application.secrets:
         click.echo(f"{'secret':25} {secret.key_id} {describe_secret_state(secret, time.time())}")

@@ -1,5 +1,7 @@
 """`rowgate doctor`: is everything as it must be?"""
 
+import contextlib
+import dataclasses
 import os
 import stat
 import time
@@ -12,6 +14,7 @@ import click
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, open_settings
 from rowgate.cli.terminal import print_json, render_left, render_moment
 from rowgate.config import ConfigError, Settings
+from rowgate.oauth.lifetimes import find_end
 
 if TYPE_CHECKING:
     from rowgate.service.databases import Databases
@@ -60,6 +63,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield _record(settings)
     yield _room(settings)
     yield from _secrets(settings)
+    yield from _shortened(settings)
     yield from _webhook(settings)
     yield from _client_authorities(settings)
     yield from _key_addresses(settings)
@@ -120,6 +124,32 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
     told = ", ".join(f"{app.name} {render_left(secret.expires_at, now)}" for app, secret in soon)
     good = all(secret.expires_at - now > HOUR_SECONDS for _, secret in soon)
     yield Finding(question, good, told or "none within a day", "renew it, or make one: `rowgate secret add APP`")
+
+
+def _shortened(settings: Settings) -> Iterator[Finding]:
+    """Tell of secrets that the maximum ends before their own time; asked before it is set, this is who would notice."""
+    from rowgate import wiring  # noqa: PLC0415
+    from rowgate.ports import StoreError  # noqa: PLC0415
+
+    if not settings.max_secret_seconds:
+        return
+    question = "max_secret_seconds ends no secret before its own time"
+    try:
+        with contextlib.closing(wiring.open_reader(dataclasses.replace(settings, max_secret_seconds=0))) as store:
+            applications = [grants.application for grants in store.load_state().grants if grants.application.enabled]
+    except StoreError:
+        return  # that the state cannot be read is a finding of its own
+    now = time.time()
+    ended = [
+        f"{application.name} {secret.key_id}"
+        for application in applications
+        for secret in application.secrets
+        if not secret.revoked
+        and not secret.is_expired(now)
+        and now >= find_end(secret.expires_at, secret.created_at, settings.max_secret_seconds)
+    ]
+    advice = "what still uses one needs another first: `rowgate secret add APP`"
+    yield Finding(question, not ended, ", ".join(ended) or "none", advice)
 
 
 def _webhook(settings: Settings) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration, open_sett
 from rowgate.cli.terminal import Length, print_json, read_length, render_length, render_moment, say
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.jws import SIGNING_ALGORITHMS
+from rowgate.oauth.lifetimes import Maxima, sooner
 from rowgate.oauth.model import DEFAULT_SCOPE, JWT, SEALED, Application, ClientPolicy
 from rowgate.service.admin.certificates import list_certificate_thumbprints
 from rowgate.service.admin.policies import (
@@ -218,11 +219,12 @@ def set_(
     if policy == PolicyChange() and terms == TermsChange():
         raise click.UsageError("say what to set: see `rowgate app set --help`")
     with administration(home) as desk:
+        maxima = desk.maxima
         application = desk.policies.set(name, policy, terms)
     if as_json:
         print_json(describe_terms(application))
         return
-    for label, text in list_terms(application):
+    for label, text in list_terms(application, maxima):
         click.echo(f"{label:25} {text}")
     warn_of(application, home)
 
@@ -269,14 +271,15 @@ def describe_terms(application: Application) -> dict[str, object]:
     }
 
 
-def list_terms(application: Application) -> list[tuple[str, str]]:
-    """Give in words what is set for an application: labels and texts."""
+def list_terms(application: Application, maxima: Maxima) -> list[tuple[str, str]]:
+    """Give in words what is set for an application, and what of it the server's maxima leave: labels and texts."""
     policy = application.policy
     access = f"JWTs signed with {policy.access_token_algorithm}" if policy.access_token_format == JWT else SEALED
-    refresh = f"good for {render_length(application.refresh_lifetime_seconds)}"
+    access_life = _tell_life(application.access_lifetime_seconds, maxima.access_token_seconds)
+    refresh = _tell_life(application.refresh_lifetime_seconds, maxima.refresh_token_seconds)
     told = [
         ("scope", " ".join(application.scope)),
-        ("access tokens", f"{access}, good for {render_length(application.access_lifetime_seconds)}"),
+        ("access tokens", f"{access}, {access_life}"),
         ("refresh tokens", refresh if application.refresh_tokens else "none"),
         ("refresh tokens are", "replaced by each use" if policy.rotate_refresh_tokens else "kept until they expire"),
         ("bound to a key", "always, by DPoP" if policy.dpop_bound_tokens else "when it sends a DPoP proof"),
@@ -297,6 +300,13 @@ def list_terms(application: Application) -> list[tuple[str, str]]:
     told += [(label, str(value)) for name, label in _BUDGETS if (value := getattr(policy, name))]
     told += [("attribute", f"{name} = {value}") for name, value in policy.attributes]
     return told + [("public key", _tell_key(key)) for key in list_registered_keys(policy)]
+
+
+def _tell_life(seconds: int, most_seconds: int) -> str:
+    """Give how long tokens are good for, and what was set where the server's maximum is less."""
+    life = sooner(seconds, most_seconds)
+    told = f"good for {render_length(life)}"
+    return told if life == seconds else f"{told}, the server's maximum ({render_length(seconds)} was set)"
 
 
 def list_standing(application: Application) -> list[tuple[str, str]]:

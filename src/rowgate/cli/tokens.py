@@ -67,7 +67,7 @@ def inspect(presented: str, home: str | None, as_json: bool) -> None:
         "application": found.application.name if found.application else None,
         "scope": found.record.scope,
         "issued_at": found.record.issued_at,
-        "expires_at": found.record.expires_at,
+        "expires_at": found.expires_at,
         **_describe_narrowing(found.record),
     }
     if as_json:

@@ -9,6 +9,7 @@ from rowgate.access import Access
 from rowgate.oauth.authorization_details import READ, index_allowed, read_details
 from rowgate.oauth.errors import InvalidRequest, InvalidToken, MissingToken
 from rowgate.oauth.jwt_access_token import MAX_JWT_LENGTH
+from rowgate.oauth.lifetimes import find_end
 from rowgate.oauth.model import Application
 from rowgate.oauth.tokens import TokenRecord
 
@@ -57,7 +58,14 @@ def parse_presented_token(authorization: Sequence[bytes]) -> PresentedToken:
 
 
 def decide_bearer(
-    token_id: bytes, record: TokenRecord, application: Application | None, *, resource: str, revoked: bool, now: float
+    token_id: bytes,
+    record: TokenRecord,
+    application: Application | None,
+    *,
+    resource: str,
+    revoked: bool,
+    now: float,
+    most_seconds: int = 0,
 ) -> Access:
     """Give the access that an opened token stands for now.
 
@@ -68,13 +76,15 @@ def decide_bearer(
         resource: Where it is used, as we publish it.
         revoked: By itself, by its family, or by a token that it was made of.
         now: Seconds since 1970.
+        most_seconds: The longest that such a token may live; 0: as long as it was made to.
 
     Raises:
         InvalidToken: Expired, revoked by any of these, by its secret or its application.
 
     Source: RFC 6750 §3.1
     """
-    if now >= record.expires_at:
+    expires_at = find_end(record.expires_at, record.issued_at, most_seconds)
+    if now >= expires_at:
         raise InvalidToken("The access token has expired.", reason="expired_token")
     if application is None:
         raise InvalidToken("The access token is revoked.", reason="removed_application")
@@ -89,7 +99,7 @@ def decide_bearer(
         application_name=application.name,
         scope=frozenset(name for name in record.scope.split(" ") if name in application.scope),
         token_id=token_id.hex(),
-        expires_at=record.expires_at,
+        expires_at=expires_at,
         allowed=_index_details(record.details, resource) if record.details else None,
         actors=record.actors,
         proof=(token_id, record),

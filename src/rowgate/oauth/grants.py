@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from rowgate.oauth.errors import InvalidGrant, InvalidRequest, InvalidScope, UnauthorizedClient, UnsupportedGrantType
 from rowgate.oauth.form import TokenParameters
+from rowgate.oauth.lifetimes import find_end
 from rowgate.oauth.model import Application
 from rowgate.oauth.scope import narrow_scope
 from rowgate.oauth.token_exchange import TOKEN_EXCHANGE, TokenExchangeRequest, parse_token_exchange
@@ -66,11 +67,18 @@ def decide_grant(
 
 
 def decide_refresh(
-    record: TokenRecord, application: Application, requested_scope: str | None, *, revoked: bool, now: float
+    record: TokenRecord,
+    application: Application,
+    requested_scope: str | None,
+    *,
+    revoked: bool,
+    now: float,
+    most_seconds: int = 0,
 ) -> tuple[str, ...]:
     """Give the scope of the access token that a refresh gets.
 
-    It is a part of what the refresh token was issued for and of what the application may have today.
+    It is a part of what the refresh token was issued for and of what the application may have today. `most_seconds`
+    is the longest that a refresh token may live; 0: as long as it was made to.
 
     Raises:
         InvalidGrant: Another application's token, expired, revoked, or of an earlier epoch.
@@ -80,7 +88,7 @@ def decide_refresh(
     """
     if record.application_number != application.number:
         raise InvalidGrant("The refresh token is not valid.", reason="another_applications_token")
-    if now >= record.expires_at:
+    if now >= find_end(record.expires_at, record.issued_at, most_seconds):
         raise InvalidGrant("The refresh token has expired.", reason="expired_token")
     secret = application.find_secret(record.secret_number)
     if revoked or record.epoch != application.epoch or (secret is not None and secret.kills_tokens):

@@ -45,6 +45,7 @@ def describe_token(
     record: TokenRecord,
     *,
     client_id: str,
+    expires_at: int,
     scope: Sequence[str],
     issuer: str,
     audience: Sequence[str] = (),
@@ -59,6 +60,7 @@ def describe_token(
         token_id: 16 bytes; `jti` is its handle.
         record: What the token stands for.
         client_id: Whose it is: the subject. Who asked for it is its actor, where there is one.
+        expires_at: When it ends as things stand today: at the latest when it was made to.
         scope: What it is worth today, which may be less than what it was issued for.
         issuer: Our identifier.
         audience: The resources it is for, where it names any.
@@ -74,7 +76,7 @@ def describe_token(
         active=True,
         scope=" ".join(sorted(scope)),
         client_id=client_id if actor is None else actor.sub,  # RFC 7662 §2.2: who requested it
-        exp=record.expires_at,
+        exp=expires_at,
         iat=record.issued_at,
         sub=client_id,
         iss=issuer,

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from rowgate.oauth.client_auth import SECRET_PREFIX
 from rowgate.oauth.errors import InvalidClient, TooManyRequests, UnauthorizedClient
+from rowgate.oauth.lifetimes import find_end, sooner
 from rowgate.oauth.model import NEVER, Application, ClientPolicy, Secret
 
 MAX_RENEWALS = 10  # of one line, in the time below: who renews with every token would fill the state
@@ -61,7 +62,9 @@ class Stolen:
     lineage: tuple[Secret, ...]  # what is to end, the oldest first
 
 
-def decide_renewal(application: Application, presented: Secret, now: float) -> Renew | Repeat | Stolen:
+def decide_renewal(
+    application: Application, presented: Secret, now: float, *, most_seconds: int = 0
+) -> Renew | Repeat | Stolen:
     """Give what a good secret that asks for its successor gets.
 
     1. The presented secret has not ended since it was proved.
@@ -74,6 +77,7 @@ def decide_renewal(application: Application, presented: Secret, now: float) -> R
         application: As the transaction reads it.
         presented: The secret that was proved, as the transaction reads it.
         now: Seconds since 1970.
+        most_seconds: The longest that any secret may live; 0: no limit.
 
     Raises:
         InvalidClient: The secret, or its application, has ended in between.
@@ -102,11 +106,25 @@ def decide_renewal(application: Application, presented: Secret, now: float) -> R
     lineage = list_lineage(application, presented)
     _limit_renewals(lineage, presented, now)
     return Renew(
-        expires_at=_find_end(application.policy, began_at, now),
+        expires_at=find_secret_end(application.policy, began_at, now, most_seconds=most_seconds),
         previous_expires_at=find_previous_end(application, presented, int(now), now),
         lineage_began_at=began_at,
         forget=tuple(_find_forgettable(application, lineage, presented, now)),
     )
+
+
+def find_secret_end(policy: ClientPolicy, began_at: int, now: float, *, most_seconds: int) -> int:
+    """Give when a secret ends that a client gets now without an administrator.
+
+    Args:
+        policy: Of its application.
+        began_at: When the first secret of its line was made.
+        now: Seconds since 1970.
+        most_seconds: The longest that any secret may live; 0: no limit.
+    """
+    ends_at = int(now) + policy.renewed_secret_seconds if policy.renewed_secret_seconds else NEVER
+    line_ends_at = began_at + policy.lineage_seconds if policy.lineage_seconds else NEVER
+    return find_end(sooner(ends_at, line_ends_at), int(now), most_seconds)
 
 
 def find_previous_end(application: Application, presented: Secret, renewed_at: int, now: float) -> int:
@@ -206,17 +224,6 @@ def digest_enrolment_code(key: bytes, code: str) -> bytes:
     return hmac.digest(key, _CODE_PURPOSE + code.encode(), hashlib.sha256)
 
 
-def sooner(expires_at: int, limit: int) -> int:
-    """Give the sooner of two ends, where NEVER is later than any.
-
-    >>> sooner(0, 5), sooner(7, 5), sooner(3, 0)
-    (5, 5, 3)
-    """
-    if NEVER in (expires_at, limit):
-        return max(expires_at, limit)
-    return min(expires_at, limit)
-
-
 def _render_base64url(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).rstrip(b"=").decode("ascii")
 
@@ -234,12 +241,6 @@ def _find_successor(application: Application, presented: Secret, now: float) -> 
 
 def _is_young(policy: ClientPolicy, began_at: int, now: float) -> bool:
     return not policy.lineage_seconds or now < began_at + policy.lineage_seconds
-
-
-def _find_end(policy: ClientPolicy, began_at: int, now: float) -> int:
-    ends_at = int(now) + policy.renewed_secret_seconds if policy.renewed_secret_seconds else NEVER
-    line_ends_at = began_at + policy.lineage_seconds if policy.lineage_seconds else NEVER
-    return sooner(ends_at, line_ends_at)
 
 
 def _limit_renewals(lineage: Sequence[Secret], presented: Secret, now: float) -> None:

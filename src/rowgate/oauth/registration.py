@@ -10,7 +10,7 @@ import msgspec
 
 from rowgate.oauth.client_metadata import CLIENT_CREDENTIALS, REFRESH_TOKEN, SECRET_METHODS, RequestedMetadata
 from rowgate.oauth.errors import InvalidClientMetadata, InvalidScope
-from rowgate.oauth.lineage import sooner
+from rowgate.oauth.lineage import find_secret_end
 from rowgate.oauth.model import NEVER, Application, ClientPolicy, Secret
 from rowgate.oauth.scope import narrow_scope, render_scope
 
@@ -87,12 +87,14 @@ def check_update(application: Application, requested: RequestedMetadata) -> tupl
     return decide_scope(requested, application.scope)
 
 
-def decide_new_secret(application: Application, method: str, now: float) -> tuple[int, int] | None:
+def decide_new_secret(
+    application: Application, method: str, now: float, *, most_seconds: int = 0
+) -> tuple[int, int] | None:
     """Give when a new secret ends and when its line began, in seconds since 1970, if an update is to give one.
 
     It does when the newest is past its end or in the last quarter of its life: the old one stays good until its own
     end. It does not when an administrator has revoked the newest, forbidden renewals or let the line grow no older:
-    the registration access token is no way around that.
+    the registration access token is no way around that. `most_seconds` is the longest that any secret may live; 0: any.
 
     Source: RFC 7592 §2.2 (a new client_secret may be in the response), RFC 7591 §3.2.1
     """
@@ -101,13 +103,13 @@ def decide_new_secret(application: Application, method: str, now: float) -> tupl
         return None
     newest = max(application.secrets, key=lambda secret: secret.number, default=None)
     if newest is None:  # it had a key until now
-        return _find_end(policy, int(now), now), int(now)
+        return find_secret_end(policy, int(now), now, most_seconds=most_seconds), int(now)
     began_at = newest.lineage_began_at or newest.created_at
     if newest.revoked or not newest.ends_soon(now):
         return None
     if policy.lineage_seconds and now >= began_at + policy.lineage_seconds:
         return None
-    return _find_end(policy, began_at, now), began_at
+    return find_secret_end(policy, began_at, now, most_seconds=most_seconds), began_at
 
 
 def list_good_secrets(application: Application, now: float) -> Sequence[Secret]:
@@ -163,8 +165,3 @@ def name_application(client_name: str, client_id: str) -> str:
     ('registered-k1x2', 'report-k1x2')
     """
     return f"{client_name or 'registered'}-{client_id}"
-
-
-def _find_end(policy: ClientPolicy, began_at: int, now: float) -> int:
-    ends_at = int(now) + policy.renewed_secret_seconds if policy.renewed_secret_seconds else NEVER
-    return sooner(ends_at, began_at + policy.lineage_seconds if policy.lineage_seconds else NEVER)

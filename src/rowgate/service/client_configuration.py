@@ -178,7 +178,8 @@ class ClientConfigurationService:
             access_lifetime_seconds=before.access_lifetime_seconds,
             refresh_lifetime_seconds=before.refresh_lifetime_seconds,
         )
-        decided = decide_new_secret(before, requested.authentication_method, now)
+        most_seconds = self._tools.max_secret_seconds
+        decided = decide_new_secret(before, requested.authentication_method, now, most_seconds=most_seconds)
         secret = None
         if decided is not None:
             ends, began = decided

@@ -17,11 +17,11 @@ from rowgate.oauth.lineage import (
     KEY_ID_RANDOM_BYTES,
     SECRET_RANDOM_BYTES,
     digest_enrolment_code,
+    find_secret_end,
     render_client_secret,
     render_handle,
-    sooner,
 )
-from rowgate.oauth.model import NEVER, Application, ClientPolicy, Secret
+from rowgate.oauth.model import Application, Secret
 from rowgate.ports import AuditSink, Clock, Entropy, StoreError, StoreWriter
 from rowgate.service.client_requests import ClientRequest, record_refusal
 from rowgate.service.origin import Origin
@@ -76,14 +76,16 @@ class EnrolmentService:
         self,
         *,
         digest_key: bytes,
+        max_secret_seconds: int = 0,
         throttle: FailureThrottle,
         writes: Writes,
         audit: AuditSink,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
-        """Take what the steps need; the throttle is this endpoint's own."""
+        """Take what the steps need; the throttle is this endpoint's own, the longest life of a secret may be 0: any."""
         self._digest_key = digest_key
+        self._max_secret_seconds = max_secret_seconds
         self._throttle = throttle
         self._writes = writes
         self._audit = audit
@@ -176,7 +178,7 @@ class EnrolmentService:
             name=SECRET_NAME,
             digest=digest_client_secret(self._digest_key, application.client_id, client_secret),
             created_at=now,
-            expires_at=_find_end(application.policy, now),
+            expires_at=find_secret_end(application.policy, now, now, most_seconds=self._max_secret_seconds),
             revoked=False,
             kills_tokens=False,
         )
@@ -215,8 +217,3 @@ def _tell(outcome: _Redeemed | _Replayed | OAuthError, origin: Origin, now: floa
             expires_at=0 if secret is None else secret.expires_at,
         )
     ]
-
-
-def _find_end(policy: ClientPolicy, now: int) -> int:
-    ends_at = now + policy.renewed_secret_seconds if policy.renewed_secret_seconds else NEVER
-    return sooner(ends_at, now + policy.lineage_seconds if policy.lineage_seconds else NEVER)

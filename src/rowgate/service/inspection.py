@@ -16,6 +16,7 @@ from rowgate.oauth.introspection import (
     sign_introspection,
 )
 from rowgate.oauth.jwt_access_token import find_actor, find_confirmation
+from rowgate.oauth.lifetimes import NO_MAXIMA, Maxima
 from rowgate.oauth.model import Application
 from rowgate.oauth.revocation import find_forget_at, refuse_other_type
 from rowgate.oauth.tokens import TokenRecord
@@ -53,6 +54,7 @@ class InspectionService:
         narrowing: Narrowing,
         rotation: RefreshRotation,
         *,
+        maxima: Maxima = NO_MAXIMA,
         writes: Writes,
         issuer: str,
         audit: AuditSink,
@@ -64,6 +66,7 @@ class InspectionService:
         self._narrowing = narrowing
         self._rotation = rotation
         self._quota = RevocationQuota()
+        self._maxima = maxima
         self._writes = writes
         self._issuer = issuer
         self._audit = audit
@@ -208,20 +211,25 @@ class InspectionService:
         token_id, record = opened.token_id, opened.record
         application = self._state.find_application_by_number(record.application_number)
         revoked = self._state.is_revoked(token_id, record.family, record.made_of)
-        access = decide_bearer(token_id, record, application, resource=self._issuer, revoked=revoked, now=now)
+        maxima, is_refresh = self._maxima, opened.is_refresh_token
+        most = maxima.refresh_token_seconds if is_refresh else maxima.access_token_seconds
+        access = decide_bearer(
+            token_id, record, application, resource=self._issuer, revoked=revoked, now=now, most_seconds=most
+        )
         assert application is not None, "internal error: a token without its application was let pass"
-        if opened.is_refresh_token:
+        if is_refresh:
             if not application.refresh_tokens:
                 raise InvalidGrant("The refresh token is not valid.", reason="refresh_not_allowed")
-            decide_refresh(record, application, None, revoked=revoked, now=now)
+            decide_refresh(record, application, None, revoked=revoked, now=now, most_seconds=most)
         return describe_token(
             token_id,
             record,
             client_id=access.client_id,
+            expires_at=access.expires_at,
             scope=tuple(access.scope),
             issuer=self._issuer,
             audience=record.audience,
-            is_refresh_token=opened.is_refresh_token,
+            is_refresh_token=is_refresh,
             confirmation=find_confirmation(record),
             actor=find_actor(record),
             authorization_details=self._find_details(record),

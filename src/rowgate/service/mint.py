@@ -16,6 +16,7 @@ from rowgate.oauth.jwt_access_token import (
     looks_like_jwt,
     verify_jwt_access_token,
 )
+from rowgate.oauth.lifetimes import NO_MAXIMA, Maxima, sooner
 from rowgate.oauth.model import BEARER, JWT, Application, IssuedTokens
 from rowgate.oauth.tokens import ACCESS, REFRESH, TOKEN_ID_BYTES, TokenRecord, TokenSealer, UnreadableToken
 from rowgate.ports import Entropy, StoreError
@@ -90,12 +91,15 @@ class Granted(msgspec.Struct, frozen=True):
 class TokenMint:
     """Sealed tokens, and signed ones for the applications that want them."""
 
-    def __init__(self, sealer: TokenSealer, signers: Signers, *, issuer: str, entropy: Entropy) -> None:
-        """Take the keys; the issuer is also the audience of tokens that name no other."""
+    def __init__(
+        self, sealer: TokenSealer, signers: Signers, *, issuer: str, entropy: Entropy, maxima: Maxima = NO_MAXIMA
+    ) -> None:
+        """Take the keys and the longest lives; the issuer is also the audience of tokens that name no other."""
         self._sealer = sealer
         self._signers = signers
         self._issuer = issuer
         self._entropy = entropy
+        self._maxima = maxima
 
     def make(self, granted: Granted, successor: Successor | None = None) -> IssuedTokens:
         """Give the tokens of a grant; with the successor of the refresh token that it replaces, where it does.
@@ -110,9 +114,11 @@ class TokenMint:
         if successor is not None:
             refresh_token = self._sealer.seal(REFRESH, successor.token_id, successor.record)
         elif granted.has_refresh_token:
-            record = granted.make_record(family, application.refresh_lifetime_seconds)
+            lifetime = sooner(application.refresh_lifetime_seconds, self._maxima.refresh_token_seconds)
+            record = granted.make_record(family, lifetime)
             refresh_token = self._sealer.seal(REFRESH, family, record)
         lifetime = granted.lifetime_seconds or application.access_lifetime_seconds
+        lifetime = sooner(lifetime, self._maxima.access_token_seconds)
         record = granted.make_record(family, lifetime)
         if application.policy.access_token_format == JWT:
             access_token = self._sign(application, access_id, record)

@@ -42,6 +42,7 @@ class RegistrationTools:
         state: LiveState,
         *,
         endpoint_uri: str,
+        max_secret_seconds: int = 0,
         throttle: FailureThrottle,
         writes: Writes,
         audit: AuditSink,
@@ -55,6 +56,7 @@ class RegistrationTools:
         self.audit = audit
         self.clock = clock
         self.entropy = entropy
+        self.max_secret_seconds = max_secret_seconds
         self._endpoint_uri = endpoint_uri
 
     @property

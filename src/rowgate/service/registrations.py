@@ -12,7 +12,7 @@ from rowgate.audit.events import ClientRegistered, Event
 from rowgate.oauth.client_metadata import SECRET_METHODS, RequestedMetadata, parse_client_metadata
 from rowgate.oauth.errors import InvalidToken, OAuthError
 from rowgate.oauth.kept_registration import KeptRegistration
-from rowgate.oauth.lineage import render_handle
+from rowgate.oauth.lineage import find_secret_end, render_handle
 from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, REFRESH_LIFETIME_SECONDS, Application, ClientPolicy
 from rowgate.oauth.registration import (
     ClientInformation,
@@ -135,7 +135,7 @@ class RegistrationService:
         kept = KeptRegistration(digest.hex(), requested.client_name)
         policy = decide_policy(requested, ClientPolicy(registration=kept))
         has_secret = requested.authentication_method in SECRET_METHODS
-        expires_at = now + policy.renewed_secret_seconds
+        expires_at = find_secret_end(policy, now, now, most_seconds=tools.max_secret_seconds)
         secret = tools.make_secret(fresh.secret, fresh.client_id, now, expires_at=expires_at)
         return Application(
             number=0,

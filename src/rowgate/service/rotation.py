@@ -46,7 +46,7 @@ class RefreshRotation:
         self._clock = clock
 
     def rotate_then(
-        self, token_id: bytes, record: TokenRecord, then: WhenRotated, *, longest_access_seconds: int
+        self, token_id: bytes, record: TokenRecord, then: WhenRotated, *, longest_access_seconds: int, ends_at: int
     ) -> None:
         """Replace a refresh token that opened, is its client's and may be used; call back with what is to be given.
 
@@ -56,6 +56,7 @@ class RefreshRotation:
             then: Given the successor, the same again within the grace; InvalidGrant when a token that was replaced
                 has come back, which has revoked its family; or why the state cannot say.
             longest_access_seconds: How long an access token of the application may live.
+            ends_at: When the presented token ends today, and so its successor: never later than it was made to.
 
         Source: RFC 9700 §4.14.2; PROTOCOL 79 to 83
         """
@@ -80,7 +81,7 @@ class RefreshRotation:
             return Successor(
                 derive_token_id(self._key, record.family, decision.successor),
                 # equal for everybody who is given this successor, so that it is one token
-                msgspec.structs.replace(record, issued_at=int(family.rotated_at)),
+                msgspec.structs.replace(record, issued_at=int(family.rotated_at), expires_at=ends_at),
             )
 
         try:

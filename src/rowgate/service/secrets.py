@@ -66,14 +66,16 @@ class SecretService:
         clients: ClientAuthenticator,
         *,
         digest_key: bytes,
+        max_secret_seconds: int = 0,
         writes: Writes,
         audit: AuditSink,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
-        """Take what the steps need."""
+        """Take what the steps need; the longest life of a secret may be 0: any."""
         self._clients = clients
         self._digest_key = digest_key
+        self._max_secret_seconds = max_secret_seconds
         self._writes = writes
         self._audit = audit
         self._clock = clock
@@ -146,7 +148,7 @@ class SecretService:
             if found is None or presented is None:
                 return InvalidClient("Client authentication failed.", reason="unknown_client", key_id=proved.key_id)
             try:
-                decided = decide_renewal(found[0], presented, now)
+                decided = decide_renewal(found[0], presented, now, most_seconds=self._max_secret_seconds)
             except OAuthError as refusal:
                 return refusal  # as a value: others share the transaction
             if isinstance(decided, Stolen):

@@ -3,6 +3,7 @@
 from rowgate.oauth.bearer import decide_bearer
 from rowgate.oauth.errors import InvalidDpopProof, InvalidRequest, InvalidToken
 from rowgate.oauth.grants import GRANT_TYPES
+from rowgate.oauth.lifetimes import NO_MAXIMA, Maxima
 from rowgate.oauth.model import NEVER, Application
 from rowgate.oauth.scope import render_scope
 from rowgate.oauth.token_exchange import TOKEN_EXCHANGE, SubjectToken, TokenExchangeRequest, decide_token_exchange
@@ -15,11 +16,12 @@ from rowgate.service.state import LiveState
 class TokenExchange:
     """Decides requests of the token exchange grant, but for their authorization details (`service.narrowing`)."""
 
-    def __init__(self, state: LiveState, mint: TokenMint, *, issuer: str) -> None:
-        """Take the state and what opens tokens; the issuer is the one resource."""
+    def __init__(self, state: LiveState, mint: TokenMint, *, issuer: str, maxima: Maxima = NO_MAXIMA) -> None:
+        """Take the state, what opens tokens, and the longest lives; the issuer is the one resource."""
         self._state = state
         self._mint = mint
         self._issuer = issuer
+        self._most_seconds = maxima.access_token_seconds
 
     def decide(self, request: TokenExchangeRequest, client: Authenticated, key_thumbprint: str, now: float) -> Granted:
         """Give the new token as it was decided, with the details of the subject token.
@@ -82,7 +84,15 @@ class TokenExchange:
             token_id, record = self._mint.open_access(unverified_token, now)
             application = self._state.find_application_by_number(record.application_number)
             revoked = self._state.is_revoked(token_id, record.family, record.made_of)
-            access = decide_bearer(token_id, record, application, resource=self._issuer, revoked=revoked, now=now)
+            access = decide_bearer(
+                token_id,
+                record,
+                application,
+                resource=self._issuer,
+                revoked=revoked,
+                now=now,
+                most_seconds=self._most_seconds,
+            )
         except InvalidToken:
             return None
         assert application is not None, "internal error: a token without its application was let pass"
@@ -91,7 +101,7 @@ class TokenExchange:
             application_number=application.number,
             scope=tuple(name for name in record.scope.split(" ") if name in access.scope),
             audience=record.audience,
-            expires_at=record.expires_at,
+            expires_at=access.expires_at,
             alive=True,
             actors=record.actors,
             confirmation=record.key_thumbprint,

@@ -24,6 +24,7 @@ from rowgate.oauth.grants import (
     decide_grant,
     decide_refresh,
 )
+from rowgate.oauth.lifetimes import NO_MAXIMA, Maxima, find_end
 from rowgate.oauth.model import NEVER, IssuedTokens
 from rowgate.oauth.scope import narrow_scope, render_scope
 from rowgate.oauth.token_exchange import TokenExchangeRequest
@@ -57,6 +58,7 @@ class TokenService:
         *,
         narrowing: Narrowing,
         exchange: TokenExchange,
+        maxima: Maxima = NO_MAXIMA,
         issuer: str,
         audit: AuditSink,
         clock: Clock,
@@ -69,6 +71,7 @@ class TokenService:
         self._rotation = rotation
         self._narrowing = narrowing
         self._exchange = exchange
+        self._maxima = maxima
         self._issuer = issuer
         self._answers = TokenAnswers(audit)
         self._clock = clock
@@ -188,7 +191,10 @@ class TokenService:
     def _decide_access(self, token_id: bytes, record: TokenRecord, now: float) -> Access:
         application = self._state.find_application_by_number(record.application_number)
         revoked = self._state.is_revoked(token_id, record.family, record.made_of)
-        return decide_bearer(token_id, record, application, resource=self._issuer, revoked=revoked, now=now)
+        most = self._maxima.access_token_seconds
+        return decide_bearer(
+            token_id, record, application, resource=self._issuer, revoked=revoked, now=now, most_seconds=most
+        )
 
     def _issue(
         self, client: Authenticated, proof: DpopProof | None, granted: Granted, asked: Asked
@@ -242,7 +248,8 @@ class TokenService:
         except UnreadableToken:
             raise InvalidGrant("The refresh token is not valid.", reason="unreadable_token") from None
         revoked = self._state.is_revoked(token_id, record.family)
-        scope = decide_refresh(record, client.application, request.scope, revoked=revoked, now=now)
+        most = self._maxima.refresh_token_seconds
+        scope = decide_refresh(record, client.application, request.scope, revoked=revoked, now=now, most_seconds=most)
         if record.key_thumbprint != thumbprint:
             raise InvalidGrant("The refresh token is bound to another key.", reason="other_key")  # PROTOCOL 84
         if record.certificate_thumbprint != client.certificate_thumbprint:
@@ -264,8 +271,13 @@ class TokenService:
             except OAuthError as over:
                 refusal = over
             if refusal is None and granted.rotates is not None:
-                longest = granted.application.longest_access_seconds
-                self._rotation.rotate_then(*granted.rotates, issue, longest_access_seconds=longest)
+                record = granted.rotates[1]
+                self._rotation.rotate_then(
+                    *granted.rotates,
+                    issue,
+                    longest_access_seconds=granted.application.longest_access_seconds,
+                    ends_at=find_end(record.expires_at, record.issued_at, self._maxima.refresh_token_seconds),
+                )
             else:
                 issue(refusal)
 

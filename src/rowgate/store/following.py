@@ -4,12 +4,12 @@ Plain SQL alone, see `loading`: a database adds how a statement is run and how a
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from rowgate.ports import StoreError
-from rowgate.records import Changes, KeyMaterial, StateSnapshot
+from rowgate.records import Changes, Grants, KeyMaterial, StateSnapshot
 from rowgate.store import loading
 
 NEWEST_REVISION = "0006"
@@ -24,10 +24,14 @@ class SqlReader(ABC):
 
     max_touched = MANY_TOUCHED  # changed things at once; for more it is quicker to load everything
 
-    def __init__(self, place: str, master_key: bytes) -> None:
-        """Take where the state is, as people are told it, and the key that its keys are kept under."""
+    def __init__(self, place: str, master_key: bytes, *, max_secret_seconds: int = 0) -> None:
+        """Take where the state is, as people are told it, and the key that its keys are kept under.
+
+        No secret lives longer than the maximum; 0: as long as it was made to.
+        """
         self._place = place
         self._master_key = master_key
+        self._max_secret_seconds = max_secret_seconds
 
     @abstractmethod
     def has_changed(self) -> bool:
@@ -65,6 +69,9 @@ class SqlReader(ABC):
             raise StoreError(f"{self._place} was written by a newer release of Rowgate; upgrade this one")
         return revision
 
+    def _load_grants(self, number: int | None = None) -> Iterator[Grants]:
+        return loading.load_grants(self._run, number, max_secret_seconds=self._max_secret_seconds)
+
     def load_keys(self) -> KeyMaterial:
         """See `ports.StoreReader`."""
         with self._snapshot():
@@ -75,7 +82,7 @@ class SqlReader(ABC):
         with self._snapshot():
             return StateSnapshot(
                 sequence=loading.load_sequence(self._run),
-                grants=tuple(loading.load_grants(self._run)),
+                grants=tuple(self._load_grants()),
                 objects=tuple(loading.load_objects(self._run)),
                 revocations=tuple(loading.load_revocations(self._run)),
                 keys=loading.load_keys(self._run, self._master_key),
@@ -99,7 +106,7 @@ class SqlReader(ABC):
             has_new_keys = any(entity == "keys" for entity, _ in touched)
             return Changes(
                 sequence=rows[-1][0] if rows else after,
-                applications={number: next(loading.load_grants(self._run, number), None) for number in numbers},
+                applications={number: next(self._load_grants(number), None) for number in numbers},
                 objects={name: loading.load_object(self._run, name) for entity, name in touched if entity == "object"},
                 revocations=tuple(found for handle in handles for found in loading.load_revocations(self._run, handle)),
                 keys=loading.load_keys(self._run, self._master_key) if has_new_keys else None,

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from rowgate.oauth.lifetimes import find_end
 from rowgate.oauth.model import ORDINARY, Application, ClientPolicy, Secret
 from rowgate.ports import StoreError
 from rowgate.records import (
@@ -50,8 +51,12 @@ def load_sequence(run: Run) -> int:
     return int(newest or 0)
 
 
-def load_grants(run: Run, application_number: int | None = None) -> Iterator[Grants]:
-    """Give applications with their secrets and granted objects, in order of name; None: all of them."""
+def load_grants(run: Run, application_number: int | None = None, *, max_secret_seconds: int = 0) -> Iterator[Grants]:
+    """Give applications with their secrets and granted objects, in order of name; None: all of them.
+
+    Secrets end as the server's maximum says where that is sooner than they were made to: so everybody who reads them,
+    a worker, a transaction or a command, sees one end.
+    """
     of_application, which = "", ""
     values: tuple[int, ...] = ()
     if application_number is not None:
@@ -60,8 +65,9 @@ def load_grants(run: Run, application_number: int | None = None) -> Iterator[Gra
     for application, number, key_id, name, digest, created_at, expires_at, revoked, kills, *line in run(
         f"{_SECRETS}{of_application} ORDER BY number", values
     ):
+        ends_at = find_end(expires_at, created_at, max_secret_seconds)
         held.setdefault(application, []).append(
-            Secret(number, key_id, name, digest, created_at, expires_at, bool(revoked), bool(kills), *line)
+            Secret(number, key_id, name, digest, created_at, ends_at, bool(revoked), bool(kills), *line)
         )
     allowed: dict[int, list[str]] = {}
     policies: dict[int, dict[str, GrantPolicy]] = {}

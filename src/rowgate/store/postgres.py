@@ -23,9 +23,9 @@ class PostgresReader(SqlReader):
 
     max_touched = 50  # each costs a few ways to the server and back
 
-    def __init__(self, place: PostgresPlace, master_key: bytes) -> None:
+    def __init__(self, place: PostgresPlace, master_key: bytes, *, max_secret_seconds: int = 0) -> None:
         """Take the place; the connection is made when it is needed, and again when it is lost."""
-        super().__init__(place.told, master_key)
+        super().__init__(place.told, master_key, max_secret_seconds=max_secret_seconds)
         self._address = place
         self._reading: BoundedConnection | None = None
         self._newest: int | None = None

@@ -26,13 +26,13 @@ _LOCK = "SELECT pg_advisory_xact_lock(1383032933, hashtext(current_schema()))"  
 class PostgresStore(PostgresReader):
     """See `ports.Store`. Used by one thread at a time."""
 
-    def __init__(self, place: PostgresPlace, master_key: bytes) -> None:
-        """Open the state, bringing its tables up to date.
+    def __init__(self, place: PostgresPlace, master_key: bytes, *, max_secret_seconds: int = 0) -> None:
+        """Open the state, bringing its tables up to date; the maximum is as for `SqlReader`.
 
         Raises:
             StoreError: It is missing, of a newer release, or cannot be reached.
         """
-        super().__init__(place, master_key)
+        super().__init__(place, master_key, max_secret_seconds=max_secret_seconds)
         self._engine = _open_engine(place)
         self._snapshots = self._engine.execution_options(rowgate_snapshot=True)
         try:
@@ -70,13 +70,13 @@ class PostgresStore(PostgresReader):
     def changing(self) -> Iterator[SqlWriter]:
         """See `ports.Store`."""
         with self._explained(), self._engine.begin() as connection:
-            yield SqlWriter(connection, self._master_key)
+            yield SqlWriter(connection, self._master_key, max_secret_seconds=self._max_secret_seconds)
 
     @contextmanager
     def reading(self) -> Iterator[SqlWriter]:
         """See `ports.Store`."""
         with self._explained(), self._snapshots.connect() as connection:
-            yield SqlWriter(connection, self._master_key)
+            yield SqlWriter(connection, self._master_key, max_secret_seconds=self._max_secret_seconds)
 
     def close(self) -> None:
         """See `ports.Store`."""

@@ -13,13 +13,13 @@ from rowgate.store.following import BUSY_MILLISECONDS, SqlReader
 class SqliteReader(SqlReader):
     """See `ports.StoreReader`. Used by one thread at a time."""
 
-    def __init__(self, path: Path, master_key: bytes) -> None:
+    def __init__(self, path: Path, master_key: bytes, *, max_secret_seconds: int = 0) -> None:
         """Open the state database; the tables are taken as they are, see `find_revision`.
 
         Raises:
             StoreError: The file is missing.
         """
-        super().__init__(str(path), master_key)
+        super().__init__(str(path), master_key, max_secret_seconds=max_secret_seconds)
         if not path.exists():
             raise StoreError(f"{path} is missing: `rowgate init` makes a home")
         self._path = path

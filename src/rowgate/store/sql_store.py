@@ -20,13 +20,13 @@ from rowgate.store.writer import SqlWriter
 class SqlStore(SqliteReader):
     """See `ports.Store`. Used by one thread at a time."""
 
-    def __init__(self, path: Path, master_key: bytes) -> None:
-        """Open the state database, bringing its tables up to date.
+    def __init__(self, path: Path, master_key: bytes, *, max_secret_seconds: int = 0) -> None:
+        """Open the state database, bringing its tables up to date; the maximum is as for `SqlReader`.
 
         Raises:
             StoreError: The file is missing, damaged, locked or of a newer release.
         """
-        super().__init__(path, master_key)
+        super().__init__(path, master_key, max_secret_seconds=max_secret_seconds)
         self._engine = _open_engine(path)
         self._snapshots = self._engine.execution_options(rowgate_snapshot=True)
         with self._explained():
@@ -64,13 +64,13 @@ class SqlStore(SqliteReader):
     def changing(self) -> Iterator[SqlWriter]:
         """See `ports.Store`."""
         with self._explained(), self._engine.begin() as connection:
-            yield SqlWriter(connection, self._master_key)
+            yield SqlWriter(connection, self._master_key, max_secret_seconds=self._max_secret_seconds)
 
     @contextmanager
     def reading(self) -> Iterator[SqlWriter]:
         """See `ports.Store`."""
         with self._explained(), self._snapshots.connect() as connection:
-            yield SqlWriter(connection, self._master_key)
+            yield SqlWriter(connection, self._master_key, max_secret_seconds=self._max_secret_seconds)
 
     def close(self) -> None:
         """See `ports.Store`."""

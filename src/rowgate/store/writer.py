@@ -1,6 +1,6 @@
 """The administrator's side of the store, inside one transaction. Every change leaves its mark for the followers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rowgate.oauth.model import NEVER, Application, ClientPolicy, RefreshFamily, Secret
 from rowgate.ports import NameTaken, UnknownName
-from rowgate.records import WHOLE_OBJECT, Enrolment, GrantPolicy, ObjectSettings, Revocation
+from rowgate.records import WHOLE_OBJECT, Enrolment, GrantPolicy, Grants, ObjectSettings, Revocation
 from rowgate.store import loading
 from rowgate.store.initial_tokens import SqlInitialTokenWriter
 from rowgate.store.plain import run_plain
@@ -35,10 +35,14 @@ KEPT_CHANGES = 10_000  # a follower that is further behind loads everything
 class SqlWriter:
     """See `ports.StoreWriter`."""
 
-    def __init__(self, connection: Connection, master_key: bytes) -> None:
-        """Take the connection of the open transaction, and the key that the home's keys are kept under."""
+    def __init__(self, connection: Connection, master_key: bytes, *, max_secret_seconds: int = 0) -> None:
+        """Take the connection of the open transaction, and the key that the home's keys are kept under.
+
+        No secret lives longer than the maximum; 0: as long as it was made to.
+        """
         self._connection = connection
         self._master_key = master_key
+        self._max_secret_seconds = max_secret_seconds
 
     @property
     def keys(self) -> SqlKeyWriter:
@@ -55,18 +59,21 @@ class SqlWriter:
         """See `ports.StoreWriter`."""
         return SqlSpendingWriter(self._connection)
 
+    def _load_grants(self, number: int | None = None) -> Iterator[Grants]:
+        return loading.load_grants(self._run, number, max_secret_seconds=self._max_secret_seconds)
+
     def find_application(self, name_or_client_id: str) -> tuple[Application, tuple[str, ...]] | None:
         """See `ports.StoreWriter`."""
         wanted = sa.or_(applications.c.name == name_or_client_id, applications.c.client_id == name_or_client_id)
         numbers = self._connection.execute(sa.select(applications.c.number).where(wanted)).scalars().all()
         for number in numbers:
-            for found in loading.load_grants(self._run, number):
+            for found in self._load_grants(number):
                 return found.application, tuple(sorted(found.objects))
         return None
 
     def list_applications(self) -> Sequence[tuple[Application, tuple[str, ...]]]:
         """See `ports.StoreWriter`."""
-        return [(found.application, tuple(sorted(found.objects))) for found in loading.load_grants(self._run)]
+        return [(found.application, tuple(sorted(found.objects))) for found in self._load_grants()]
 
     def add_application(self, application: Application) -> Application:
         """See `ports.StoreWriter`."""
@@ -94,7 +101,7 @@ class SqlWriter:
         for secret in application.secrets:
             self.add_secret(number, secret)
         self._changed("application", str(number))
-        kept = next(loading.load_grants(self._run, number))
+        kept = next(self._load_grants(number))
         return kept.application
 
     def set_policy(self, application_number: int, policy: ClientPolicy) -> None:
@@ -146,7 +153,7 @@ class SqlWriter:
 
     def find_grant_policy(self, application_number: int, object_name: str) -> GrantPolicy:
         """See `ports.StoreWriter`."""
-        found = next(loading.load_grants(self._run, application_number), None)
+        found = next(self._load_grants(application_number), None)
         return WHOLE_OBJECT if found is None else found.policies.get(object_name, WHOLE_OBJECT)
 
     def set_grant_policy(self, application_number: int, object_name: str, policy: GrantPolicy) -> None:
@@ -188,7 +195,7 @@ class SqlWriter:
             raise NameTaken(f"the key id {secret.key_id} names another secret; try again") from None
         self._changed("application", str(application_number))
         number = _number(inserted)
-        found = next(loading.load_grants(self._run, application_number)).application.find_secret(number)
+        found = next(self._load_grants(application_number)).application.find_secret(number)
         assert found is not None, "internal error: a secret that was just kept is not there"
         return found
 
@@ -238,7 +245,7 @@ class SqlWriter:
         enrolment = self.find_enrolment(digest)
         if enrolment is None:
             return None
-        return next(loading.load_grants(self._run, enrolment.application_number)).application
+        return next(self._load_grants(enrolment.application_number)).application
 
     def redeem_enrolment(self, digest: bytes, *, redeemed_at: int) -> bool:
         """See `ports.StoreWriter`."""

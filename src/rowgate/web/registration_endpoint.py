@@ -62,11 +62,13 @@ def list_registration_endpoints(
     entropy: Entropy,
     issuer: str,
     max_body_bytes: int,
+    max_secret_seconds: int,
 ) -> dict[str, tuple[Endpoint, bytes]]:
     """Give the endpoint by its paths, with the methods it allows."""
     tools = RegistrationTools(
         state,
         endpoint_uri=issuer + REGISTRATION_PATH,
+        max_secret_seconds=max_secret_seconds,
         throttle=FailureThrottle(),
         writes=writes,
         audit=audit,

@@ -61,9 +61,18 @@ def list_secret_endpoints(
 ) -> dict[str, tuple[Endpoint, bytes]]:
     """Give both endpoints by their paths, each with the methods it allows."""
     max_body_bytes = settings.max_token_body_bytes
-    secrets = SecretService(clients, digest_key=digest_key, writes=writes, audit=audit, clock=clock, entropy=entropy)
+    secrets = SecretService(
+        clients,
+        digest_key=digest_key,
+        max_secret_seconds=settings.max_secret_seconds,
+        writes=writes,
+        audit=audit,
+        clock=clock,
+        entropy=entropy,
+    )
     enrolments = EnrolmentService(
         digest_key=digest_key,
+        max_secret_seconds=settings.max_secret_seconds,
         throttle=FailureThrottle(),
         writes=writes,
         audit=audit,

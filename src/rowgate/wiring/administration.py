@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rowgate.audit.events import AdministrativeChange
 from rowgate.config import CONFIG_NAME, Settings, dump
+from rowgate.oauth.lifetimes import Maxima
 from rowgate.ports import Clock
 from rowgate.service.admin.applications import ApplicationDesk
 from rowgate.service.admin.desk import Desk
@@ -27,6 +28,7 @@ from rowgate.wiring.opening import (
     open_databases,
     prove_databases,
     read_key_policy,
+    read_maxima,
 )
 from rowgate.wiring.state import create_state, open_store
 
@@ -75,6 +77,7 @@ class Administration:
     workloads: WorkloadDesk
     registrations: RegistrationDesk
     grants: GrantDesk
+    maxima: Maxima
 
 
 @contextlib.contextmanager
@@ -88,7 +91,8 @@ def open_administration(settings: Settings, *, actor: str, clock: Clock = time.t
     store = open_store(settings)
     databases = open_databases(settings)
     writer = make_audit_writer(settings)
-    desk = Desk(store, databases, make_recorder(writer), actor, clock, os.urandom)
+    maxima = read_maxima(settings)
+    desk = Desk(store, databases, make_recorder(writer), actor, clock, os.urandom, maxima)
     try:
         keys = KeyDesk(desk, read_key_policy(settings))
         policies = PolicyDesk(desk, keys)
@@ -102,6 +106,7 @@ def open_administration(settings: Settings, *, actor: str, clock: Clock = time.t
             WorkloadDesk(desk, [issuer.name for issuer in settings.trusted_issuers]),
             RegistrationDesk(desk),
             GrantDesk(desk),
+            maxima,
         )
     finally:
         writer.close()

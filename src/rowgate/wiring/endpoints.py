@@ -96,6 +96,7 @@ def list_registration_endpoints(
         entropy=entropy,
         issuer=settings.issuer,
         max_body_bytes=settings.max_token_body_bytes,
+        max_secret_seconds=settings.max_secret_seconds,
     )
 
 

@@ -10,6 +10,7 @@ from rowgate.config import ConfigError, Settings
 from rowgate.engines.addresses import UnservedAddress, open_generic
 from rowgate.engines.declared import DeclaredProcedures
 from rowgate.engines.sqlite import SqliteSource
+from rowgate.oauth.lifetimes import Maxima
 from rowgate.outgoing.client import OutgoingClient, OutgoingLimits
 from rowgate.outgoing.destinations import Destinations, parse_hosts
 from rowgate.ports import AuditUnavailable, CallError
@@ -178,6 +179,11 @@ def make_recorder(writer: SegmentWriter) -> Callable[[Event], None]:
             raise AuditUnavailable from error
 
     return record
+
+
+def read_maxima(settings: Settings) -> Maxima:
+    """Give what the settings say of the longest lives."""
+    return Maxima(settings.max_access_token_seconds, settings.max_refresh_token_seconds, settings.max_secret_seconds)
 
 
 def read_key_policy(settings: Settings) -> KeyPolicy:

@@ -26,10 +26,10 @@ def open_store(settings: Settings) -> Store:
         place = _find_place(settings)
         from rowgate.store.postgres_store import PostgresStore  # noqa: PLC0415
 
-        return PostgresStore(place, master_key)
+        return PostgresStore(place, master_key, max_secret_seconds=settings.max_secret_seconds)
     from rowgate.store.sql_store import SqlStore  # noqa: PLC0415
 
-    return SqlStore(settings.state_path, master_key)
+    return SqlStore(settings.state_path, master_key, max_secret_seconds=settings.max_secret_seconds)
 
 
 def open_reader(settings: Settings) -> SqlReader:
@@ -82,8 +82,8 @@ def _make_reader(settings: Settings, master_key: bytes) -> SqlReader:
         place = _find_place(settings)
         from rowgate.store.postgres import PostgresReader  # noqa: PLC0415 - most do without
 
-        return PostgresReader(place, master_key)
-    return SqliteReader(settings.state_path, master_key)
+        return PostgresReader(place, master_key, max_secret_seconds=settings.max_secret_seconds)
+    return SqliteReader(settings.state_path, master_key, max_secret_seconds=settings.max_secret_seconds)
 
 
 def _find_place(settings: Settings) -> "PostgresPlace":

@@ -70,6 +70,7 @@ from rowgate.wiring.opening import (
     make_audit_writer,
     open_databases,
     read_key_policy,
+    read_maxima,
 )
 from rowgate.wiring.outside import Outside, open_outside
 from rowgate.wiring.randomness import BulkEntropy
@@ -167,7 +168,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
 
     keeper = _keep_keys(settings, state, sealer, databases, audit, clock=clock, entropy=entropy)
     signing_keys = SigningKeys(state)
-    issuer = settings.issuer
+    issuer, maxima = settings.issuer, read_maxima(settings)
     writes = Writes(lambda: open_store(settings), follower, store_thread, record=audit.record_from_thread, clock=clock)
     outside = open_outside(settings, state, clock=clock)
     clients = ClientAuthenticator(
@@ -182,7 +183,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         workloads=outside.workloads,
     )
     watches = _list_watches(state, writes, outside, audit, clock)
-    mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=BulkEntropy(entropy))
+    mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=BulkEntropy(entropy), maxima=maxima)
     narrowing = Narrowing(state, databases, issuer=issuer)
     inspection = InspectionService(
         state,
@@ -190,6 +191,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         signing_keys,
         narrowing,
         RefreshRotation(writes, digest_key=state.keys.digest, clock=clock),
+        maxima=maxima,
         writes=writes,
         issuer=issuer,
         audit=audit,
@@ -201,7 +203,8 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         ProofChecker(_read_dpop_policy(settings, state.keys.digest), clock=clock, entropy=entropy),
         RefreshRotation(writes, digest_key=state.keys.digest, clock=clock),
         narrowing=narrowing,
-        exchange=TokenExchange(state, mint, issuer=issuer),
+        exchange=TokenExchange(state, mint, issuer=issuer, maxima=maxima),
+        maxima=maxima,
         issuer=issuer,
         audit=audit,
         clock=clock,

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.client_auth import digest_client_secret
 from rowgate.oauth.lineage import KEY_ID_RANDOM_BYTES, SECRET_RANDOM_BYTES, render_client_secret, render_handle
-from rowgate.oauth.model import NEVER, ORDINARY, Application, Secret
+from rowgate.oauth.model import ORDINARY, Application, Secret
 from rowgate.oauth.mutual_tls import SELF_SIGNED_TLS_CLIENT_AUTH
 from rowgate.oauth.scope import parse_scope
 from rowgate.service.admin.desk import AdminError, Desk, list_aliases, load_application
 from rowgate.service.admin.keys import KeyDesk
+from rowgate.service.admin.lifetimes import choose_access_lifetime, choose_refresh_lifetime, choose_secret_end
 from rowgate.service.admin.policies import (
     SECRET_METHODS,
     UNCHANGED,
@@ -51,10 +52,10 @@ class ApplicationDesk:
         objects: Sequence[str],
         *,
         scope: str,
-        secret_expires_at: int,
+        secret_expires_at: int | None,
         refresh_tokens: bool,
-        access_lifetime_seconds: int,
-        refresh_lifetime_seconds: int,
+        access_lifetime_seconds: int | None,
+        refresh_lifetime_seconds: int | None,
         policy: PolicyChange = UNCHANGED,
     ) -> NewCredentials:
         """Register an application with its first secret.
@@ -63,15 +64,15 @@ class ApplicationDesk:
             name: Unique, for people.
             objects: Names, aliases or patterns (`SA_*`) of what it may read.
             scope: What its tokens may do.
-            secret_expires_at: Seconds since 1970, NEVER = 0.
+            secret_expires_at: Seconds since 1970, NEVER = 0; None: in 72 hours, or at the server's maximum.
             refresh_tokens: Whether it is issued refresh tokens.
-            access_lifetime_seconds: Of an access token.
-            refresh_lifetime_seconds: Of a refresh token.
+            access_lifetime_seconds: Of an access token; None: an hour, or the server's maximum.
+            refresh_lifetime_seconds: Of a refresh token; None: seven days, or the server's maximum.
             policy: What is different from the ordinary.
 
         Raises:
-            AdminError: An unfit name, an object that does not exist, a policy that does not fit together or under
-                which the secret would be good for nothing.
+            AdminError: An unfit name, an object that does not exist, a life above the server's maximum, a policy that
+                does not fit together or under which the secret would be good for nothing.
             NameTaken: There is an application of this name.
         """
         methods = decide_policy(ORDINARY, policy).authentication_methods
@@ -89,8 +90,8 @@ class ApplicationDesk:
                 epoch=0,
                 scope=parse_scope(scope),
                 refresh_tokens=refresh_tokens,
-                access_lifetime_seconds=access_lifetime_seconds,
-                refresh_lifetime_seconds=refresh_lifetime_seconds,
+                access_lifetime_seconds=choose_access_lifetime(self._desk.maxima, access_lifetime_seconds),
+                refresh_lifetime_seconds=choose_refresh_lifetime(self._desk.maxima, refresh_lifetime_seconds),
                 created_at=now,
                 secrets=(secret,),
             ),
@@ -107,8 +108,8 @@ class ApplicationDesk:
         *,
         scope: str,
         refresh_tokens: bool,
-        access_lifetime_seconds: int,
-        refresh_lifetime_seconds: int,
+        access_lifetime_seconds: int | None,
+        refresh_lifetime_seconds: int | None,
         policy: PolicyChange,
         for_jobs: bool = False,
     ) -> tuple[Application, tuple[str, ...]]:
@@ -135,8 +136,8 @@ class ApplicationDesk:
                 epoch=0,
                 scope=parse_scope(scope),
                 refresh_tokens=refresh_tokens,
-                access_lifetime_seconds=access_lifetime_seconds,
-                refresh_lifetime_seconds=refresh_lifetime_seconds,
+                access_lifetime_seconds=choose_access_lifetime(self._desk.maxima, access_lifetime_seconds),
+                refresh_lifetime_seconds=choose_refresh_lifetime(self._desk.maxima, refresh_lifetime_seconds),
                 created_at=int(self._desk.clock()),
                 secrets=(),
             ),
@@ -225,14 +226,23 @@ class ApplicationDesk:
             self._desk.tell("application.revoke_tokens", application.name)
         return application
 
-    def add_secret(self, name: str, *, secret_name: str, expires_at: int) -> NewCredentials:
-        """Make one more secret; those that exist stay good."""
+    def add_secret(self, name: str, *, secret_name: str, expires_at: int | None) -> NewCredentials:
+        """Make one more secret; those that exist stay good.
+
+        Args:
+            name: The application.
+            secret_name: What to call it.
+            expires_at: As for `add`.
+
+        Raises:
+            AdminError: There is no such application, or the end is past or later than the server's maximum.
+        """
         now = int(self._desk.clock())
         with self._desk.store.changing() as change:
             application, objects = load_application(change, name)
             secret, client_secret = self._make_secret(application.client_id, secret_name, now, expires_at)
             kept = change.add_secret(application.number, secret)
-            self._desk.tell("secret.add", application.name, key_id=secret.key_id, expires_at=expires_at)
+            self._desk.tell("secret.add", application.name, key_id=secret.key_id, expires_at=secret.expires_at)
         return NewCredentials(application, kept, client_secret, objects)
 
     def revoke_secret(self, name: str, key_id: str, *, kills_tokens: bool) -> Secret:
@@ -257,9 +267,7 @@ class ApplicationDesk:
             f"{application.name} has no secret {key_id}; `rowgate secret list {application.name}` shows them"
         )
 
-    def _make_secret(self, client_id: str, name: str, now: int, expires_at: int) -> tuple[Secret, str]:
-        if expires_at != NEVER and expires_at <= now:
-            raise AdminError("the secret would have expired already")
+    def _make_secret(self, client_id: str, name: str, now: int, expires_at: int | None) -> tuple[Secret, str]:
         key_id = render_handle(self._desk.entropy(KEY_ID_RANDOM_BYTES))
         client_secret = render_client_secret(key_id, self._desk.entropy(SECRET_RANDOM_BYTES))
         digest = digest_client_secret(self._desk.store.load_keys().digest, client_id, client_secret)
@@ -269,7 +277,7 @@ class ApplicationDesk:
             name=name,
             digest=digest,
             created_at=now,
-            expires_at=expires_at,
+            expires_at=choose_secret_end(self._desk.maxima, expires_at, now),
             revoked=False,
             kills_tokens=False,
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rowgate.audit.events import AdministrativeChange, Event
+from rowgate.oauth.lifetimes import NO_MAXIMA, Maxima
 from rowgate.oauth.model import Application
 from rowgate.ports import Clock, Entropy, Store, StoreWriter
 from rowgate.rows.errors import RowsError
@@ -30,6 +31,7 @@ class Desk:
     actor: str
     clock: Clock
     entropy: Entropy
+    maxima: Maxima = NO_MAXIMA
 
     def resolve_object(self, name: str) -> str:
         """Give the database's own name for a name or alias.

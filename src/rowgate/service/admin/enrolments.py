@@ -8,6 +8,7 @@ from rowgate.oauth.lineage import CODE_RANDOM_BYTES, digest_enrolment_code, rend
 from rowgate.oauth.model import Application, ClientPolicy
 from rowgate.records import Enrolment
 from rowgate.service.admin.desk import AdminError, Desk, load_application
+from rowgate.service.admin.lifetimes import check_secret_lifetime
 
 KEPT_SECONDS = 2_592_000  # 30 d after its end: until then a code that comes back is told from one that never was
 LONGEST_SECONDS = 604_800  # 7 d
@@ -67,11 +68,13 @@ class SecretDesk:
         It counts for the renewals from then on; secrets that were made keep their end.
 
         Raises:
-            AdminError: There is no such application, or a length makes no sense.
+            AdminError: There is no such application, a length makes no sense, or is above the server's maximum.
         """
         overlap = wanted.secret_overlap_seconds
         if overlap is not None and not 0 <= overlap <= LONGEST_OVERLAP_SECONDS:
             raise AdminError("the overlap is from 0 to 7d")
+        if wanted.renewed_secret_seconds is not None:
+            check_secret_lifetime(self._desk.maxima, wanted.renewed_secret_seconds)
         with self._desk.store.changing() as change:
             application, _ = load_application(change, name)
             old = application.policy

@@ -20,6 +20,7 @@ from rowgate.ports import StoreWriter
 from rowgate.service.admin.certificates import check_subject, list_certificate_thumbprints, read_own_certificates
 from rowgate.service.admin.desk import AdminError, Desk, load_application
 from rowgate.service.admin.keys import KeyDesk
+from rowgate.service.admin.lifetimes import choose_access_lifetime, choose_refresh_lifetime
 
 METHODS = (CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, PRIVATE_KEY_JWT, TLS_CLIENT_AUTH, SELF_SIGNED_TLS_CLIENT_AUTH)
 SECRET_METHODS = frozenset({CLIENT_SECRET_BASIC, CLIENT_SECRET_POST})
@@ -99,9 +100,14 @@ class PolicyDesk:
             terms: Likewise.
 
         Raises:
-            AdminError: There is no such application, or what is asked for does not fit together.
+            AdminError: There is no such application, what is asked for does not fit together, or a life is longer than
+                the server's maximum.
             InvalidScope: The scope is malformed.
         """
+        if terms.access_lifetime_seconds is not None:
+            choose_access_lifetime(self._desk.maxima, terms.access_lifetime_seconds)
+        if terms.refresh_lifetime_seconds is not None:
+            choose_refresh_lifetime(self._desk.maxima, terms.refresh_lifetime_seconds)
         with self._desk.store.reading() as look:
             policy = name_by_client_id(look, policy)
             decided = decide_change(load_application(look, name)[0], policy, terms)

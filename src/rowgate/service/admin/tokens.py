@@ -7,6 +7,7 @@ import msgspec
 
 from rowgate.oauth.authorization_details import READ, find_allowed_columns, index_allowed, read_details
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
+from rowgate.oauth.lifetimes import find_end
 from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, REFRESH_LIFETIME_SECONDS, Application
 from rowgate.oauth.tokens import ACCESS, TokenRecord, UnreadableToken
 from rowgate.records import CLOCK_ERROR_SECONDS, WHOLE_OBJECT, Revocation
@@ -36,6 +37,7 @@ class InspectedToken:
     token_id: str
     record: TokenRecord
     application: Application | None
+    expires_at: int  # as things stand today: the server's maximum may end it sooner than it was made to
     state: str  # good, expired, revoked
 
     @property
@@ -103,12 +105,16 @@ class TokenDesk:
             found = [a for a, _ in look.list_applications() if a.number == record.application_number]
             revoked = any(map(look.is_revoked, (token_id, record.family, *record.made_of)))
         application = found[0] if found else None
+        maxima = self._desk.maxima
+        most = maxima.access_token_seconds if kind == ACCESS else maxima.refresh_token_seconds
+        expires_at = find_end(record.expires_at, record.issued_at, most)
         return InspectedToken(
             ACCESS_KIND if kind == ACCESS else "refresh token",
             token_id.hex(),
             record,
             application,
-            _judge(record, application, revoked=revoked, now=self._desk.clock()),
+            expires_at,
+            _judge(record, application, expires_at=expires_at, revoked=revoked, now=self._desk.clock()),
         )
 
     def explain(self, application_name: str, object_name: str, presented: InspectedToken | None = None) -> Explanation:
@@ -180,8 +186,8 @@ def _explain_authentication(application: Application, now: float) -> tuple[str, 
     return "it has a key, or a secret that is good now", is_good or keys > 0, f"{keys} keys; {found}"
 
 
-def _judge(record: TokenRecord, application: Application | None, *, revoked: bool, now: float) -> str:
-    if now >= record.expires_at:
+def _judge(record: TokenRecord, application: Application | None, *, expires_at: int, revoked: bool, now: float) -> str:
+    if now >= expires_at:
         return "expired"
     if application is None or not application.enabled or revoked or record.epoch != application.epoch:
         return "revoked"
