@@ -216,3 +216,12 @@ def test_who_revokes_all_the_time_must_wait() -> None:
             continue
         passed += 1
     assert passed == pytest.approx(REVOCATIONS_PER_MINUTE * 60, abs=5)
+
+
+def test_failures_of_nobody_do_not_keep_an_address_out_before_those_of_anybody() -> None:
+    """A job's grant names no client: its failures count for the address alone."""
+    throttle = FailureThrottle()
+    fail(throttle, "", "198.51.100.1", NOW, times=FREE_FAILURES_OF_SOURCE - 1)
+    assert not find_wait(throttle, "app", "198.51.100.1", NOW)
+    fail(throttle, "", "198.51.100.1", NOW, times=1)
+    assert find_wait(throttle, "app", "198.51.100.1", NOW)

@@ -82,8 +82,9 @@ class FailureThrottle:
             self._kept.pop(key, None)
 
     def note_failure(self, client_id: str, source: str, now: float) -> None:
-        """Count an attempt that failed."""
-        self._count((client_id, source), FREE_FAILURES, now)
+        """Count an attempt that failed; an empty client_id stands for one that named nobody."""
+        if client_id:  # else it would be counted twice under the address, by the smaller bound
+            self._count((client_id, source), FREE_FAILURES, now)
         self._count(("", source), FREE_FAILURES_OF_SOURCE, now)
 
     def _count(self, key: tuple[str, str], free: int, now: float) -> None:
