@@ -1,11 +1,13 @@
 """What every Store promises about what counts once and about rotating refresh tokens."""
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from rowgate.oauth.model import RefreshFamily
 from rowgate.ports import Store
+from store.conftest import Place
 
 HANDLE, OTHER, FAMILY = b"h" * 32, b"o" * 32, b"f" * 16
 NOW = 1_000_000
@@ -20,6 +22,15 @@ def test_the_first_use_counts_and_no_other(store: Store) -> None:
     assert use(store, HANDLE)
     assert not use(store, HANDLE)
     assert use(store, OTHER)
+
+
+def test_of_many_uses_at_once_one_is_the_first(place: Place) -> None:
+    """Each in a store of its own, as workers and replicas are."""
+    stores = [place.open() for _ in range(6)]
+    for number in range(5):
+        with ThreadPoolExecutor(len(stores)) as pool:
+            outcomes = list(pool.map(use, stores, [bytes([number]) * 32] * len(stores)))
+        assert sorted(outcomes) == [False] * 5 + [True]
 
 
 def test_a_use_that_was_undone_did_not_count(store: Store) -> None:

@@ -31,13 +31,13 @@ _TRUSTING = ssl._create_unverified_context()
 ROWGATE = (sys.executable, "-m", "rowgate.cli.main")
 
 
-def wait_until(condition: Callable[[], Any], *, seconds: float = 10.0) -> Any:
-    """Wait for a condition, never for a time; give what it gave."""
+def wait_until(condition: Callable[[], Any], *, seconds: float = 10.0, every_seconds: float = 0.01) -> Any:
+    """Wait for a condition, never for a time; give what it gave. Look so often."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := condition():
             return found
-        time.sleep(0.01)
+        time.sleep(every_seconds)
     raise AssertionError(f"it did not come to pass within {seconds} s")
 
 

@@ -65,6 +65,8 @@ class Follower:
                 self.is_current = False
                 self._must_reload = True
                 raise
+            if not self.is_current:
+                _log.info("the state can be read again")
             self.is_current = True
 
     async def _follow(self) -> None:
