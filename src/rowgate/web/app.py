@@ -10,12 +10,23 @@ from functools import partial
 from rowgate.oauth.errors import OAuthError
 from rowgate.ports import AuditUnavailable, StoreError
 from rowgate.rows.errors import RowsError
+from rowgate.service.origin import Origin
 from rowgate.web.client_certificates import ClientCertificates
 from rowgate.web.cors import Cors
 from rowgate.web.data_requests import DATA_PATH
-from rowgate.web.exchange import BodyTooLarge, ClientGone, Exchange, PreparedHeaders, Receive, Request, Scope, Send
+from rowgate.web.exchange import BodyTooLarge, ClientGone, Exchange, Head, PreparedHeaders, Receive, Scope, Send
 from rowgate.web.problems import Edge, HttpProblem, respond_problem
-from rowgate.web.whole import WHOLE_HANDLERS, Put, Reply, WholeEndpoint, WholeHandlers, Write, put_by
+from rowgate.web.whole import (
+    WHOLE_HANDLERS,
+    Answer,
+    AwaitedReply,
+    Reply,
+    Request,
+    WholeEndpoint,
+    WholeHandlers,
+    Write,
+    WrittenReply,
+)
 
 Endpoint = Callable[[Exchange], Awaitable[None]]
 _log = logging.getLogger("rowgate.web")
@@ -66,16 +77,20 @@ class App:
     def whole_handlers(self) -> WholeHandlers:
         """What answers POST requests without a task, for a server that can do so."""
         return {
-            path: (endpoint.max_body_bytes, partial(self._answer_whole, endpoint))
+            path: (endpoint.max_body_bytes, partial(self._read_head, endpoint))
             for path, endpoint in self._whole.items()
         }
 
-    def _answer_whole(self, endpoint: WholeEndpoint, scope: Scope, body: bytes, write: Write) -> None:
-        request = Request(scope, self._next_id())
-        self._call_whole(endpoint, request, body, put_by(write, request, self._cors.mark(request)))
+    def _read_head(self, endpoint: WholeEndpoint, scope: Scope) -> Answer:
+        head = Head(scope)
+        return partial(self._answer_whole, endpoint, head, PreparedHeaders(self._cors.mark(head)).lines)
 
-    def _call_whole(self, endpoint: WholeEndpoint, request: Request, body: bytes, put: Put) -> None:
-        reply = Reply(request, put, self._edge, self._tell)
+    def _answer_whole(self, endpoint: WholeEndpoint, head: Head, more: bytes, body: bytes, write: Write) -> None:
+        request_id = self._next_id()
+        request = Request(head, request_id, Origin(request_id, head.source))
+        self._call_whole(endpoint, request, body, WrittenReply(request_id, self._edge, self._tell, write, more))
+
+    def _call_whole(self, endpoint: WholeEndpoint, request: Request, body: bytes, reply: Reply) -> None:
         try:
             endpoint(request, body, reply)
         except Exception as error:  # noqa: BLE001 - the last line: whatever it is, the client gets one answer
@@ -102,7 +117,7 @@ class App:
         except asyncio.CancelledError:
             exchange.abort()  # the server stops and its patience is over: cut loudly
         except Exception as error:  # noqa: BLE001 - the last line: whatever it is, the client gets one answer
-            self._tell(error, exchange)
+            self._tell(error, exchange.request_id)
             if exchange.started:
                 exchange.abort()
                 await exchange.wait_for_disconnect()
@@ -112,13 +127,10 @@ class App:
     async def _exchange_whole(self, endpoint: WholeEndpoint, exchange: Exchange) -> None:
         """Answer a whole request by ASGI's messages."""
         body = await exchange.read_body(endpoint.max_body_bytes)
+        request_id = exchange.request_id
         answered: asyncio.Future[tuple[int, PreparedHeaders, bytes]] = asyncio.get_running_loop().create_future()
-
-        def put(status: int, headers: PreparedHeaders, body: bytes) -> None:
-            if not answered.done():
-                answered.set_result((status, headers, body))
-
-        self._call_whole(endpoint, exchange, body, put)
+        reply = AwaitedReply(request_id, self._edge, self._tell, answered)
+        self._call_whole(endpoint, Request(exchange, request_id, exchange.origin), body, reply)
         status, headers, answer = await answered
         await exchange.respond(status, headers.pairs, answer)
 
@@ -134,8 +146,8 @@ class App:
                 return of_object
         raise HttpProblem(404, "not_found", NOT_FOUND)
 
-    def _tell(self, error: Exception, request: Request) -> None:
-        extra = {"request_id": request.request_id}
+    def _tell(self, error: Exception, request_id: str) -> None:
+        extra = {"request_id": request_id}
         if isinstance(error, RowsError):
             if error.detail:
                 _log.warning("%s %s", error.description, error.detail, extra=extra)

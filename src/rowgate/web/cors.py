@@ -1,6 +1,6 @@
 """Cross-origin requests from web pages: only from origins on the list, never with cookies (PROTOCOL 4 to 6)."""
 
-from rowgate.web.exchange import Exchange, Headers, Request
+from rowgate.web.exchange import Exchange, Head, Headers
 
 _EXPOSED = (
     b"WWW-Authenticate, Retry-After, X-Request-Id, ETag, Link, Rowgate-Next-Cursor, Rowgate-Count, Rowgate-Rows, "
@@ -17,11 +17,11 @@ class Cors:
         """Take the origins, as browsers write them: `https://app.example.com`."""
         self._origins = frozenset(origin.encode() for origin in origins)
 
-    def mark(self, request: Request) -> Headers:
+    def mark(self, head: Head) -> Headers:
         """Give the headers for the answer, whatever it will be, errors included."""
         if not self._origins:
             return []
-        origin = request.find_header(b"origin")
+        origin = head.find_header(b"origin")
         if origin not in self._origins:
             return [(b"vary", b"Origin")]
         return [

@@ -48,7 +48,7 @@ class PreparedHeaders:
 NO_HEADERS = PreparedHeaders([])
 
 
-class Request:
+class Head:
     """The head of a request. Header values are as sent; names are lower case."""
 
     __slots__ = (
@@ -56,18 +56,17 @@ class Request:
         "content_encoding",
         "content_type",
         "dpop",
+        "find_certificate",
         "headers",
         "method",
-        "origin",
         "query",
-        "request_id",
         "scope",
+        "source",
     )
 
-    def __init__(self, scope: Scope, request_id: str) -> None:
+    def __init__(self, scope: Scope) -> None:
         """Take what ASGI gives; one pass over the headers."""
         self.scope = scope
-        self.request_id = request_id
         self.method: str = scope["method"]
         self.query: bytes = scope["query_string"]
         self.headers: Headers = scope["headers"]
@@ -85,13 +84,12 @@ class Request:
             elif name == b"content-encoding":
                 self.content_encoding = value
         client = scope["client"]
-        self.origin = Origin(request_id, client[0] if client else "")
-
-    @property
-    def find_certificate(self) -> Callable[[], ClientCertificate | None] | None:
-        """What gives the client's certificate; None where this server learns of none."""
-        find = self.scope.get("extensions", _NONE).get(FIND_CERTIFICATE)
-        return None if find is None else partial(find, self.headers)
+        self.source: str = client[0] if client else ""  # the client's address
+        find = scope.get("extensions", _NONE).get(FIND_CERTIFICATE)
+        # what gives the client's certificate; None where this server learns of none
+        self.find_certificate: Callable[[], ClientCertificate | None] | None = (
+            None if find is None else partial(find, self.headers)
+        )
 
     def find_header(self, wanted: bytes) -> bytes | None:
         """Give the first value of a header, or None."""
@@ -105,14 +103,16 @@ class Request:
         return b",".join(value for name, value in self.headers if name == wanted)
 
 
-class Exchange(Request):
+class Exchange(Head):
     """A request and its response, the ASGI way."""
 
-    __slots__ = ("_receive", "_send", "extra_headers", "started")
+    __slots__ = ("_receive", "_send", "extra_headers", "origin", "request_id", "started")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         """Take what ASGI gives."""
-        super().__init__(scope, request_id)
+        super().__init__(scope)
+        self.request_id = request_id
+        self.origin = Origin(request_id, self.source)
         self._receive = receive
         self._send = send
         self.extra_headers: Headers = []

@@ -25,7 +25,9 @@ from rowgate.web.connection_refusal import render_refusal
 from rowgate.web.exchange import ABORT, FIND_CERTIFICATE, ON_DISCONNECT, RESET, WRITE_END, WRITE_WHOLE
 from rowgate.web.finishing import write_end, write_whole
 from rowgate.web.forwarded import ForwardedHeaders
-from rowgate.web.whole import WHOLE_HANDLERS, Handle, WholeHandlers
+from rowgate.web.head_checks import find_fault
+from rowgate.web.known_head import KnownHead
+from rowgate.web.whole import WHOLE_HANDLERS, ReadHead, WholeHandlers
 from rowgate.web.whole_cycle import WholeCycle
 
 MAX_HEADERS = 100
@@ -34,7 +36,6 @@ MAX_PIPELINED = 16  # requests sent ahead of their answers
 SWEEP_SECONDS = 1.0
 _CLOSING_SECONDS = 5.0  # for the client to take what is buffered
 _DROP_AT_ONCE = struct.pack("ii", 1, 0)  # linger on, for no time: the close is a reset
-_VERSIONS = ("1.1", "1.0")
 _METHOD = re.compile(rb"[A-Z]{1,20} ")  # what looks like a method, unlike a TLS handshake or noise
 
 
@@ -61,9 +62,6 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._paused_since: float | None = None  # when the client last stopped taking what is sent
         self._body_bytes = 0  # of this request so far
         self._framing_bytes = 0  # chunk sizes and trailers around them
-        self._hosts = 0  # Host headers of this request
-        self._content_types = 0  # likewise
-        self._fault: tuple[int, str] | None = None  # what a header of this request is refused for
         self._replays = 0
         self._when_gone: Callable[[str], None] | None = None
         self._gone_because = "client_went_away"
@@ -71,6 +69,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._idle_since: float | None = None  # between requests
         self._in_turn: RequestResponseCycle | WholeCycle | None = None  # the oldest that may not be answered yet
         self._is_over = False  # nothing more is read: what is due is answered, then the connection closes
+        self._known: KnownHead | None = None  # of the last request, where the next may have the same
         self._extensions: dict[str, Any] = {}
         handlers: WholeHandlers = self.app_state.get(WHOLE_HANDLERS, {})
         self._whole = {path.encode(): handler for path, handler in handlers.items()}
@@ -142,9 +141,14 @@ class StrictHttpProtocol(HttpToolsProtocol):
         """Parse; a head that does not end is bounded too."""
         if self._is_over:
             return
+        known = self._known
+        if known is not None and self._idle_since is not None and known.begins(data) and not self._find_crowd():
+            self._begin_again(known, data)
+            return
         self._idle_since = None
         if self._waiting_since is None:
             self._waiting_since = self.loop.time()
+        is_beginning = self._head_bytes == 0
         self._data = data
         self._began_inside = False
         body_bytes = self._body_bytes
@@ -160,6 +164,9 @@ class StrictHttpProtocol(HttpToolsProtocol):
             if self._head_bytes > self._max_header_bytes:
                 self._refusal = (431, "The request's headers are too large.")
                 self.send_400_response("")
+        cycle: Any = self.cycle
+        is_one_whole = is_beginning and self._waiting_since is None and isinstance(cycle, WholeCycle)
+        self._known = cycle.learn_head(data) if is_one_whole else None
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio: True keeps the connection open for writing
         """Tell a client that ended its side in the middle of a request (RFC 9112 §8).
@@ -185,8 +192,6 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
-        self._hosts = self._content_types = 0
-        self._fault = None
         self._body_bytes = 0
         self._framing_bytes = 0
         if self._waiting_since is None:
@@ -206,15 +211,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         if self._head_bytes < 0:
             return
         name = name.lower()
-        if name == b"host":
-            self._hosts += 1
-        elif name == b"content-type":
-            self._content_types += 1
-        elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-            self._fault = (501, "The transfer coding is not known.")  # RFC 9112 §6.1
-        elif name == b"content-encoding" and any(known == name for known, _ in self.headers):
-            self._fault = (415, "Send the body without a content encoding.")
-        elif name == b"expect" and value.lower() == b"100-continue":
+        if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((name, value))
 
@@ -235,14 +232,15 @@ class StrictHttpProtocol(HttpToolsProtocol):
                 self._refuse(431, "The request's headers are too large.")
         if len(self.headers) > MAX_HEADERS:
             self._refuse(431, "The request has too many headers.")
-        self._check_headers()
+        if fault := find_fault(self.headers, self.parser.get_http_version()):
+            self._refuse(*fault)
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._refuse(501, "The method is not known.")
         if len(self.pipeline) >= MAX_PIPELINED:
             self._refuse(400, "Too many requests were sent ahead.")
-        if crowded := self._limits.find_refusal(len(self.connections), self._admission):
-            self._refuse(503, crowded)
+        if crowd := self._find_crowd():
+            self._refuse(503, crowd)
         if self.parser.should_upgrade():
             return  # it comes once more, without the offer
         self._head_bytes = -1
@@ -256,18 +254,6 @@ class StrictHttpProtocol(HttpToolsProtocol):
         scope[WRITE_WHOLE] = partial(write_whole, self.cycle, self.server_state)
         scope[WRITE_END] = partial(write_end, self.cycle)
 
-    def _check_headers(self) -> None:
-        # RFC 9112 §3.2: a server MUST respond with 400 to a request that lacks a Host or has more than one.
-        version = self.parser.get_http_version()
-        if self._hosts > 1 or (self._hosts == 0 and version == "1.1"):
-            self._refuse(400, "The request needs exactly one Host header.")
-        if version not in _VERSIONS:
-            self._refuse(505, "Only HTTP/1.1 is spoken here.")  # RFC 9110 §15.6.6
-        if self._content_types > 1:
-            self._refuse(400, "The request has more than one Content-Type header.")  # RFC 9110 §5.3
-        if self._fault is not None:
-            self._refuse(*self._fault)
-
     def on_message_complete(self) -> None:
         """The request is whole; the next one is not due before its first byte."""
         if self.parser.should_upgrade():
@@ -280,7 +266,18 @@ class StrictHttpProtocol(HttpToolsProtocol):
         else:
             super().on_message_complete()
 
-    def _begin_whole(self, most_bytes: int, handle: Handle) -> None:
+    def _find_crowd(self) -> str:
+        return self._limits.find_refusal(len(self.connections), self._admission)
+
+    def _begin_again(self, known: KnownHead, data: bytes) -> None:
+        """Take a request that begins as the one before; the parser, between two requests, sees nothing of it."""
+        self._idle_since = None
+        cycle = WholeCycle(self, known.answer, body=data[len(known.head) :], more_body=False, has_turn=True)
+        self._in_turn = cycle
+        self.cycle = cycle  # type: ignore[assignment]
+        cycle.hand_over()
+
+    def _begin_whole(self, most_bytes: int, read_head: ReadHead) -> None:
         """Take a request whose answer needs no task; see `web/whole.py`."""
         http_version = self.parser.get_http_version()
         scope: dict[str, Any] = {
@@ -295,7 +292,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         }
         if self._look_at_forwarded is not None:
             self._look_at_forwarded(scope)
-        cycle = WholeCycle(self, scope, most_bytes, handle)
+        cycle = WholeCycle(self, read_head(scope), most_bytes)
         cycle.keep_alive = http_version != "1.0" and self.parser.should_keep_alive()
         cycle.expects_continue = self.expect_100_continue and http_version != "1.0"
         before: RequestResponseCycle | None = self.cycle  # uvicorn declares it without the None it starts with

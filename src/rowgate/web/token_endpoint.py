@@ -8,9 +8,9 @@ import msgspec
 from rowgate.oauth.model import IssuedTokens
 from rowgate.service.client_requests import TokenRequest
 from rowgate.service.tokens import TokenService
-from rowgate.web.exchange import BodyTooLarge, Exchange, PreparedHeaders, Request
+from rowgate.web.exchange import BodyTooLarge, Exchange, PreparedHeaders
 from rowgate.web.problems import NO_STORE, NONCE_HEADER, HttpProblem
-from rowgate.web.whole import Reply
+from rowgate.web.whole import Reply, Request
 
 ALLOW = b"POST, OPTIONS"
 
@@ -46,19 +46,20 @@ class TokenEndpoint:
         """Answer a token request. The order of the checks: PROTOCOL 5.0."""
         if len(body) > self.max_body_bytes:
             raise BodyTooLarge
-        if request.content_encoding not in (b"", b"identity"):
+        head = request.head
+        if head.content_encoding not in (b"", b"identity"):
             raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
 
         self._tokens.issue_token(
             TokenRequest(
-                request.query,
-                request.content_type,
+                head.query,
+                head.content_type,
                 body,
-                request.authorization,
+                head.authorization,
                 request.origin,
-                request.find_certificate,
-                request.dpop,
-                self._issuer + request.scope["raw_path"].decode("ascii") if request.dpop else "",
+                head.find_certificate,
+                head.dpop,
+                self._issuer + head.scope["raw_path"].decode("ascii") if head.dpop else "",
             ),
             partial(_answer, reply),
         )

@@ -5,39 +5,76 @@ that is sent: together more than the exchange itself. `web/protocol.py` serves s
 another ASGI server `App` does the same by its messages.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
-from rowgate.web.exchange import Headers, PreparedHeaders, Request, Scope
+import msgspec
+
+from rowgate.service.origin import Origin
+from rowgate.web.exchange import Head, PreparedHeaders, Scope
 from rowgate.web.problems import Edge, describe_problem
 
 # status, header lines each with its end, body, whether the connection must close
 Write: TypeAlias = Callable[[int, bytes, bytes, bool], None]
-Put: TypeAlias = Callable[[int, PreparedHeaders, bytes], None]
 _CLOSE_LINE = b"connection: close\r\n"
 
 
-class Reply:
+class Request(msgspec.Struct, eq=False):
+    """A request of which everything is there but its body. Its head may be that of others on its connection too."""
+
+    head: Head
+    request_id: str
+    origin: Origin
+
+
+class Reply(msgspec.Struct, eq=False):
     """How an endpoint answers one request: exactly one call, now or later."""
 
-    __slots__ = ("_edge", "_put", "_tell", "request")
-
-    def __init__(self, request: Request, put: Put, edge: Edge, tell: Callable[[Exception, Request], None]) -> None:
-        """Take the way out, and what errors are described and logged with."""
-        self.request = request
-        self._put = put
-        self._edge = edge
-        self._tell = tell
+    request_id: str
+    edge: Edge  # what errors are described with
+    tell: Callable[[Exception, str], None]  # and logged with
 
     def send(self, headers: PreparedHeaders, body: bytes) -> None:
         """Answer 200."""
-        self._put(200, headers, body)
+        self.put(200, headers, body)
 
     def fail(self, error: Exception) -> None:
         """Answer with an error, by the one map."""
-        self._tell(error, self.request)
-        status, headers, body = describe_problem(error, self.request.request_id, self._edge)
-        self._put(status, PreparedHeaders(headers), body)
+        self.tell(error, self.request_id)
+        status, headers, body = describe_problem(error, self.request_id, self.edge)
+        self.put(status, PreparedHeaders(headers), body)
+
+    def put(self, status: int, headers: PreparedHeaders, body: bytes) -> None:
+        """Send the answer its way."""
+        raise NotImplementedError
+
+
+class WrittenReply(Reply, eq=False):
+    """Over a connection that writes whole answers."""
+
+    write: Write
+    more: bytes  # further header lines, each with its end
+
+    def put(self, status: int, headers: PreparedHeaders, body: bytes) -> None:
+        """Write the answer."""
+        lines = headers.lines
+        if headers.closes:
+            lines = lines.replace(_CLOSE_LINE, b"")  # the connection says it itself
+        request_id = self.request_id.encode()
+        head = b"%bcontent-length: %d\r\nx-request-id: %b\r\n%b" % (lines, len(body), request_id, self.more)
+        self.write(status, head, body, headers.closes)
+
+
+class AwaitedReply(Reply, eq=False):
+    """For a task that waits for it and sends it by ASGI's messages."""
+
+    answered: asyncio.Future[tuple[int, PreparedHeaders, bytes]]
+
+    def put(self, status: int, headers: PreparedHeaders, body: bytes) -> None:
+        """Wake the task, unless it is gone."""
+        if not self.answered.done():
+            self.answered.set_result((status, headers, body))
 
 
 class WholeEndpoint(Protocol):
@@ -49,22 +86,9 @@ class WholeEndpoint(Protocol):
         """Answer by `reply`, or raise before that; a body that is too large comes cut, one byte too long."""
 
 
-# What the protocol is handed: by path, how much of a body is wanted and what takes the request.
-Handle: TypeAlias = Callable[[Scope, bytes, Write], None]
-WholeHandlers: TypeAlias = Mapping[str, tuple[int, Handle]]
+# What the protocol is handed: by path, how much of a body is wanted and what reads a head. That gives what answers
+# the request, and after it all on the same connection whose heads are the same.
+Answer: TypeAlias = Callable[[bytes, Write], None]
+ReadHead: TypeAlias = Callable[[Scope], Answer]
+WholeHandlers: TypeAlias = Mapping[str, tuple[int, ReadHead]]
 WHOLE_HANDLERS = "rowgate.whole_handlers"  # the key in the lifespan's state
-
-
-def put_by(write: Write, request: Request, extra: Headers) -> Put:
-    """Give the way out over a connection that writes whole answers."""
-    more = PreparedHeaders(extra).lines if extra else b""
-
-    def put(status: int, headers: PreparedHeaders, body: bytes) -> None:
-        lines = headers.lines
-        if headers.closes:
-            lines = lines.replace(_CLOSE_LINE, b"")  # the connection says it itself
-        request_id = request.request_id.encode()
-        head = b"%bcontent-length: %d\r\nx-request-id: %b\r\n%b" % (lines, len(body), request_id, more)
-        write(status, head, body, headers.closes)
-
-    return put

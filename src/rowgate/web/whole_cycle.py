@@ -3,13 +3,14 @@
 It stands where uvicorn has a RequestResponseCycle, with those of its attributes that the protocol looks at.
 """
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from rowgate.web.exchange import DRAINED_BYTES, Scope
-from rowgate.web.whole import Handle
+from rowgate.web.exchange import DRAINED_BYTES
+from rowgate.web.known_head import KnownHead, learn_head
+from rowgate.web.whole import Answer
 
 if TYPE_CHECKING:
     from rowgate.web.protocol import StrictHttpProtocol
@@ -42,64 +43,41 @@ class _DefaultHeaders:
 render_default_headers = _DefaultHeaders().render
 
 
-class WholeCycle:
+class WholeCycle(msgspec.Struct, eq=False):
     """Collects the body, hands the request over when its turn has come, writes the answer."""
 
-    __slots__ = (
-        "_connection",
-        "_handle",
-        "_is_handed_over",
-        "_most_bytes",
-        "_received_bytes",
-        "_transport",
-        "body",
-        "disconnected",
-        "expects_continue",
-        "has_turn",
-        "keep_alive",
-        "message_event",
-        "more_body",
-        "response_complete",
-        "response_started",
-        "scope",
-    )
-
-    def __init__(self, connection: "StrictHttpProtocol", scope: Scope, most_bytes: int, handle: Handle) -> None:
-        """Take what answers such requests, and the most bytes of a body it wants."""
-        self._connection = connection
-        self._transport: asyncio.Transport = connection.transport
-        self.scope = scope
-        self._most_bytes = most_bytes
-        self._handle = handle
-        self._received_bytes = 0
-        self._is_handed_over = False
-        self.body: bytes | bytearray = b""
-        self.more_body = True
-        self.has_turn = False
-        self.expects_continue = False
-        self.keep_alive = True
-        self.disconnected = False
-        self.response_started = False
-        self.response_complete = False
-        self.message_event: Any = _NOBODY_WAITS
+    connection: "StrictHttpProtocol"
+    answer: Answer  # answers this request
+    most_bytes: int = 0  # of a body
+    body: bytes | bytearray = b""
+    received_bytes: int = 0
+    more_body: bool = True
+    has_turn: bool = False  # the requests before this one are answered
+    is_handed_over: bool = False
+    expects_continue: bool = False
+    keep_alive: bool = True
+    disconnected: bool = False
+    response_started: bool = False
+    response_complete: bool = False
+    message_event: Any = _NOBODY_WAITS
 
     def begin(self) -> None:
         """The requests before this one are answered."""
         self.has_turn = True
         if self.more_body and self.expects_continue:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.hand_over()
 
     def take(self, part: bytes) -> None:
         """Take a part of the body; of one that is too large no more than shows it."""
-        self._received_bytes += len(part)
-        room = self._most_bytes + 1 - len(self.body)
+        self.received_bytes += len(part)
+        room = self.most_bytes + 1 - len(self.body)
         if not self.body:
             self.body = part[:room]
         elif room > 0:
             self.body = bytearray(self.body) if isinstance(self.body, bytes) else self.body
             self.body += part[:room]
-        if self._received_bytes > self._most_bytes + DRAINED_BYTES:
+        if self.received_bytes > self.most_bytes + DRAINED_BYTES:
             self.keep_alive = False
             self.end()
 
@@ -110,20 +88,29 @@ class WholeCycle:
 
     def hand_over(self) -> None:
         """Start the work, once, when everything is there and the client takes what it is sent."""
-        if self.has_turn and not self.more_body and not self._is_handed_over and not self._connection.flow.write_paused:
-            self._is_handed_over = True
-            self._handle(self.scope, bytes(self.body), self._write)
+        if self.has_turn and not self.more_body and not self.is_handed_over and not self.connection.flow.write_paused:
+            self.is_handed_over = True
+            self.answer(bytes(self.body), self.write)
 
-    def _write(self, status: int, head: bytes, body: bytes, closes: bool) -> None:  # noqa: FBT001 - Write's shape
-        if self.disconnected or self._transport.is_closing():
+    def learn_head(self, data: bytes) -> KnownHead | None:
+        """Give this request's head, or None when the next that has it is not taken as it was; see `known_head`."""
+        if not self.keep_alive or self.expects_continue or self.received_bytes > self.most_bytes:
+            return None
+        return learn_head(data, self.received_bytes, self.answer)
+
+    def write(self, status: int, head: bytes, body: bytes, closes: bool) -> None:  # noqa: FBT001 - Write's shape
+        """Write the answer; the next request has its turn."""
+        connection = self.connection
+        transport = connection.transport
+        if self.disconnected or transport.is_closing():
             return
-        default = render_default_headers(self._connection.server_state.default_headers)
+        default = render_default_headers(connection.server_state.default_headers)
         end = b"\r\n"
         if closes or not self.keep_alive:
             self.keep_alive = False
             end = b"connection: close\r\n\r\n"
-        self._transport.write(b"".join((STATUS_LINE[status], default, head, end, body)))
+        transport.write(b"".join((STATUS_LINE[status], default, head, end, body)))
         self.response_started = self.response_complete = True
         if not self.keep_alive:
-            self._transport.close()
-        self._connection.on_response_complete()
+            transport.close()
+        connection.on_response_complete()

@@ -1,0 +1,35 @@
+"""What makes the head of a request invalid though the parser takes it. No connection here.
+
+A header that counts stands there once: of two, another server on the way could have gone by the other one.
+"""
+
+from rowgate.web.exchange import Headers
+
+_VERSIONS = ("1.1", "1.0")
+
+
+def find_fault(headers: Headers, version: str) -> tuple[int, str] | None:
+    """Give status and words of the refusal; None when the head is in order.
+
+    >>> find_fault([(b"host", b"a")], "1.1")
+    >>> find_fault([(b"host", b"a"), (b"host", b"a")], "1.1")
+    (400, 'The request needs exactly one Host header.')
+
+    Args:
+        headers: Their names in lower case.
+        version: Of HTTP, as the parser gives it.
+    """
+    names = [name for name, _ in headers]
+    hosts = names.count(b"host")
+    # RFC 9112 §3.2: a server MUST respond with 400 to a request that lacks a Host or has more than one.
+    if hosts > 1 or (hosts == 0 and version == "1.1"):
+        return 400, "The request needs exactly one Host header."
+    if version not in _VERSIONS:
+        return 505, "Only HTTP/1.1 is spoken here."  # RFC 9110 §15.6.6
+    if names.count(b"content-type") > 1:
+        return 400, "The request has more than one Content-Type header."  # RFC 9110 §5.3
+    if names.count(b"content-encoding") > 1:
+        return 415, "Send the body without a content encoding."
+    if not all(value.strip().lower() == b"chunked" for name, value in headers if name == b"transfer-encoding"):
+        return 501, "The transfer coding is not known."  # RFC 9112 §6.1
+    return None
