@@ -230,6 +230,18 @@ def test_lines_of_curl_find_what_may_be_read(
     wait_until(lambda: json.loads(reader.paste(describe))["title"] == "Free space by volume")
 
 
+def test_lines_of_curl_get_a_lost_answer_again(tmp_path: Path, server: RunningServer) -> None:
+    """Two lines, one secret."""
+    add_application(server.settings, "twice", ("SA_Activity_Events",))
+    reader = Reader(tmp_path)
+    reader.environment["ROWGATE_HOME"] = str(server.settings.home)
+    reader.environment["CODE"] = json.loads(reader.paste("rowgate enrol twice --json"))["code"]
+    ((_, block),) = find_blocks("docs/how-to/enrol-a-client.md", "## When the answer is lost", "## When it is refused")
+    said = reader.paste(fill_in(block, server.url, ("", "")))
+    first, second = (json.loads(part) for part in said.replace("}{", "}\n{").splitlines())
+    assert first["client_secret"] == second["client_secret"]
+
+
 def test_lines_of_curl_enrol_a_client_and_renew_its_secret(tmp_path: Path, server: RunningServer) -> None:
     """The code gives a secret, which gives the next one."""
     add_application(server.settings, "enrolled", ("SA_Activity_Events",))

@@ -118,6 +118,7 @@ class EnrolmentRedeemed(Event, frozen=True, tag="enrolment_redeemed"):
     method: str  # client_secret, private_key_jwt
     key_id: str = ""  # of the secret
     expires_at: int = 0  # of the secret; 0: never, or none was made
+    repeated: bool = False  # the answer was given once more to the same client: nothing was made
 
 
 class EnrolmentReplayed(Event, frozen=True, tag="enrolment_replayed"):
@@ -142,6 +143,7 @@ class ClientRegistered(Event, frozen=True, tag="client_registered"):
     jwks: tuple[str, ...] = ()  # the thumbprints of its keys (RFC 7638)
     key_id: str = ""  # of its secret
     expires_at: int = 0  # of its secret; 0: never, or it has none
+    repeated: bool = False  # the answer was given once more to the same client: nothing was made
 
 
 class RegistrationManaged(Event, frozen=True, tag="registration_managed"):

@@ -57,6 +57,16 @@ def parse_redemption(content_type: bytes | None, body: bytes, query: bytes) -> R
     return Redemption(code, encoded)
 
 
+def are_registered(policy: ClientPolicy, unverified_jwks: bytes) -> bool:
+    """Tell whether a set that can serve holds no key but those that the application has registered."""
+    try:
+        parse_jwk_set(unverified_jwks)
+    except UnusableJwkSet:
+        return False
+    registered = msgspec.json.decode(policy.jwks)["keys"] if policy.jwks else []
+    return all(key in registered for key in msgspec.json.decode(unverified_jwks)["keys"])
+
+
 def register_keys(policy: ClientPolicy, unverified_jwks: bytes) -> ClientPolicy:
     """Give the policy with the client's public keys added to those it has, and with `private_key_jwt`.
 

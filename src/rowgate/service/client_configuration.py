@@ -22,7 +22,7 @@ from rowgate.ports import StoreError, StoreWriter
 from rowgate.service.admin.policies import describe_change
 from rowgate.service.client_requests import ClientRequest
 from rowgate.service.origin import Origin
-from rowgate.service.registration_tools import REFUSED, FreshSecret, RegistrationTools, read_token
+from rowgate.service.registration_tools import REFUSED, FreshSecret, RegistrationTools, draw_secret, read_token
 
 _NO_DIGEST = bytes(32).hex()
 
@@ -77,7 +77,7 @@ class ClientConfigurationService:
         tools = self._tools
         now = tools.clock()
         manager = await self._authenticate(request, now)
-        fresh = tools.draw_secret()
+        fresh = draw_secret(tools.entropy)
         try:
             wanted = parse_client_update(request.content_type, request.body)
             updated = await tools.writes.write(

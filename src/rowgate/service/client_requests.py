@@ -28,6 +28,12 @@ class ClientRequest(msgspec.Struct, frozen=True):
         return f"<request of a client {self.origin.request_id}>"  # never the credentials
 
 
+class RepeatableRequest(ClientRequest, frozen=True):
+    """A request for credentials that are given once; see `oauth.idempotency`."""
+
+    idempotency_keys: Sequence[bytes] = ()  # the values of every Idempotency-Key header
+
+
 class TokenRequest(ClientRequest, frozen=True):
     """A token request, as it came."""
 

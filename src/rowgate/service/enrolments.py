@@ -1,9 +1,12 @@
 """Exchanges a one-time code for a secret, or for the registration of the client's own keys.
 
 The code is the only proof, so it is worth as much as a secret while it lives: kept as a digest, good for a short time
-and once, and who guesses is slowed down by address. A code that comes back after it was redeemed is in two hands.
+and once, and who guesses is slowed down by address. A code that comes back after it was redeemed is in two hands;
+unless the client whose answer was lost shows that it is the same one, by its Idempotency-Key or by the very keys that
+it registered, with which nobody else can do anything.
 """
 
+import hmac
 import logging
 
 import msgspec
@@ -11,8 +14,9 @@ import msgspec
 from rowgate.audit.events import EnrolmentRedeemed, EnrolmentReplayed, Event
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.client_auth import CLIENT_SECRET_BASIC, CLIENT_SECRET_POST, digest_client_secret
-from rowgate.oauth.enrolment import MAX_CODE_LENGTH, Redemption, parse_redemption, register_keys
+from rowgate.oauth.enrolment import MAX_CODE_LENGTH, Redemption, are_registered, parse_redemption, register_keys
 from rowgate.oauth.errors import InvalidGrant, OAuthError, UnauthorizedClient
+from rowgate.oauth.idempotency import derive_entropy, is_repeat_in_time, parse_idempotency_key
 from rowgate.oauth.lineage import (
     KEY_ID_RANDOM_BYTES,
     SECRET_RANDOM_BYTES,
@@ -23,7 +27,8 @@ from rowgate.oauth.lineage import (
 )
 from rowgate.oauth.model import Application, Secret
 from rowgate.ports import AuditSink, Clock, Entropy, StoreError, StoreWriter
-from rowgate.service.client_requests import ClientRequest, record_refusal
+from rowgate.records import Enrolment
+from rowgate.service.client_requests import RepeatableRequest, record_refusal
 from rowgate.service.origin import Origin
 from rowgate.service.throttle import FailureThrottle
 from rowgate.service.writes import Writes
@@ -50,7 +55,10 @@ class Enrolled(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Fresh(msgspec.Struct, frozen=True):
-    """The randomness of a secret that may be made: drawn before the transaction, which may run twice."""
+    """The randomness of a secret that may be made, or what stands in for it: see `oauth.idempotency`.
+
+    Drawn before the transaction, which may run twice.
+    """
 
     key_id: str
     value: bytes
@@ -67,6 +75,7 @@ class _Replayed(msgspec.Struct, frozen=True):
 class _Redeemed(msgspec.Struct, frozen=True):
     application: Application
     secret: Secret | None  # None: keys were registered
+    is_repeated: bool = False
 
 
 class EnrolmentService:
@@ -92,7 +101,7 @@ class EnrolmentService:
         self._clock = clock
         self._entropy = entropy
 
-    async def redeem(self, request: ClientRequest) -> Enrolled:
+    async def redeem(self, request: RepeatableRequest) -> Enrolled:
         """Give what a code is good for, once, when that is durable and on record.
 
         1. An address that has guessed too often waits.
@@ -109,7 +118,7 @@ class EnrolmentService:
         try:
             self._throttle.check(_GUESSER, origin.source, now)
             redemption = parse_redemption(request.content_type, request.body, request.query)
-            fresh = _Fresh(render_handle(self._entropy(KEY_ID_RANDOM_BYTES)), self._entropy(SECRET_RANDOM_BYTES))
+            fresh = self._draw(redemption, parse_idempotency_key(request.idempotency_keys))
             outcome = await self._decide_and_write(redemption, fresh, origin, now)
             if isinstance(outcome, _Replayed):
                 await self._tell_of_replay(outcome, origin, now)
@@ -127,6 +136,13 @@ class EnrolmentService:
         value = render_client_secret(fresh.key_id, fresh.value)
         return Enrolled(application.client_id, value, secret.expires_at, secret.key_id)
 
+    def _draw(self, redemption: Redemption, idempotency_key: bytes) -> _Fresh:
+        entropy = self._entropy
+        if idempotency_key:
+            code = redemption.presented_code.encode("utf-8", "surrogatepass")  # whatever it is: it is judged later
+            entropy = derive_entropy(self._digest_key, b"enrol", code, idempotency_key)
+        return _Fresh(render_handle(entropy(KEY_ID_RANDOM_BYTES)), entropy(SECRET_RANDOM_BYTES))
+
     async def _decide_and_write(
         self, redemption: Redemption, fresh: _Fresh, origin: Origin, now: float
     ) -> _Redeemed | _Replayed | OAuthError:
@@ -140,7 +156,7 @@ class EnrolmentService:
             if enrolment is None or application is None:
                 return InvalidGrant(_REFUSED, reason="unknown_code")
             if enrolment.redeemed_at:
-                return _Replayed(application, enrolment.redeemed_at)
+                return self._decide_repeat(enrolment, application, redemption, fresh, now=now)
             if now >= enrolment.expires_at:
                 return InvalidGrant(_REFUSED, reason="expired_code")
             if not application.enabled:
@@ -153,6 +169,29 @@ class EnrolmentService:
                 return refusal  # as a value: others share the transaction, and nothing of this one was written
 
         return await self._writes.write(work, tell=lambda outcome: _tell(outcome, origin, now))
+
+    def _decide_repeat(
+        self, enrolment: Enrolment, application: Application, redemption: Redemption, fresh: _Fresh, *, now: float
+    ) -> _Redeemed | _Replayed | OAuthError:
+        """Give what a code gets that was redeemed: the same answer for the same client, if it asks in time."""
+        used = InvalidGrant(_REFUSED, reason="used_code")
+        jwks = redemption.unverified_jwks
+        if jwks is not None and are_registered(application.policy, jwks):
+            # nothing secret is in the answer, and the private keys are where they were
+            is_good = application.enabled and now < enrolment.expires_at
+            return _Redeemed(application, None, is_repeated=True) if is_good else used
+        secret = next((one for one in application.secrets if one.key_id == fresh.key_id), None)
+        if jwks is not None or secret is None or not self._is_of(secret, application, fresh):
+            return _Replayed(application, enrolment.redeemed_at)
+        is_good = application.enabled and not secret.revoked and not secret.is_expired(now)
+        if is_good and is_repeat_in_time(enrolment.redeemed_at, now):
+            return _Redeemed(application, secret, is_repeated=True)
+        return used
+
+    def _is_of(self, secret: Secret, application: Application, fresh: _Fresh) -> bool:
+        value = render_client_secret(fresh.key_id, fresh.value)
+        digest = digest_client_secret(self._digest_key, application.client_id, value)
+        return hmac.compare_digest(digest, secret.digest)
 
     def _write(
         self,
@@ -215,5 +254,6 @@ def _tell(outcome: _Redeemed | _Replayed | OAuthError, origin: Origin, now: floa
             method=PRIVATE_KEY_JWT if secret is None else "client_secret",
             key_id="" if secret is None else secret.key_id,
             expires_at=0 if secret is None else secret.expires_at,
+            repeated=outcome.is_repeated,
         )
     ]

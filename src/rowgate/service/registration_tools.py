@@ -64,11 +64,6 @@ class RegistrationTools:
         """The key of the digests that secrets and tokens are kept as."""
         return self.state.keys.digest
 
-    def draw_secret(self) -> FreshSecret:
-        """Give the randomness of a secret."""
-        key_id = render_handle(self.entropy(KEY_ID_RANDOM_BYTES))
-        return FreshSecret(key_id, render_client_secret(key_id, self.entropy(SECRET_RANDOM_BYTES)))
-
     def make_secret(
         self, fresh: FreshSecret, client_id: str, now: int, *, expires_at: int, lineage_began_at: int = 0
     ) -> Secret:
@@ -110,6 +105,12 @@ class RegistrationTools:
         if isinstance(refusal, InvalidToken) and refusal.reason == "used_initial_token":
             _log.error("the initial access token %s came once more after it was used", refusal.key_id)
         await record_refusal(self.audit, refusal, origin, endpoint=ENDPOINT, client_id=client_id, now=now)
+
+
+def draw_secret(entropy: Entropy) -> FreshSecret:
+    """Give the randomness of a secret."""
+    key_id = render_handle(entropy(KEY_ID_RANDOM_BYTES))
+    return FreshSecret(key_id, render_client_secret(key_id, entropy(SECRET_RANDOM_BYTES)))
 
 
 def read_token(request: ClientRequest) -> str:

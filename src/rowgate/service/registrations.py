@@ -1,7 +1,8 @@
 """Registers clients that hold an initial access token.
 
 The token is worth as much as a secret while it lives: kept as a digest, good for a short time and once, and who
-guesses is slowed down by address. What is refused for its metadata leaves it good.
+guesses is slowed down by address. What is refused for its metadata leaves it good. A client whose answer was lost
+gets it again when it sends the same request with the same Idempotency-Key.
 """
 
 import dataclasses
@@ -9,8 +10,10 @@ import dataclasses
 import msgspec
 
 from rowgate.audit.events import ClientRegistered, Event
+from rowgate.oauth.client_auth import digest_client_secret
 from rowgate.oauth.client_metadata import SECRET_METHODS, RequestedMetadata, parse_client_metadata
 from rowgate.oauth.errors import InvalidToken, OAuthError
+from rowgate.oauth.idempotency import derive_entropy, is_repeat_in_time, parse_idempotency_key
 from rowgate.oauth.kept_registration import KeptRegistration
 from rowgate.oauth.lineage import find_secret_end, render_handle
 from rowgate.oauth.model import ACCESS_LIFETIME_SECONDS, REFRESH_LIFETIME_SECONDS, Application, ClientPolicy
@@ -19,6 +22,7 @@ from rowgate.oauth.registration import (
     decide_policy,
     decide_scope,
     describe_client,
+    list_good_secrets,
     name_application,
 )
 from rowgate.oauth.registration_tokens import (
@@ -26,21 +30,25 @@ from rowgate.oauth.registration_tokens import (
     digest_initial_access_token,
     digest_registration_access_token,
     find_initial_handle,
+    is_registration_access_token,
     render_registration_access_token,
 )
 from rowgate.ports import NameTaken, StoreError, StoreWriter
 from rowgate.records import InitialToken
 from rowgate.service.admin.policies import list_registered_keys
-from rowgate.service.client_requests import ClientRequest
+from rowgate.service.client_requests import RepeatableRequest
 from rowgate.service.origin import Origin
-from rowgate.service.registration_tools import REFUSED, FreshSecret, RegistrationTools, read_token
+from rowgate.service.registration_tools import REFUSED, FreshSecret, RegistrationTools, draw_secret, read_token
 
 CLIENT_ID_RANDOM_BYTES = 20
 _GUESSER = "registration"  # all guesses of one address count together: an initial access token names no client
 
 
 class _Fresh(msgspec.Struct, frozen=True):
-    """The randomness of a new client: drawn before the transaction, which may run twice."""
+    """The randomness of a new client, or what stands in for it: see `oauth.idempotency`.
+
+    Drawn before the transaction, which may run twice.
+    """
 
     client_id: str
     secret: FreshSecret
@@ -53,6 +61,7 @@ class _Fresh(msgspec.Struct, frozen=True):
 class _Registered(msgspec.Struct, frozen=True):
     application: Application
     initial_token: InitialToken
+    is_repeated: bool = False
 
 
 class RegistrationService:
@@ -62,7 +71,7 @@ class RegistrationService:
         """Take what the steps need."""
         self._tools = tools
 
-    async def register(self, request: ClientRequest) -> ClientInformation:
+    async def register(self, request: RepeatableRequest) -> ClientInformation:
         """Give a new client what it is, when that is durable and on record.
 
         1. An address that has guessed too often waits.
@@ -83,11 +92,7 @@ class RegistrationService:
         try:
             tools.throttle.check(_GUESSER, origin.source, now)
             presented = read_token(request)
-            fresh = _Fresh(
-                render_handle(tools.entropy(CLIENT_ID_RANDOM_BYTES)),
-                tools.draw_secret(),
-                render_registration_access_token(tools.entropy(TOKEN_RANDOM_BYTES)),
-            )
+            fresh = self._draw(presented, request)
             registered = await self._decide_and_write(presented, _parse(request), fresh, origin, now)
             if isinstance(registered, OAuthError):
                 raise registered
@@ -100,8 +105,25 @@ class RegistrationService:
             registered.application,
             fresh.registration_access_token,
             now,
-            client_secret=fresh.secret.value if registered.application.secrets else None,
+            client_secret=self._find_secret(registered.application, fresh, now),
         )
+
+    def _draw(self, presented: str, request: RepeatableRequest) -> _Fresh:
+        tools = self._tools
+        entropy, idempotency_key = tools.entropy, parse_idempotency_key(request.idempotency_keys)
+        if idempotency_key:
+            parts = (b"register", presented.encode(), idempotency_key, request.body)
+            entropy = derive_entropy(tools.digest_key, *parts)
+        return _Fresh(
+            render_handle(entropy(CLIENT_ID_RANDOM_BYTES)),
+            draw_secret(entropy),
+            render_registration_access_token(entropy(TOKEN_RANDOM_BYTES)),
+        )
+
+    def _find_secret(self, application: Application, fresh: _Fresh, now: float) -> str | None:
+        """Give the secret that was drawn if the client has it: a repeated answer has none that has ended since."""
+        digest = digest_client_secret(self._tools.digest_key, application.client_id, fresh.secret.value)
+        return fresh.secret.value if digest in [one.digest for one in list_good_secrets(application, now)] else None
 
     async def _decide_and_write(
         self, presented: str, requested: RequestedMetadata | OAuthError, fresh: _Fresh, origin: Origin, now: float
@@ -113,7 +135,7 @@ class RegistrationService:
             if token is None:
                 return InvalidToken(REFUSED, reason="unknown_initial_token")
             if token.used_at:
-                return InvalidToken(REFUSED, reason="used_initial_token")
+                return self._decide_repeat(change, token, fresh, now)
             if now >= token.expires_at:
                 return InvalidToken(REFUSED, reason="expired_initial_token")
             if isinstance(requested, OAuthError):
@@ -128,6 +150,27 @@ class RegistrationService:
             return _Registered(application, token)
 
         return await self._tools.writes.write(work, tell=lambda outcome: _tell(outcome, origin, now))
+
+    def _decide_repeat(
+        self, change: StoreWriter, token: InitialToken, fresh: _Fresh, now: float
+    ) -> _Registered | OAuthError:
+        """Give what a token gets that was used: the same answer for the same request, if it comes in time.
+
+        Its client id shows that it is the same: nobody else can have it drawn, nor choose one.
+        """
+        found = change.find_application(token.client_id) if token.client_id == fresh.client_id else None
+        kept = None if found is None else found[0].policy.registration
+        if (
+            found is None
+            or kept is None
+            or not found[0].enabled
+            or not is_repeat_in_time(token.used_at, now)
+            or not is_registration_access_token(
+                self._tools.digest_key, fresh.client_id, fresh.registration_access_token, kept.token_digest
+            )
+        ):
+            return InvalidToken(REFUSED, reason="used_initial_token")
+        return _Registered(found[0], token, is_repeated=True)
 
     def _draft(self, requested: RequestedMetadata, scope: tuple[str, ...], fresh: _Fresh, now: int) -> Application:
         tools = self._tools
@@ -153,7 +196,7 @@ class RegistrationService:
         )
 
 
-def _parse(request: ClientRequest) -> RequestedMetadata | OAuthError:
+def _parse(request: RepeatableRequest) -> RequestedMetadata | OAuthError:
     """Give the metadata, or why they are refused: nobody without a good token is to learn that."""
     try:
         return parse_client_metadata(request.content_type, request.body)
@@ -197,5 +240,6 @@ def _tell(registered: _Registered | OAuthError, origin: Origin, now: float) -> l
             jwks=tuple(key.thumbprint for key in list_registered_keys(application.policy)),
             key_id="" if secret is None else secret.key_id,
             expires_at=0 if secret is None else secret.expires_at,
+            repeated=registered.is_repeated,
         )
     ]

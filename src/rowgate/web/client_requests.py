@@ -2,14 +2,14 @@
 
 from collections.abc import Collection
 
-from rowgate.service.client_requests import ClientRequest
+from rowgate.service.client_requests import RepeatableRequest
 from rowgate.web.exchange import Exchange
 from rowgate.web.problems import HttpProblem
 
 
 async def read_client_request(
     exchange: Exchange, *, max_body_bytes: int, allow: bytes, methods: Collection[str] = ("POST",)
-) -> ClientRequest:
+) -> RepeatableRequest:
     """Give a request as it came, whole.
 
     Raises:
@@ -21,11 +21,12 @@ async def read_client_request(
     body = await exchange.read_body(max_body_bytes)
     if exchange.content_encoding not in (b"", b"identity"):
         raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
-    return ClientRequest(
+    return RepeatableRequest(
         exchange.query,
         exchange.content_type,
         body,
         exchange.authorization,
         exchange.origin,
         exchange.find_certificate,
+        exchange.list_header(b"idempotency-key"),
     )

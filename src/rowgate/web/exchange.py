@@ -98,9 +98,13 @@ class Head:
                 return value
         return None
 
+    def list_header(self, wanted: bytes) -> list[bytes]:
+        """Give every value of a header."""
+        return [value for name, value in self.headers if name == wanted]
+
     def join_header(self, wanted: bytes) -> bytes:
         """Give every value of a list header as one (RFC 9110 §5.3)."""
-        return b",".join(value for name, value in self.headers if name == wanted)
+        return b",".join(self.list_header(wanted))
 
 
 class Exchange(Head):
