@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from engines.servings_generic import serve_duckdb, serve_mariadb
-from rowgate.engines import postgres, postgres_pool, sqlite
+from rowgate.engines import postgres, postgres_pool, sqlite, sqlite_connection
 from rowgate.engines.postgres import PostgresSource
 from rowgate.ports.rows import RowSource
 from rowgate.rows.model import Statement
@@ -137,7 +137,7 @@ def serve_postgres(request: pytest.FixtureRequest, _: Path) -> Iterator[Serving]
 @contextmanager
 def serve_sqlite(_: pytest.FixtureRequest, folder: Path) -> Iterator[Serving]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite, "BUSY_MILLISECONDS", 50)
+        patch.setattr(sqlite_connection, "BUSY_MILLISECONDS", 50)
         patch.setattr(sqlite, "CATALOG_SECONDS", 0.2)
         serving = SqliteServing(folder / "served.sqlite")
         with closing(serving.source):

@@ -5,22 +5,20 @@ Rule: no connection here can write, attach, change a pragma or load an extension
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import apsw
 
 from rowgate.engines.shared_look import SharedLook
 from rowgate.engines.sqlite_catalog import describe, describe_query, list_catalog, write_table
+from rowgate.engines.sqlite_connection import connect
 from rowgate.engines.sqlite_errors import translate_call_error, translate_error
 from rowgate.engines.sqlite_permissions import Authorizer, allow_catalog, allow_reading, allow_watching
 from rowgate.engines.sqlite_version import VersionWatch
-from rowgate.rows.dialects.sqlite import SQLITE, SqliteDialect
+from rowgate.rows.dialects.sqlite import SqliteDialect
 from rowgate.rows.errors import (
     EngineUnavailable,
     NotReadOnly,
@@ -28,14 +26,12 @@ from rowgate.rows.errors import (
     StatementCancelled,
     StatementTimeout,
 )
-from rowgate.rows.fold import fold
 from rowgate.rows.model import Column, ObjectDescription, ObjectListing, Plan, Statement, Value
 from rowgate.rows.procedures import TableColumn
 
 BLOCK_ROWS = 1000  # 200 cost a fifth of the speed, 20,000 as much (docs/explanation/speed.md)
 BLOCK_BYTES = 1_048_576  # 1 MiB of text and binary, about
 BATCH_ROWS = 100  # between looks at the weight
-BUSY_MILLISECONDS = 5000
 CATALOG_SECONDS = 1.0  # how long a look at the catalog counts
 _STEPS_BETWEEN_LOOKS = 20_000  # virtual machine steps, about a millisecond, between looks at deadline and cancel
 _FEW_ROWS = 128  # fetched in one call
@@ -43,24 +39,6 @@ _CACHED_DESCRIPTIONS = 20_000
 _IDLE_CONNECTIONS = 16
 
 _REPAIRED = "CASE typeof({0}) WHEN 'text' THEN rowgate_text(CAST({0} AS BLOB)) ELSE {0} END"
-
-
-def _make_folder(encoding: str) -> Callable[..., str | None]:
-    """Give what folds the bytes of a text; NULL stays."""
-
-    def fold_bytes(*values: Any) -> str | None:
-        return None if values[0] is None else fold(values[0].decode(encoding, "replace"))
-
-    return fold_bytes
-
-
-def _make_reader(encoding: str) -> Callable[..., str]:
-    """Give what makes bytes readable as text, with U+FFFD for what is not valid."""
-
-    def read_bytes(*values: Any) -> str:
-        return str(values[0], encoding, "replace")
-
-    return read_bytes
 
 
 class SqliteRows:
@@ -273,7 +251,6 @@ class SqliteSource:
 
     def close(self) -> None:
         """See `ports.RowSource`."""
-        self._versions.close()
         with self._lock:
             for _, connection in self._idle:
                 connection.close()
@@ -282,6 +259,7 @@ class SqliteSource:
             if self._catalog is not None:
                 self._catalog.close()
                 self._catalog = None
+        self._versions.close()
 
     @contextmanager
     def _look(self) -> Iterator[apsw.Connection]:
@@ -321,6 +299,7 @@ class SqliteSource:
                     self._lent[connection] = file
                     return connection
                 connection.close()  # the file was replaced
+                self._versions.release({file, *(each for each, _ in self._idle), *self._lent.values()})
         try:
             connection = self._connect(allow_reading)
         except apsw.Error as error:
@@ -330,23 +309,7 @@ class SqliteSource:
         return connection
 
     def _connect(self, authorizer: Authorizer) -> apsw.Connection:
-        address = f"file:{quote(str(self._path))}?mode=ro"
-        connection = apsw.Connection(address, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
-        connection.set_busy_timeout(BUSY_MILLISECONDS)
-        # "name" is an identifier and nothing else; schemas are data here, not code
-        connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
-        connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
-        connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-        connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-        # plans do not hang on bound values, so a statement is prepared once (a fifth of a small read)
-        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-        connection.pragma("query_only", 1)
-        encoding = str(connection.pragma("encoding"))  # of the bytes that the functions get
-        # compared byte by byte, which in UTF-16 is not the order of the characters
-        self._dialect = replace(SQLITE, orders_by_code_point=encoding == "UTF-8")
-        connection.create_scalar_function("rowgate_fold", _make_folder(encoding), 1, deterministic=True)
-        connection.create_scalar_function("rowgate_text", _make_reader(encoding), 1, deterministic=True)
-        connection.set_authorizer(authorizer)
+        connection, self._dialect = connect(self._path, authorizer)
         return connection
 
     def _open_catalog(self) -> apsw.Connection:

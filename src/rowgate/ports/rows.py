@@ -87,7 +87,7 @@ class RowSource(Protocol):
     def find_version(self, described: ObjectDescription) -> bytes | None:
         """Give what tells whether an object's rows may have changed, without reading them; waits for nobody.
 
-        Two versions of the same process that are equal: whatever was read between them gives the same again, whenever
+        Two versions that are equal, in whichever process: whatever was read between them gives the same again, whenever
         it began and whatever it asked of the object. None: the engine does not know, is not sure, or cannot tell now.
         """
 

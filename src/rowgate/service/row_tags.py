@@ -7,12 +7,15 @@ import hashlib
 import hmac
 from collections.abc import Callable
 
+import msgspec
+
 from rowgate.ports.rows import RowSource
 from rowgate.rows.model import Plan, Statement
 from rowgate.service.reading import Reading
 
 _PURPOSE = b"rowgate rows tag\x00"
 _TAG_BYTES = 16
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class RowTags:
@@ -53,15 +56,23 @@ class RowTags:
             reading: Who reads, in which format and coding.
             plan: What is read; everything that a policy says is in it.
             statement: Made of the plan.
-            version: Of the object's rows, good in this process: so is the hash of the plan.
+            version: Of the object's rows.
         """
-        told = (
-            version,
-            reading.access.application_number,
-            statement.text,
-            statement.parameters,
-            hash(plan),
-            reading.format.value,
-            reading.coding,
+        columns = plan.result_columns
+        told = _encode(
+            (
+                version,
+                reading.access.application_number,
+                statement.text,
+                repr(statement.parameters),
+                # what decides how a value is written, beside the statement that gives it
+                [column.name for column in columns],
+                [column.declared_type for column in columns],
+                [column.mask for column in columns],
+                len(plan.group_by),
+                reading.format,
+                reading.coding.best,
+                reading.coding.may_be_plain,
+            )
         )
-        return b'"%b"' % hmac.digest(self._key, repr(told).encode(), hashlib.sha256)[:_TAG_BYTES].hex().encode()
+        return b'"%b"' % hmac.digest(self._key, told, hashlib.sha256)[:_TAG_BYTES].hex().encode()

@@ -1,6 +1,7 @@
 """What the client prefers: which format, which content coding (RFC 9110 §12)."""
 
 import re
+from functools import lru_cache
 
 from rowgate.rows.coding import AcceptedCoding, Coding
 from rowgate.rows.encode import COMPRESSED, CONTENT_TYPES
@@ -20,6 +21,7 @@ _MEDIA_TYPES = {
     "application/vnd.apache.parquet": Format.PARQUET,
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": Format.XLSX,
 }
+_KEPT_BYTES = 200  # of a header; what a longer one means is not remembered
 _CODED = (Coding.ZSTD, Coding.GZIP)
 _CODING_ALIASES = {"x-gzip": "gzip"}  # RFC 9110 §8.4.1.3
 _WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")  # RFC 9110 §12.4.2
@@ -59,7 +61,13 @@ def choose_coding(accept_encoding: bytes | None, form: Format = Format.JSON) -> 
 
     Source: RFC 9110 §12.5.3
     """
-    weights = dict(_parse_weighted(accept_encoding or b""))
+    header = accept_encoding or b""
+    return _choose_coding(header, form) if len(header) <= _KEPT_BYTES else _choose_coding.__wrapped__(header, form)
+
+
+@lru_cache(maxsize=256)  # clients say the same with every request
+def _choose_coding(header: bytes, form: Format) -> AcceptedCoding:
+    weights = dict(_parse_weighted(header))
     for alias, name in _CODING_ALIASES.items():
         weights.setdefault(name, weights.get(alias, weights.get("*", 0.0)))
     others = weights.get("*", 0.0)
