@@ -15,7 +15,7 @@ def test_every_byte_is_handed_out_once_and_in_the_wanted_number(counts: list[int
         """Numbered chunks of eight bytes: none of them is like another."""
         return b"".join(next(numbers).to_bytes(8, "big") for _ in range(-(-count // 8)))[:count]
 
-    entropy = BulkEntropy(source)
+    entropy = BulkEntropy(source).draw
     given_out = [entropy(count) for count in counts]
     assert [len(part) for part in given_out] == counts
     chunks = [part[place : place + 24] for part in given_out for place in range(0, len(part) - 23, 24)]
@@ -24,4 +24,4 @@ def test_every_byte_is_handed_out_once_and_in_the_wanted_number(counts: list[int
 
 @pytest.mark.parametrize("count", [16, 32, 4096])
 def test_bytes_come_from_the_source(count: int) -> None:
-    assert BulkEntropy(bytes)(count) == bytes(count)
+    assert BulkEntropy(bytes).draw(count) == bytes(count)

@@ -154,9 +154,9 @@ def _parse_basic(header: bytes) -> PresentedCredentials:
 def _presented(client_id: str, client_secret: str, method: str) -> PresentedCredentials:
     if len(client_id) > MAX_CREDENTIAL_LENGTH or len(client_secret) > MAX_CREDENTIAL_LENGTH:
         raise InvalidClient(_FAILED, reason="credential_too_long")
-    for text in (client_id, client_secret):
-        if not (text.isascii() and text.isprintable()):  # VSCHAR, RFC 6749 Appendix A.1
-            raise InvalidClient(_FAILED, reason="credential_characters")
+    both = client_id + client_secret
+    if not (both.isascii() and both.isprintable()):  # VSCHAR, RFC 6749 Appendix A.1
+        raise InvalidClient(_FAILED, reason="credential_characters")
     return PresentedCredentials(client_id, ClientSecret(client_secret), method)
 
 

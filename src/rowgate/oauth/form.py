@@ -141,12 +141,15 @@ def _collect(fields: Iterable[tuple[str, str, str]]) -> TokenParameters:
     found: dict[str, Any] = {}
     extension: dict[str, Any] = {}
     for name, _, value in fields:
-        key = name if name in _READ_ONCE else name.lower()
+        if name in _READ_ONCE and name not in found:
+            found[name] = value or None  # RFC 6749 §3.2: without a value as if omitted
+            continue
+        key = name.lower()
+        if key in found:
+            # RFC 6749 §3.2: parameters MUST NOT be included more than once.
+            raise InvalidRequest("A parameter is included more than once.", reason="duplicate_parameter")
         if key in _READ_ONCE:
-            if key in found:
-                # RFC 6749 §3.2: parameters MUST NOT be included more than once.
-                raise InvalidRequest("A parameter is included more than once.", reason="duplicate_parameter")
-            found[key] = value or None  # RFC 6749 §3.2: without a value as if omitted
+            found[key] = value or None
         elif key in _EXTENSION:
             _collect_extension(extension, key, value)
     return (

@@ -1,6 +1,6 @@
 """Decides what a token request gets, for a client that has proved who it is. Pure choices."""
 
-from dataclasses import dataclass
+import msgspec
 
 from rowgate.oauth.errors import InvalidGrant, InvalidRequest, InvalidScope, UnauthorizedClient, UnsupportedGrantType
 from rowgate.oauth.form import TokenParameters
@@ -18,19 +18,20 @@ GRANT_TYPES = (
 )  # always on; TOKEN_EXCHANGE is for the applications that are allowed it
 
 
-@dataclass(frozen=True, slots=True)
-class ClientCredentialsRequest:
+class ClientCredentialsRequest(msgspec.Struct, frozen=True):
     """RFC 6749 §4.4.2."""
 
     scope: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshRequest:
+class RefreshRequest(msgspec.Struct, frozen=True):
     """RFC 6749 §6."""
 
     refresh_token: str
     scope: str | None
+
+    def __repr__(self) -> str:
+        return "<refresh request>"  # never the token
 
 
 def decide_grant(

@@ -16,18 +16,8 @@ class Authenticated(msgspec.Struct, frozen=True):
     workload: str = ""  # of a job of a platform, see `workloads.ProvedWorkload`
     counted_as: tuple[str, str] | None = None  # client id and source: how it goes is counted when the proof is used up
     is_grant: bool = False  # the proof was the grant itself (RFC 7523 §2.1)
+    is_first_use: bool = False  # a renewed secret proves its client for the first time: to be kept, see `oauth.lineage`
 
-    @property
-    def secret_number(self) -> int:
-        """The secret's number, 0 without one; it stands in tokens."""
-        return 0 if self.secret is None else self.secret.number
-
-    @property
-    def is_first_use(self) -> bool:
-        """Tell whether a renewed secret proves its client for the first time: to be kept, see `oauth.lineage`."""
-        return self.secret is not None and bool(self.secret.parent) and not self.secret.used_at
-
-    @property
     def must_be_noted(self) -> bool:
         """Tell whether `use_up` must have succeeded before the client is answered."""
-        return bool(self.once) or self.is_first_use
+        return self.is_first_use or bool(self.once)

@@ -263,7 +263,8 @@ class ClientAuthenticator:
         secret = verify_client(application, presented, key=self._digest_key, now=now)
         assert application is not None, "internal error: an unknown client proved its secret"
         _require_method(application, presented.method, secret.key_id)
-        return Authenticated(application, secret, secret.key_id)
+        is_first_use = bool(secret.parent) and not secret.used_at
+        return Authenticated(application, secret, secret.key_id, is_first_use=is_first_use)
 
     def _authenticate_assertion(self, presented: PresentedAssertion, now: float) -> Authenticated:
         client_id = presented.unverified_subject

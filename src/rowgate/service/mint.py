@@ -64,7 +64,6 @@ class Granted(msgspec.Struct, frozen=True):
     workload: str = ""  # see `audit.events.TokenIssued`
     asking: Application | None = None  # who asked for an exchange, which may be another application
 
-    @property
     def has_extras(self) -> bool:
         """Tell whether there is more to put on record than of an ordinary token."""
         return bool(self.audience or self.details or self.made_of or self.actors or self.workload)

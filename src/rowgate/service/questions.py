@@ -94,7 +94,7 @@ class Questions:
                 parameters, request.authorization, request.origin.source, request.find_certificate
             )
             client_id = client.application.client_id
-            if client.must_be_noted:
+            if client.must_be_noted():
                 await self._use_up(client)
             unverified_token = require_token(question)
         except (OAuthError, StoreError) as refusal:

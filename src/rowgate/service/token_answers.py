@@ -20,20 +20,14 @@ ENDPOINT = "token"
 
 Reply: TypeAlias = Callable[[IssuedTokens | Exception], None]
 
-_NO_EXTRAS: dict[str, Any] = {}
 
-
-class Asked:
+class Asked(msgspec.Struct, eq=False):
     """A token request that is not yet answered."""
 
-    __slots__ = ("at", "client_id", "origin", "reply")
-
-    def __init__(self, origin: Origin, at: float, reply: Reply) -> None:
-        """Take where it came from, when (Unix seconds), and who is told."""
-        self.origin = origin
-        self.at = at
-        self.reply = reply
-        self.client_id = ""  # as presented
+    origin: Origin
+    at: float  # when it came, seconds since 1970
+    reply: Reply  # who is told
+    client_id: str = ""  # as presented
 
 
 class TokenAnswers:
@@ -74,8 +68,9 @@ class TokenAnswers:
             token_id=issued.access_token_id,
             family=issued.family,
             expires_at=granted.now + issued.expires_in,
-            **(_describe_extras(granted) if granted.has_extras else _NO_EXTRAS),
         )
+        if granted.has_extras():
+            event = msgspec.structs.replace(event, **_describe_extras(granted))
         self._reply_on_record(event, issued, asked.reply)
 
     def refuse(self, refusal: OAuthError | StoreError | RowsError, asked: Asked) -> None:

@@ -200,7 +200,7 @@ class TokenService:
         self, client: Authenticated, proof: DpopProof | None, granted: Granted, asked: Asked
     ) -> IssuedTokens | None:
         """Give the tokens; None when something must be used up first, after which the reply comes by itself."""
-        if client.must_be_noted or proof is not None or granted.rotates is not None:
+        if client.must_be_noted() or proof is not None or granted.rotates is not None:
             self._use_up_then_issue(client, proof, granted, asked)
             return None
         self._take_quota(client, asked)
@@ -233,7 +233,13 @@ class TokenService:
             token_id, record, scope = self._decide_refresh(client, request, thumbprint, now)
             # By default not rotated (docs/choices.md): the client keeps its refresh token (RFC 6749 §6).
             rotates = (token_id, record) if application.policy.rotate_refresh_tokens else None
-            return _grant(client, REFRESH_TOKEN, scope, thumbprint, now, refreshed=record, rotates=rotates)
+            return msgspec.structs.replace(
+                _grant(client, REFRESH_TOKEN, scope, thumbprint, now),
+                family=record.family,
+                rotates=rotates,
+                audience=record.audience,
+                details=record.details,
+            )
         if isinstance(request, TokenExchangeRequest):
             return self._exchange.decide(request, client, thumbprint, now)
         scope = narrow_scope(request.scope, application.scope)
@@ -284,7 +290,7 @@ class TokenService:
         def issue(outcome: Successor | OAuthError | StoreError | None) -> None:
             self._answers.finish(granted, self._make(granted, outcome, proof), asked)
 
-        if client.must_be_noted or proof is not None:
+        if client.must_be_noted() or proof is not None:
             self._clients.use_up(client, rotate, proof=proof)
         else:
             rotate(None)
@@ -310,25 +316,20 @@ def _grant(
     key_thumbprint: str,
     now: float,
     *,
-    refreshed: TokenRecord | None = None,
     has_refresh_token: bool = False,
-    rotates: tuple[bytes, TokenRecord] | None = None,
 ) -> Granted:
+    secret = client.secret
     return Granted(
         application=client.application,
-        secret_number=client.secret_number,
-        client_secret_expires_at=NEVER if client.secret is None else client.secret.expires_at,
-        secret_ends_soon=client.secret is not None and client.secret.ends_soon(now),
+        secret_number=0 if secret is None else secret.number,
+        client_secret_expires_at=NEVER if secret is None else secret.expires_at,
+        secret_ends_soon=secret is not None and secret.ends_soon(now),
         key_id=client.key_id,
         workload=client.workload,
         grant_type=grant_type,
         scope=render_scope(scope),
         now=int(now),
-        family=b"" if refreshed is None else refreshed.family,
         has_refresh_token=has_refresh_token,
-        rotates=rotates,
-        audience=() if refreshed is None else refreshed.audience,
         key_thumbprint=key_thumbprint,
         certificate_thumbprint=client.certificate_thumbprint,
-        details=b"" if refreshed is None else refreshed.details,
     )

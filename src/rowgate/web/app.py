@@ -92,7 +92,7 @@ class App:
 
     def _call_whole(self, endpoint: WholeEndpoint, request: Request, body: bytes, reply: Reply) -> None:
         try:
-            endpoint(request, body, reply)
+            endpoint.answer(request, body, reply)
         except Exception as error:  # noqa: BLE001 - the last line: whatever it is, the client gets one answer
             reply.fail(error)
 

@@ -42,7 +42,7 @@ class TokenEndpoint:
         self._issuer = issuer
         self.max_body_bytes = max_body_bytes
 
-    def __call__(self, request: Request, body: bytes, reply: Reply) -> None:
+    def answer(self, request: Request, body: bytes, reply: Reply) -> None:
         """Answer a token request. The order of the checks: PROTOCOL 5.0."""
         if len(body) > self.max_body_bytes:
             raise BodyTooLarge

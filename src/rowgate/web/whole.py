@@ -82,7 +82,7 @@ class WholeEndpoint(Protocol):
 
     max_body_bytes: int
 
-    def __call__(self, request: Request, body: bytes, reply: Reply) -> None:
+    def answer(self, request: Request, body: bytes, reply: Reply) -> None:
         """Answer by `reply`, or raise before that; a body that is too large comes cut, one byte too long."""
 
 

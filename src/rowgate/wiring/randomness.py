@@ -9,7 +9,7 @@ _BULK_BYTES = 4096
 
 
 class BulkEntropy:
-    """An `Entropy` that hands out what it has fetched before, each byte once. Used on the event loop only."""
+    """Hands out what it has fetched before, each byte once. Used on the event loop only."""
 
     def __init__(self, source: Entropy) -> None:
         """Take where the bytes come from."""
@@ -17,7 +17,7 @@ class BulkEntropy:
         self._bytes = b""
         self._place = 0
 
-    def __call__(self, count: int, /) -> bytes:
+    def draw(self, count: int, /) -> bytes:
         """Give that many random bytes that nobody else was given."""
         begin = self._place
         end = self._place = begin + count

@@ -183,7 +183,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         workloads=outside.workloads,
     )
     watches = _list_watches(state, writes, outside, audit, clock)
-    mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=BulkEntropy(entropy), maxima=maxima)
+    mint = TokenMint(sealer, signing_keys, issuer=issuer, entropy=BulkEntropy(entropy).draw, maxima=maxima)
     narrowing = Narrowing(state, databases, issuer=issuer)
     inspection = InspectionService(
         state,
