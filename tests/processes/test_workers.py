@@ -11,6 +11,7 @@ import pytest
 
 from processes.conftest import Home
 from rowgate import wiring
+from rowgate.service.admin.policies import PolicyChange
 from rowgate.service.admin.token_opener import HomeTokenOpener
 from support.homes import administer
 from support.servers import ServerProcess, fetch_token, serve_process, wait_until
@@ -47,6 +48,25 @@ def reaches_all_workers(server: ServerProcess, token: str, change: Callable[[], 
 
 def _all_say(answers: dict[str, set[int]], status: int) -> bool:
     return len(answers) == 2 and all(found == {status} for found in answers.values())
+
+
+def test_a_quota_holds_for_all_workers_together(home: Home) -> None:
+    """And for one client that is always answered by the same: nothing is divided."""
+    with administer(home.settings) as desks:
+        desks.policies.set("app", PolicyChange(tokens_per_minute=6))
+    with serve_process(home.path, "--workers", "2") as server:
+        wait_until(lambda: len(ask_workers(server, "none")) == 2)
+        began = time.monotonic()
+        answers = [httpx.post(f"{server.url}/api/v1/token", data=home.form) for _ in range(40)]
+        run_in = (time.monotonic() - began) / 10
+        by_worker: dict[str, int] = {}
+        for answer in answers:
+            worker = answer.headers["x-request-id"].split("-")[0]
+            by_worker[worker] = by_worker.get(worker, 0) + 1
+        assert len(by_worker) == 2
+        statuses = [answer.status_code for answer in answers]
+        assert 6 <= statuses.count(200) <= 6 + run_in + 1
+        assert set(statuses) == {200, 429}
 
 
 def test_a_change_reaches_every_worker_within_a_second(home: Home) -> None:

@@ -12,6 +12,7 @@ from rowgate.service.throttle import (
     LONGEST_WAIT_SECONDS,
     REVOCATIONS_PER_MINUTE,
     FailureThrottle,
+    OwnBuckets,
     RevocationQuota,
     TokenQuota,
 )
@@ -193,10 +194,11 @@ def test_quotas_are_each_applications_own(per_minute: int) -> None:
 
 
 def test_no_quota_counts_nothing() -> None:
-    quota = TokenQuota()
+    buckets = OwnBuckets()
+    quota = TokenQuota(buckets)
     for _ in range(1000):
         quota.take(1, 0, NOW)
-    assert len(quota._buckets) == 0
+    assert len(buckets) == 0
 
 
 def test_who_revokes_all_the_time_must_wait() -> None:
@@ -216,6 +218,18 @@ def test_who_revokes_all_the_time_must_wait() -> None:
             continue
         passed += 1
     assert passed == pytest.approx(REVOCATIONS_PER_MINUTE * 60, abs=5)
+
+
+@_law
+@given(st.integers(1, 64))
+def test_what_is_free_is_divided_between_workers(workers: int) -> None:
+    """Whoever guesses reaches all of them: together they let little more pass than one would."""
+    throttle, passed = FailureThrottle(workers=workers), 0
+    while not find_wait(throttle, "app", "198.51.100.1", NOW):
+        throttle.note_failure("app", "198.51.100.1", NOW)
+        passed += 1
+    assert passed >= 1
+    assert FREE_FAILURES <= passed * workers < FREE_FAILURES + workers
 
 
 def test_failures_of_nobody_do_not_keep_an_address_out_before_those_of_anybody() -> None:

@@ -55,6 +55,7 @@ class InspectionService:
         rotation: RefreshRotation,
         *,
         maxima: Maxima = NO_MAXIMA,
+        quota: RevocationQuota | None = None,
         writes: Writes,
         issuer: str,
         audit: AuditSink,
@@ -65,7 +66,7 @@ class InspectionService:
         self._signers = signers
         self._narrowing = narrowing
         self._rotation = rotation
-        self._quota = RevocationQuota()
+        self._quota = quota or RevocationQuota()
         self._maxima = maxima
         self._writes = writes
         self._issuer = issuer

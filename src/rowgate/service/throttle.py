@@ -1,4 +1,6 @@
-"""Slows down who guesses or asks for too much: failed authentications, tokens, revocations; all counted by this worker.
+"""Slows down who guesses or asks for too much: failed authentications, tokens, revocations.
+
+Quotas are counted in buckets that all workers may share. Failures are counted by this worker, its share of them.
 
 Failures are counted by application and address, and by address alone.
 
@@ -9,7 +11,9 @@ sends them is slowed down as a whole.
 
 from collections import OrderedDict
 
+from rowgate.oauth.bucket import draw_one
 from rowgate.oauth.errors import TooManyRequests
+from rowgate.ports.buckets import Buckets
 
 FREE_FAILURES = 10  # of one application from one address, before it must wait
 FREE_FAILURES_OF_SOURCE = 100  # from one address, whatever the application
@@ -39,8 +43,13 @@ class FailureThrottle:
     One that has succeeded cannot be guessed into a wait from another address, nor by others from its own.
     """
 
-    def __init__(self, *, max_kept: int = MAX_KEPT) -> None:
-        """Take how many counts are kept; an application at an address is one, an address another."""
+    def __init__(self, *, workers: int = 1, max_kept: int = MAX_KEPT) -> None:
+        """Take how many workers count beside this one, itself among them: what is free is divided between them.
+
+        So many counts are kept; an application at an address is one, an address another.
+        """
+        self._free_failures = -(-FREE_FAILURES // workers)
+        self._free_failures_of_source = -(-FREE_FAILURES_OF_SOURCE // workers)
         self._max_kept = max_kept
         self._kept: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
         self._good: dict[tuple[str, str], None] = {}  # applications that have proved themselves, by address
@@ -84,8 +93,8 @@ class FailureThrottle:
     def note_failure(self, client_id: str, source: str, now: float) -> None:
         """Count an attempt that failed; an empty client_id stands for one that named nobody."""
         if client_id:  # else it would be counted twice under the address, by the smaller bound
-            self._count((client_id, source), FREE_FAILURES, now)
-        self._count(("", source), FREE_FAILURES_OF_SOURCE, now)
+            self._count((client_id, source), self._free_failures, now)
+        self._count(("", source), self._free_failures_of_source, now)
 
     def _count(self, key: tuple[str, str], free: int, now: float) -> None:
         failures = self._kept.get(key)
@@ -102,8 +111,8 @@ class FailureThrottle:
             self._kept.popitem(last=False)
 
 
-class _Buckets:
-    """A bucket for each application, which fills evenly."""
+class OwnBuckets:
+    """See `ports.buckets.Buckets`: this worker's own, in memory."""
 
     def __init__(self) -> None:
         """Start with every bucket full."""
@@ -114,20 +123,19 @@ class _Buckets:
         return len(self._left)
 
     def take(self, application_number: int, *, size: int, per_minute: int, now: float) -> int:
-        """Take one out of an application's bucket and give 0, or the seconds until there is one."""
+        """See `ports.buckets.Buckets`."""
         left, as_of = self._left.get(application_number, (float(size), now))
-        left = min(float(size), left + max(0.0, now - as_of) * per_minute / 60)
-        is_there = left >= 1
-        self._left[application_number] = (left - 1 if is_there else left, now)
-        return 0 if is_there else int((1 - left) * 60 / per_minute) + 1
+        left, wait = draw_one(left, as_of, size=size, per_minute=per_minute, now=now)
+        self._left[application_number] = (left, now)
+        return wait
 
 
 class TokenQuota:
     """Tokens an application may get in a minute (RFC 6585 §4)."""
 
-    def __init__(self) -> None:
-        """Start with every bucket full."""
-        self._buckets = _Buckets()
+    def __init__(self, buckets: Buckets | None = None) -> None:
+        """Take who keeps the counts; None: this worker for itself."""
+        self._buckets = buckets or OwnBuckets()
 
     def take(self, application_number: int, tokens_per_minute: int, now: float) -> None:
         """Take one token out of an application's bucket.
@@ -154,10 +162,10 @@ class TokenQuota:
 class RevocationQuota:
     """Revocations that an application may ask for: each is kept by every worker for longer than its token lives."""
 
-    def __init__(self, *, at_once: int = REVOCATIONS_AT_ONCE) -> None:
-        """Take how many may come together."""
+    def __init__(self, buckets: Buckets | None = None, *, at_once: int = REVOCATIONS_AT_ONCE) -> None:
+        """Take who keeps the counts, as for `TokenQuota`, and how many may come together."""
         self._at_once = at_once
-        self._buckets = _Buckets()
+        self._buckets = buckets or OwnBuckets()
 
     def take(self, application_number: int, now: float) -> None:
         """Let a revocation pass.

@@ -59,6 +59,7 @@ class TokenService:
         narrowing: Narrowing,
         exchange: TokenExchange,
         maxima: Maxima = NO_MAXIMA,
+        quota: TokenQuota | None = None,
         issuer: str,
         audit: AuditSink,
         clock: Clock,
@@ -75,7 +76,7 @@ class TokenService:
         self._issuer = issuer
         self._answers = TokenAnswers(audit)
         self._clock = clock
-        self._quota = TokenQuota()
+        self._quota = quota or TokenQuota()
 
     def issue_token(self, request: TokenRequest, reply: Reply) -> None:
         """Decide a token request; what was decided is handed to `reply` when it is on record, durably.

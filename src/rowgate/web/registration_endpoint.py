@@ -63,13 +63,14 @@ def list_registration_endpoints(
     issuer: str,
     max_body_bytes: int,
     max_secret_seconds: int,
+    workers: int,
 ) -> dict[str, tuple[Endpoint, bytes]]:
     """Give the endpoint by its paths, with the methods it allows."""
     tools = RegistrationTools(
         state,
         endpoint_uri=issuer + REGISTRATION_PATH,
         max_secret_seconds=max_secret_seconds,
-        throttle=FailureThrottle(),
+        throttle=FailureThrottle(workers=workers),
         writes=writes,
         audit=audit,
         clock=clock,

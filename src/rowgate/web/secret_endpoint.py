@@ -73,7 +73,7 @@ def list_secret_endpoints(
     enrolments = EnrolmentService(
         digest_key=digest_key,
         max_secret_seconds=settings.max_secret_seconds,
-        throttle=FailureThrottle(),
+        throttle=FailureThrottle(workers=settings.workers),
         writes=writes,
         audit=audit,
         clock=clock,

@@ -97,6 +97,7 @@ def list_registration_endpoints(
         issuer=settings.issuer,
         max_body_bytes=settings.max_token_body_bytes,
         max_secret_seconds=settings.max_secret_seconds,
+        workers=settings.workers,
     )
 
 

@@ -14,6 +14,7 @@ from rowgate.oauth.lifetimes import Maxima
 from rowgate.outgoing.client import OutgoingClient, OutgoingLimits
 from rowgate.outgoing.destinations import Destinations, parse_hosts
 from rowgate.ports import AuditUnavailable, CallError
+from rowgate.ports.buckets import Buckets
 from rowgate.ports.queries import QuerySource
 from rowgate.ports.rows import RowSource
 from rowgate.rows.errors import EngineUnavailable
@@ -179,6 +180,15 @@ def make_recorder(writer: SegmentWriter) -> Callable[[Event], None]:
             raise AuditUnavailable from error
 
     return record
+
+
+def open_buckets(settings: Settings, counted: str) -> Buckets | None:
+    """Give the counts that the workers share; None where there is one worker, which counts in memory."""
+    if settings.workers == 1:
+        return None
+    from rowgate.store.shared_buckets import SharedBuckets  # noqa: PLC0415 - one worker does without
+
+    return SharedBuckets(settings.home / f"{counted}.counts")
 
 
 def read_maxima(settings: Settings) -> Maxima:

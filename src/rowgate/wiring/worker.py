@@ -40,7 +40,7 @@ from rowgate.service.rotation import RefreshRotation
 from rowgate.service.row_tags import RowTags
 from rowgate.service.rows import ReadLimits, RowsService
 from rowgate.service.state import LiveState
-from rowgate.service.throttle import FailureThrottle
+from rowgate.service.throttle import FailureThrottle, RevocationQuota, TokenQuota
 from rowgate.service.token_exchange import GrantTypes, TokenExchange
 from rowgate.service.tokens import TokenService
 from rowgate.service.webhook import WebhookSender
@@ -68,6 +68,7 @@ from rowgate.wiring.endpoints import (
 )
 from rowgate.wiring.opening import (
     make_audit_writer,
+    open_buckets,
     open_databases,
     read_key_policy,
     read_maxima,
@@ -176,7 +177,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         digest_key=state.keys.digest,
         issuer=issuer,
         clock=clock,
-        throttle=FailureThrottle(),
+        throttle=FailureThrottle(workers=settings.workers),
         writes=writes,
         compatible_audiences=[issuer + path for path in TOKEN_PATHS] if settings.token_endpoint_as_audience else (),
         remote_keys=outside.keys,
@@ -192,6 +193,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         narrowing,
         RefreshRotation(writes, digest_key=state.keys.digest, clock=clock),
         maxima=maxima,
+        quota=RevocationQuota(open_buckets(settings, "revocations")),
         writes=writes,
         issuer=issuer,
         audit=audit,
@@ -205,6 +207,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         narrowing=narrowing,
         exchange=TokenExchange(state, mint, issuer=issuer, maxima=maxima),
         maxima=maxima,
+        quota=TokenQuota(open_buckets(settings, "tokens")),
         issuer=issuer,
         audit=audit,
         clock=clock,

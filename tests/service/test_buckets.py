@@ -1,0 +1,114 @@
+"""What every keeper of counts promises, and what workers that share them promise together."""
+
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rowgate.ports.buckets import Buckets
+from rowgate.service.throttle import OwnBuckets
+from rowgate.store.shared_buckets import SLOTS, SharedBuckets
+
+NOW = 1_800_000_000.0
+_law = settings(
+    derandomize=True,
+    database=None,
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.fixture(params=["own", "shared"])
+def buckets(request: pytest.FixtureRequest, tmp_path: Path) -> Buckets:
+    """Each keeper, with nothing counted yet."""
+    return OwnBuckets() if request.param == "own" else SharedBuckets(tmp_path / "tokens.counts")
+
+
+def take(buckets: Buckets, number: int, times: int, now: float, *, size: int = 5) -> int:
+    """Take so often; give how often there was one."""
+    return sum(buckets.take(number, size=size, per_minute=size, now=now) == 0 for _ in range(times))
+
+
+def test_a_bucket_is_full_then_empty_then_fills_evenly(buckets: Buckets) -> None:
+    assert take(buckets, 1, 9, NOW) == 5
+    assert buckets.take(1, size=5, per_minute=5, now=NOW) == 13
+    assert take(buckets, 1, 9, NOW + 24) == 2
+    assert take(buckets, 1, 9, NOW + 3600) == 5
+
+
+def test_buckets_are_each_applications_own(buckets: Buckets) -> None:
+    assert [take(buckets, number, 9, NOW) for number in (1, 2, 1)] == [5, 5, 0]
+
+
+def test_a_quota_that_is_changed_counts_from_the_next_token(buckets: Buckets) -> None:
+    take(buckets, 1, 5, NOW)
+    assert take(buckets, 1, 99, NOW + 60, size=3) == 3
+    assert take(buckets, 1, 99, NOW + 120, size=50) == 50
+
+
+@_law
+@given(
+    doings=st.lists(st.tuples(st.floats(0, 30), st.integers(0, 3), st.integers(1, 10)), min_size=1, max_size=20),
+    size=st.integers(1, 60),
+)
+def test_workers_together_give_no_more_than_one_would(
+    tmp_path: Path, doings: list[tuple[float, int, int]], size: int
+) -> None:
+    """Whichever of four is asked, each answer is that of one that is asked alone."""
+    (tmp_path / "tokens.counts").unlink(missing_ok=True)
+    workers, alone, now = [SharedBuckets(tmp_path / "tokens.counts") for _ in range(4)], OwnBuckets(), NOW
+    for step, worker, times in doings:
+        now += step
+        for _ in range(times):
+            wait = workers[worker].take(7, size=size, per_minute=size, now=now)
+            assert wait == alone.take(7, size=size, per_minute=size, now=now)
+
+
+_TAKE = """
+import sys
+from pathlib import Path
+from rowgate.store.shared_buckets import SharedBuckets
+buckets = SharedBuckets(Path(sys.argv[1]))
+sys.stdin.readline()
+print(sum(buckets.take(7, size=120, per_minute=120, now=1.8e9) == 0 for _ in range(400)))
+"""
+
+
+def test_of_processes_that_take_at_once_none_takes_what_another_has(tmp_path: Path) -> None:
+    """Exactly the bucket: nothing is given twice and nothing is lost between them."""
+    command = [sys.executable, "-c", _TAKE, str(tmp_path / "tokens.counts")]
+    children = [subprocess.Popen(command, stdin=-1, stdout=-1, text=True) for _ in range(3)]
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    assert sum(int(child.communicate(timeout=30)[0]) for child in children) == 120
+
+
+def test_an_application_that_shares_a_slot_fills_it_anew(tmp_path: Path) -> None:
+    """It is bounded, and nobody is kept out by another's count."""
+    shared = SharedBuckets(tmp_path / "tokens.counts")
+    assert take(shared, 1, 9, NOW) == 5
+    assert take(shared, 1 + SLOTS, 9, NOW) == 5
+    assert (tmp_path / "tokens.counts").stat().st_size <= SLOTS * 24
+
+
+@pytest.mark.parametrize("left", [float("nan"), float("inf"), -1.0, 1e300])
+def test_a_file_that_is_none_of_ours_withholds_nothing(tmp_path: Path, left: float) -> None:
+    path = tmp_path / "tokens.counts"
+    path.write_bytes(b"\0" * 24 + struct.pack("=qdd", 1, left, NOW))
+    assert take(SharedBuckets(path), 1, 9, NOW) == 5
+
+
+def test_without_the_file_a_worker_counts_for_itself(tmp_path: Path) -> None:
+    assert take(SharedBuckets(tmp_path / "nowhere" / "tokens.counts"), 1, 9, NOW) == 5
+
+
+def test_counts_are_their_owners_alone(tmp_path: Path) -> None:
+    take(SharedBuckets(tmp_path / "tokens.counts"), 1, 1, NOW)
+    assert (tmp_path / "tokens.counts").stat().st_mode & 0o777 == 0o600
