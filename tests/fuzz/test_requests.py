@@ -208,7 +208,7 @@ def test_bodies_of_introspection_and_revocation(world: World, data: st.DataObjec
 @given(data=st.data())
 def test_bodies_of_enrolment(world: World, data: st.DataObject) -> None:
     keys = json.dumps({"keys": [world.key.public]})
-    good = {"code": ("rgec_" + "A" * 43, "a"), "enrolment_code": ("rgec_a",), "jwks": (keys,), "client_id": ("a",)}
+    good = {"code": ("rgen_" + "A" * 43, "a"), "enrolment_code": ("rgen_a",), "jwks": (keys,), "client_id": ("a",)}
     _go_on(world)
     world.send(b"POST", b"/api/v1/enrol", _FORM, data.draw(forms(good)))
     jwks = json_values("keys", "kty", "crv", "x", "y", "d", "kid", "use", "alg")
