@@ -48,6 +48,13 @@ def test_metadata_says_where_it_is(server: RunningServer) -> None:
     assert document["jwks_uri"] == document["issuer"] + JWKS
 
 
+def test_metadata_names_the_algorithms_that_there_are_keys_for(server: RunningServer, shown: httpx.Response) -> None:
+    """RFC 9701 §7: what an introspection answer can be signed with now, and nothing that is off."""
+    document = httpx.get(f"{server.url}/.well-known/oauth-authorization-server").json()
+    assert document["introspection_signing_alg_values_supported"] == ["EdDSA", "ES256", "RS256"]
+    assert {key["alg"] for key in shown.json()["keys"]} == {"EdDSA", "ES256", "RS256"}
+
+
 @pytest.mark.number("P115", "RFC 7517 §5, §8.5")
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_protocol_115_a_copy_that_is_current_is_not_sent_again(

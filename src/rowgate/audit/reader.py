@@ -61,6 +61,24 @@ def find_events(
                         yield event
 
 
+_USES = ("token_issued", "token_introspected", "token_revoked", "secret_renewed")  # what a good secret leaves behind
+
+
+def find_last_use(directory: Path, client_id: str, key_id: str, *, since: float) -> float:
+    """Give when a secret was used last, in seconds since 1970; 0 when the record knows of no use.
+
+    Args:
+        directory: Where the segments are.
+        client_id: Whose secret it is.
+        key_id: Its handle.
+        since: When it was made; older segments are left alone.
+    """
+    found = find_events(directory, Search(application=client_id, handle=key_id, since=since))
+    return max(
+        (float(event["at"]) for event in found if event["kind"] in _USES and event["key_id"] == key_id), default=0.0
+    )
+
+
 def _decode_event(line: bytes) -> dict[str, Any] | None:
     try:
         event = _decode(line)

@@ -4,6 +4,7 @@ import time
 
 import click
 
+from rowgate.audit.reader import find_last_use
 from rowgate.cli.applications import (
     EXPIRES_IN,
     EXPIRES_ON,
@@ -12,7 +13,7 @@ from rowgate.cli.applications import (
     describe_secret_state,
     show_credentials,
 )
-from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
+from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration, open_settings
 from rowgate.cli.terminal import print_json, print_table, read_length, render_moment, say
 from rowgate.oauth.model import ClientPolicy
 from rowgate.service.admin.enrolments import SecretPolicyChange
@@ -51,18 +52,27 @@ def add(
 @HOME_OPTION
 @JSON_OPTION
 def list_(app: str, home: str | None, as_json: bool) -> None:
-    """List an application's secrets; their values are not kept."""
+    """List an application's secrets, with their last use on record here; their values are not kept."""
     with administration(home) as desk:
         application, _ = desk.applications.load(app)
+    directory, client_id = open_settings(home).audit_path, application.client_id
+    uses = [find_last_use(directory, client_id, found.key_id, since=found.created_at) for found in application.secrets]
+    secrets = list(zip(application.secrets, uses, strict=True))
     if as_json:
-        print_json([describe_secret(found) for found in application.secrets])
+        print_json([{**describe_secret(found), "last_used_at": int(used) or None} for found, used in secrets])
         return
     now = time.time()
     print_table(
-        ("key id", "name", "made", "state"),
+        ("key id", "name", "made", "last used", "state"),
         [
-            (found.key_id, found.name, render_moment(found.created_at), describe_secret_state(found, now))
-            for found in application.secrets
+            (
+                found.key_id,
+                found.name,
+                render_moment(found.created_at),
+                render_moment(used),
+                describe_secret_state(found, now),
+            )
+            for found, used in secrets
         ],
     )
 

@@ -6,7 +6,7 @@ Reading an RSA key takes some hundred times as long as a signature, so nothing i
 import hashlib
 from dataclasses import dataclass, field
 
-from rowgate.oauth.jws import JwsSigner, SigningAlgorithm, VerificationKeys
+from rowgate.oauth.jws import SIGNING_ALGORITHMS, JwsSigner, SigningAlgorithm, VerificationKeys
 from rowgate.oauth.model import NEVER
 from rowgate.oauth.signing import (
     SigningKey,
@@ -69,6 +69,11 @@ class SigningKeys:
         if signer is None:
             signer = self._signers[key.kid, typ] = make_signer(key, typ)
         return signer
+
+    def list_algorithms(self, now: float) -> list[SigningAlgorithm]:
+        """Give the algorithms that something can be signed with now."""
+        keys = self._look(now).keys
+        return [name for name in SIGNING_ALGORITHMS if choose_signing_key(keys, name, now) is not None]
 
     def verification_keys(self, now: float) -> VerificationKeys:
         """Give the public keys that what we signed is verified by."""

@@ -37,7 +37,12 @@ class DocumentEndpoint:
 
 
 def describe_authorization_server(
-    issuer: str, grant_types: Sequence[str], tls_methods: Sequence[str] = (), *, registers_clients: bool = False
+    issuer: str,
+    grant_types: Sequence[str],
+    tls_methods: Sequence[str] = (),
+    *,
+    signing_algorithms: Sequence[str] = (),
+    registers_clients: bool = False,
 ) -> dict[str, object]:
     """Give the authorization server's metadata.
 
@@ -45,6 +50,7 @@ def describe_authorization_server(
         issuer: Our identifier.
         grant_types: Those that are on.
         tls_methods: The methods by which clients prove who they are with a certificate, where they may have one.
+        signing_algorithms: What introspection answers can be signed with now (RFC 9701 §7).
         registers_clients: Whether clients may register themselves (RFC 7591).
 
     Source: RFC 8414 §2, RFC 9396 §10, RFC 9449 §5.1; response_types_supported is required there, so it is there, empty
@@ -69,6 +75,7 @@ def describe_authorization_server(
         "introspection_endpoint": issuer + INTROSPECTION_PATH,
         "introspection_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+        **({"introspection_signing_alg_values_supported": list(signing_algorithms)} if signing_algorithms else {}),
         "revocation_endpoint": issuer + REVOCATION_PATH,
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,

@@ -54,14 +54,23 @@ class DataEndpoints:
 
 
 def list_documents(
-    issuer: str, grant_types: GrantTypes, tls_methods: Sequence[str], *, registers_clients: bool
+    issuer: str,
+    grant_types: GrantTypes,
+    tls_methods: Sequence[str],
+    *,
+    list_algorithms: Callable[[], Sequence[str]],
+    registers_clients: bool,
 ) -> dict[str, tuple[Endpoint, bytes]]:
     """Give the documents about this server by the paths at which they are found."""
     described: tuple[tuple[str, Callable[[], dict[str, object]]], ...] = (
         (
             AUTHORIZATION_SERVER,
             lambda: metadata.describe_authorization_server(
-                issuer, grant_types(), tls_methods, registers_clients=registers_clients
+                issuer,
+                grant_types(),
+                tls_methods,
+                signing_algorithms=list_algorithms(),
+                registers_clients=registers_clients,
             ),
         ),
         (PROTECTED_RESOURCE, lambda: metadata.describe_protected_resource(issuer)),

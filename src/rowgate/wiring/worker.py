@@ -284,6 +284,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
                 issuer,
                 GrantTypes(state, (JWT_BEARER_GRANT,) if settings.trusted_issuers else ()),
                 _list_tls_methods(settings),
+                list_algorithms=lambda: signing_keys.list_algorithms(clock()),
                 registers_clients=settings.client_registration,
             ),
             **list_registration_endpoints(settings, state, writes, audit, clock=clock, entropy=entropy),
