@@ -217,7 +217,10 @@ def test_little_is_kept_of_a_head() -> None:
     assert learn_head(long, 0, lambda _body, _write: None) is None
 
 
-def test_a_known_head_is_not_shown() -> None:
+def test_a_request_and_its_known_head_are_not_shown(site: Site) -> None:
     known = learn_head(b"POST /t HTTP/1.1\r\nAuthorization: Basic secret\r\n\r\n", 0, lambda _body, _write: None)
     assert known is not None
     assert "secret" not in repr(known)
+    connection = Connection(site)
+    connection.send(make_request("", b"secret"))
+    assert "secret" not in repr(connection.protocol.cycle)

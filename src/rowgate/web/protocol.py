@@ -97,6 +97,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         """End: tell whoever works for this client."""
         super().connection_lost(exc)
         self._limits.leave(self._address)
+        self._known = None  # it may hold credentials
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None

@@ -61,6 +61,9 @@ class WholeCycle(msgspec.Struct, eq=False):
     response_complete: bool = False
     message_event: Any = _NOBODY_WAITS
 
+    def __repr__(self) -> str:
+        return "<a whole request>"  # never the body; asyncio shows whose callback failed
+
     def begin(self) -> None:
         """The requests before this one are answered."""
         self.has_turn = True
