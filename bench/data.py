@@ -13,11 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
+import pyarrow as pa
+from pyarrow import parquet
+
 SEED = 6749
 ROWS_PER_VALUE = 100
 TABLE = "measurements"
 TOGETHER, SPREAD = "batch", "bucket"  # the indexed columns
 _EDITION = 2  # of what is generated, so that a file of another one is not taken for it
+COLUMNS = ("id", SPREAD, TOGETHER, "host", "name", "amount", "ratio", "day", "seen", "note")
 SCHEMA = f"""
 CREATE TABLE {TABLE} (
   id INTEGER PRIMARY KEY, {SPREAD} INTEGER NOT NULL, {TOGETHER} INTEGER NOT NULL, host TEXT NOT NULL,
@@ -40,6 +44,21 @@ def data_file(folder: Path, rows: int) -> Path:
         unfinished = finished.with_suffix(".part")
         unfinished.unlink(missing_ok=True)
         _write(unfinished, rows)
+        unfinished.rename(finished)
+    return finished
+
+
+def parquet_file(folder: Path, database: Path) -> Path:
+    """The same table as a Parquet file, in a folder of its own; made once, then kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    finished = folder / f"{TABLE}.parquet"
+    if not finished.exists():
+        unfinished = finished.with_suffix(".part")
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            cursor = connection.execute(f"SELECT * FROM {TABLE} ORDER BY id")
+            names = [column[0] for column in cursor.description]
+            columns = zip(names, zip(*cursor, strict=True), strict=True)
+            parquet.write_table(pa.table({name: pa.array(column) for name, column in columns}), unfinished)
         unfinished.rename(finished)
     return finished
 

@@ -15,7 +15,7 @@ from serving import CORES
 
 TOOLS = {"wrk": "wrk", "sqlite3": "sqlite3", "curl": "curl", "taskset": "util-linux", "node": "nodejs", "npm": "npm"}
 PRODUCT_PACKAGES = ("uvicorn", "uvloop", "httptools", "msgspec", "cryptography")
-PEER_PACKAGES = ("django-oauth-toolkit", "django", "gunicorn", "datasette")
+PEER_PACKAGES = ("django-oauth-toolkit", "django", "gunicorn", "datasette", "roapi")
 
 
 def missing() -> list[str]:
@@ -41,7 +41,7 @@ def describe() -> Table:
         "Python": f"{platform.python_version()}, SQLite {sqlite3.sqlite_version}",
         "Rowgate": ", ".join([metadata.version("rowgate"), *_versions(), f"apsw {apsw.apsw_version()}"]),
         "npm oidc-provider": f"{node_version('oidc-provider')} on Node {_first_line('node', '--version').lstrip('v')}",
-        "Python peers": ", ".join(f"{name} {python_version(name)}" for name in PEER_PACKAGES),
+        "peers on PyPI": ", ".join(f"{name} {python_version(name)}" for name in PEER_PACKAGES),
         "sqlite3": _first_line("sqlite3", "--version").split()[0],
         "load": ", ".join(
             [_first_line("wrk", "--version").split(" [")[0], _first_line("curl", "--version").split(" (")[0]]

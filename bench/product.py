@@ -39,9 +39,13 @@ def make_home(folder: Path, database: Path | str) -> Home:
 
 def add_signing_application(home: Home, algorithm: str) -> Home:
     """A further application in the same home, whose access tokens are JWTs signed by this algorithm."""
-    policy = ("--token-format", "jwt", "--token-algorithm", algorithm)
+    return add_application(home, f"signed-{algorithm}", "--token-format", "jwt", "--token-algorithm", algorithm)
+
+
+def add_application(home: Home, name: str, *policy: str) -> Home:
+    """A further application in the same home, which has a secret."""
     where = ("--object", TABLE, "--home", str(home.folder), "--json")
-    shown = json.loads(_rowgate("app", "add", f"signed-{algorithm}", *policy, *where))
+    shown = json.loads(_rowgate("app", "add", name, *policy, *where))
     return Home(home.folder, client_id=shown["client_id"], client_secret=shown["client_secret"])
 
 

@@ -99,10 +99,10 @@ def check_whole(subject: Subject, database: Path) -> int:
     return size
 
 
-def in_turn(readers: dict[str, Callable[[], Download]]) -> dict[str, Download]:
+def in_turn(readers: dict[str, Callable[[], Download]], rounds: int = ROUNDS) -> dict[str, Download]:
     """The median of each reader's turns."""
     taken: dict[str, list[Download]] = {name: [] for name in readers}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, read in readers.items():
             taken[name].append(read())
     return {name: _median(downloads) for name, downloads in taken.items()}

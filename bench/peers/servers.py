@@ -9,7 +9,7 @@ from pathlib import Path
 from data import ROWS_PER_VALUE, TABLE, values
 from load import Request, Subject, form
 from peers.install import NODE, PEERS, PYTHON, WORK
-from serving import Running, Server
+from serving import Running, Server, free_port
 
 CLIENT_SECRET = "bench-secret-of-forty-three-characters-----"
 DJANGO_HOME = WORK / "django"
@@ -73,6 +73,26 @@ def datasette(database: Path) -> Server:
                "--setting", "max_returned_rows", "100000000", "--setting", "sql_time_limit_ms", "600000"]
     # fmt: on
     return Server("datasette", lambda port: [*command, "--port", str(port)], ready_path="/-/versions.json")
+
+
+def roapi(database: Path) -> Server:
+    """ROAPI (Rust) on one table of the file; its other two listeners take ports of their own."""
+    binary, table = str(PYTHON / "bin" / "roapi"), f"{TABLE}=sqlite://{database}"
+    # fmt: off
+    return Server(
+        "roapi",
+        lambda port: [binary, "--addr-http", f"127.0.0.1:{port}", "--addr-postgres", f"127.0.0.1:{free_port()}",
+                      "--addr-flight-sql", f"127.0.0.1:{free_port()}", "--table", table],
+        ready_path="/health",
+        environment={"RUST_LOG": "warn"},
+    )
+    # fmt: on
+
+
+def roapi_page(running: Running, column: str, rows: int) -> Subject:
+    """The same page as ROAPI's JSON, by its filters on a table."""
+    address = f"/api/tables/{TABLE}?filter%5B{column}%5D={{}}&limit={ROWS_PER_VALUE}"
+    return Subject(running, Request(running.url(address), spread=values(rows)))
 
 
 def peer_tokens(running: Running) -> Subject:
