@@ -8,10 +8,12 @@ import click
 from rowgate import wiring
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration, open_settings
 from rowgate.cli.terminal import Length, print_json, read_length, render_length, render_moment, say
+from rowgate.config import Settings
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.jws import SIGNING_ALGORITHMS
 from rowgate.oauth.lifetimes import Maxima, sooner
 from rowgate.oauth.model import DEFAULT_SCOPE, JWT, SEALED, Application, ClientPolicy
+from rowgate.oauth.mutual_tls import SELF_SIGNED_TLS_CLIENT_AUTH, TLS_CLIENT_AUTH
 from rowgate.service.admin.certificates import list_certificate_thumbprints
 from rowgate.service.admin.policies import (
     METHODS,
@@ -238,6 +240,16 @@ def warn_of(application: Application, home: str | None) -> None:
         say(f"Its keys are kept and not used: --auth-method {PRIVATE_KEY_JWT} lets it sign in with them.")
     if policy.jwks_uri and (reason := wiring.find_call_problem(open_settings(home), policy.jwks_uri)):
         say(f"Its keys may not be asked for ({reason}): list their host in outgoing_hosts or outgoing_private_hosts.")
+    _warn_of_certificates(policy, open_settings(home))
+
+
+def _warn_of_certificates(policy: ClientPolicy, settings: Settings) -> None:
+    """Say where an application signs in with certificates, or has tokens bound to one, that this server never sees."""
+    methods = set(policy.authentication_methods) & {TLS_CLIENT_AUTH, SELF_SIGNED_TLS_CLIENT_AUTH}
+    if not settings.knows_client_certificates and (methods or policy.certificate_bound_tokens):
+        say("The server learns of no certificates: set tls_client_certificates, or client_certificate_header.")
+    elif TLS_CLIENT_AUTH in methods and not settings.knows_certificate_names:
+        say("Names in certificates do not count: set tls_client_ca, or client_certificate_validated behind a proxy.")
 
 
 def describe_terms(application: Application) -> dict[str, object]:
