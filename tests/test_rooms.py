@@ -106,7 +106,16 @@ IMPURE = frozenset(
 CALLS_OUT = ("aiohttp", "http.client", "httpcore", "httpx", "requests", "urllib.request", "urllib3")
 MAY_CALL_OUT = ("outgoing", "client")
 DATABASES = ("sqlalchemy", "sqlite3", "apsw", "alembic")
-MAY_SPEAK_SQL = ("store", "engines", "rows.sql", "rows.sql_conditions", "rows.sql_call", "rows.dialects", "sample")
+MAY_SPEAK_SQL = (
+    "store",
+    "engines",
+    "rows.sql",
+    "rows.sql_conditions",
+    "rows.sql_call",
+    "rows.sql_lines",
+    "rows.dialects",
+    "sample",
+)
 SQL = re.compile(
     r"\b(SELECT\b.*\bFROM|INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|(CREATE|DROP|ALTER)\s+(TABLE|VIEW|INDEX)"
     r"|PRAGMA\s|ATTACH\s|ORDER BY|GROUP BY|WHERE\s|BEGIN IMMEDIATE)"

@@ -15,11 +15,12 @@ from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.fold import fold
 from rowgate.rows.holds import Collation, Holds
-from rowgate.rows.model import Aggregation, Column, Family, Function, ObjectDescription, Statement, Value
+from rowgate.rows.model import Aggregation, Column, Family, Format, Function, ObjectDescription, Plan, Statement, Value
 from rowgate.rows.paging import go_on_after
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
 from rowgate.rows.sql import render_count, render_select
+from rowgate.rows.sql_lines import LiteralBinder, render_lines
 from rows.generated import Bench
 from rows.harness import Reader, refusal
 from rows.tables import HOSTILE
@@ -39,11 +40,17 @@ _WORDS = (
     r"SELECT|FROM|WHERE|AND|OR|NOT|IN|IS|NULL|ORDER|BY|DESC|LIMIT|OFFSET|COLLATE|NOCASE|BINARY|CASE|WHEN|THEN|ELSE|END"
     r"|CAST|AS|BLOB|typeof|max|instr|lower|substr|rowgate_fold|counted"
     r"|DISTINCT|GROUP|NULLS|FIRST|LAST|count|sum|avg|min"
-    r"|translate|strpos|left|right|to_json|btrim|chr|encode|decode"
+    r"|translate|strpos|left|right|to_jsonb|encode|decode"
     r"|text|bigint|int|numeric|double precision|real|boolean|date|time|timestamp|timestamptz|uuid|bytea"
 )
 _SKELETON = re.compile(
-    rf"(?:\s|[(),=<>?*]|~>=~|~<~|\b(?:{_WORDS}|\d{{1,3}})\b|-\d{{1,3}}|\$\d+|'(?:text|integer|real|hex)')*"
+    rf"(?:\s|[(),=<>?*]|~>=~|~<~|\b(?:{_WORDS}|\d{{1,3}})\b|-\d{{1,3}}|\$\d+|'(?:text|integer|real|hex)'|#>> '\{{\}}')*"
+)
+_LITERAL = re.compile(r"U&'(?:[0-9A-Za-z]|\\[0-9a-f]{4}|\\\+[0-9a-f]{6})*'")
+_NAME_OR_PLACE = re.compile(r'"(?:[^"]|"")*"|\$\d+')
+_AROUND = re.compile(
+    r"(?:\s|[(),=<>.+-]|>=|\|\||\b(?:c\d+|r|COPY|TO|STDOUT|FORMAT|FORCE_QUOTE|csv|float8|abs|trunc|scale|length|ltrim"
+    rf"|substr|replace|chr|{_WORDS}|\d{{1,3}})\b|0\.000001|'(?:base64|0|-|\.|\.0|E|0E-|1e-4|1e15|)')*"
 )
 
 
@@ -56,6 +63,20 @@ def check_text(statement: Statement, allowed: set[str]) -> None:
     numbers = [place[1] for place in _PLACES.finditer(skeleton)]
     assert len(numbers) == len(statement.parameters)
     assert not any(numbers) or numbers == [str(place + 1) for place in range(len(numbers))]
+
+
+def check_lines(statement: Statement, plan: Plan) -> None:
+    """The text is the bound statement's in a COPY, with each value written by letters, digits and numbers alone."""
+    bound = render_select(plan, POSTGRES)
+    literals = [LiteralBinder(POSTGRES).bind(value) for value in bound.parameters]
+    assert all(_LITERAL.fullmatch(literal) for literal in literals)
+    places = iter(literals)
+    inner = _NAME_OR_PLACE.sub(lambda found: next(places) if found[0].startswith("$") else found[0], bound.text)
+    head, found, tail = statement.text.partition(inner)
+    assert found
+    assert next(places, None) is None
+    assert not statement.parameters
+    assert _AROUND.fullmatch(head + tail), head + tail
 
 
 columns = st.builds(
@@ -137,6 +158,9 @@ def test_only_names_of_the_catalog_reach_the_text(made: tuple[ObjectDescription,
             for dialect in (SQLITE, POSTGRES):
                 check_text(render_select(found, dialect), known)
                 check_text(render_count(found, dialect), known)
+            for form in (Format.CSV, Format.ARROW):
+                if (lines := render_lines(found, form, POSTGRES)) is not None:
+                    check_lines(lines, found)
 
 
 storable = names.filter(lambda name: len(name.encode()) <= 63)  # PostgreSQL cuts longer ones, and says so

@@ -12,11 +12,11 @@ from os import scandir, stat_result
 from pathlib import Path
 
 from rowgate.ports.queries import QuerySource
-from rowgate.ports.rows import RowBlocks
+from rowgate.ports.rows import LineBlocks, RowBlocks
 from rowgate.rows.dialects.model import Dialect
 from rowgate.rows.errors import EngineFailure
 from rowgate.rows.fold import fold
-from rowgate.rows.model import ObjectDescription, ObjectListing, Plan, Statement
+from rowgate.rows.model import Format, ObjectDescription, ObjectListing, Plan, Statement
 from rowgate.rows.procedure_text import MAX_TEXT_BYTES, Declaration, parse_procedure
 from rowgate.rows.procedures import PROCEDURE, Parameter, Piece, Procedure
 from rowgate.rows.sql_call import render_probe, render_query
@@ -95,6 +95,10 @@ class DeclaredProcedures:
     def open_rows(self, statement: Statement, *, statement_seconds: float) -> RowBlocks:
         """See `ports.RowSource`."""
         return self._source.open_rows(statement, statement_seconds=statement_seconds)
+
+    def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> LineBlocks | None:
+        """See `ports.RowSource`."""
+        return self._source.open_lines(plan, form, statement_seconds=statement_seconds)
 
     def estimate_rows(self, plan: Plan) -> int | None:
         """See `ports.RowSource`. Of a call nothing is known beforehand."""

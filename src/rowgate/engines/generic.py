@@ -18,7 +18,7 @@ from rowgate.engines.manners import Manner
 from rowgate.engines.watch import Watch
 from rowgate.rows.dialects.model import Dialect
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, StatementCancelled, StatementTimeout
-from rowgate.rows.model import ObjectDescription, ObjectListing, Plan, Statement, Value
+from rowgate.rows.model import Format, ObjectDescription, ObjectListing, Plan, Statement, Value
 
 BLOCK_ROWS = 1000
 BLOCK_BYTES = 1_048_576  # 1 MiB of text and binary, about
@@ -221,6 +221,9 @@ class GenericSource:
         rows = GenericRows(self, self.borrow(), statement)
         rows.seconds_left = statement_seconds
         return rows
+
+    def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> None:
+        """See `ports.RowSource`. Rows come as values only."""
 
     def estimate_rows(self, plan: Plan) -> int | None:  # noqa: ARG002
         """See `ports.RowSource`. Engines say it in too many ways; the rows are counted."""

@@ -12,140 +12,63 @@ from dataclasses import replace
 from psycopg import pq
 
 from rowgate.engines.postgres_catalog import Traits, describe, find_estimate, list_catalog, read_traits
-from rowgate.engines.postgres_functions import describe_function, list_functions, translate_call_error
+from rowgate.engines.postgres_functions import describe_function, list_functions
+from rowgate.engines.postgres_lines import PostgresLines
 from rowgate.engines.postgres_pool import PostgresPool, Session, ask
 from rowgate.engines.postgres_proof import prove_read_only
+from rowgate.engines.postgres_run import BLOCK_BYTES, PostgresRun
 from rowgate.engines.postgres_values import ResultReader, write_parameters
 from rowgate.engines.shared_look import SharedLook
 from rowgate.rows.dialects.postgres import PostgresDialect
-from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, StatementCancelled, StatementTimeout
-from rowgate.rows.model import ObjectDescription, ObjectListing, Plan, Statement, Value
+from rowgate.rows.errors import EngineFailure
+from rowgate.rows.model import Format, ObjectDescription, ObjectListing, Plan, Row, Statement
 from rowgate.rows.procedures import Procedure
 from rowgate.rows.sql import render_select
+from rowgate.rows.sql_lines import render_lines
 
 BLOCK_ROWS = 1000
-BLOCK_BYTES = 1_048_576  # 1 MiB of text and binary, about
 BATCH_ROWS = 100  # that the server's rows are taken in, and weighed
 CATALOG_SECONDS = 5.0  # how long a description counts
-_LOOK_SECONDS = 0.1  # between looks at deadline and cancel
 _CACHED_DESCRIPTIONS = 20_000
-_GONE = ("42", "3F")  # undefined, of another type or no longer allowed; no such schema: the catalog has changed
 
 
-class PostgresRows:
+class PostgresRows(PostgresRun[Row]):
     """See `ports.RowBlocks`."""
 
-    def __init__(self, source: "PostgresSource", session: Session, statement: Statement, seconds: float) -> None:
-        self.is_exhausted = False
-        self._source = source
-        self._session = session
-        self._statement = statement
-        self._seconds_left = seconds
-        self._reader: ResultReader | None = None
-        self._given = 0  # rows
-        self._has_ended = False  # the server has nothing more to say
-        self._cancelled = False
+    _reader: ResultReader
 
-    def read_block(self) -> list[tuple[Value, ...]]:
-        """See `ports.RowBlocks`."""
-        begun = time.monotonic()
-        deadline = begun + self._seconds_left
-        rows: list[tuple[Value, ...]] = []
-        try:
-            if self._cancelled:
-                raise StatementCancelled("The read was cancelled.")
-            if self._reader is None:
-                self._start(rows, deadline)
-            self._fill(rows, deadline)
-        finally:
-            self._seconds_left -= time.monotonic() - begun
-        self._given += len(rows)
-        return rows
+    def send(self) -> None:
+        """See `PostgresRun`."""
+        if self.statement.is_call:
+            self.session.begin()
+        self.session.send(self.statement.text, write_parameters(self.statement.parameters), chunk_rows=BATCH_ROWS)
+        self._reader = ResultReader(self.session.connection)
 
-    def _start(self, rows: list[tuple[Value, ...]], deadline: float) -> None:
-        """Send the statement and take its first rows; once more when an idle connection turns out to be gone."""
-        self._send()
-        try:
-            self._take(rows, deadline)
-        except EngineUnavailable:
-            if not self._session.is_lost or not self._session.was_idle:
-                raise
-            self._session = self._source.pool.renew(self._session)
-            self._send()
-            self._take(rows, deadline)
-
-    def _send(self) -> None:
-        if self._statement.is_call:
-            self._session.begin()
-        self._session.send(self._statement.text, write_parameters(self._statement.parameters), chunk_rows=BATCH_ROWS)
-        self._reader = ResultReader(self._session.connection)
-
-    def _fill(self, rows: list[tuple[Value, ...]], deadline: float) -> None:
-        """Take rows until the block is full, or heavy: a table of documents must not fill the memory."""
+    def fill(self, parts: list[Row], deadline: float) -> None:
+        """See `PostgresRun`. A block may be full, or heavy: a table of documents must not fill the memory."""
         weight = 0
-        while not self._has_ended and len(rows) < BLOCK_ROWS and weight < BLOCK_BYTES:
-            before = len(rows)
-            self._take(rows, deadline)
-            if len(rows) > before:
+        while not self.has_ended and len(parts) < BLOCK_ROWS and weight < BLOCK_BYTES:
+            before = len(parts)
+            self.take(parts, deadline)
+            if len(parts) > before:
                 # one row speaks for its batch: to weigh every one would cost more than it saves
-                heavy = sum(len(value) for value in rows[-1] if isinstance(value, (str, bytes)))
-                weight += (len(rows) - before) * heavy
-        self.is_exhausted = self._has_ended
+                heavy = sum(len(value) for value in parts[-1] if isinstance(value, (str, bytes)))
+                weight += (len(parts) - before) * heavy
 
-    def _take(self, rows: list[tuple[Value, ...]], deadline: float) -> None:
-        """Take the next rows that the server sends, or learn that there are none."""
-        result = self._wait(deadline)
-        reader = self._reader
-        assert reader is not None, "internal error: rows before the statement"
+    def take(self, parts: list[Row], deadline: float) -> None:
+        """See `PostgresRun`."""
+        result = self.wait(deadline)
         match result.status:
             case pq.ExecStatus.TUPLES_CHUNK:
-                rows += reader.read(result)
+                parts += self._reader.read(result)
                 if result.ntuples < BATCH_ROWS:
-                    self._take(rows, deadline)
+                    self.take(parts, deadline)
             case pq.ExecStatus.TUPLES_OK:
-                rows += reader.read(result)
-                self._session.finish()
-                self._has_ended = True
-            case pq.ExecStatus.FATAL_ERROR:
-                raise self._translate(result)
+                parts += self._reader.read(result)
+                self.session.finish()
+                self.has_ended = True
             case _:
-                # what gives no rows is none of ours, and who knows what it has changed in the session
-                self._session.condemn()
-                raise EngineFailure("The database could not answer.", detail="the statement gives no rows")
-
-    def _wait(self, deadline: float) -> pq.abc.PGresult:
-        while not self._session.wait(min(_LOOK_SECONDS, max(deadline - time.monotonic(), 0))):
-            if self._cancelled:
-                self._session.stop()
-                raise StatementCancelled("The read was cancelled.")
-            if time.monotonic() >= deadline:
-                self._session.stop()
-                raise StatementTimeout("The statement took longer than the server allows.")
-        if self._cancelled:
-            self._session.stop()
-            raise StatementCancelled("The read was cancelled.")
-        return self._session.take_result()
-
-    def cancel(self) -> None:
-        """See `ports.RowBlocks`. Who waits for rows looks at it; nobody is kept waiting here."""
-        self._cancelled = True
-
-    def close(self) -> None:
-        """See `ports.RowBlocks`."""
-        if self._reader is not None and not self._has_ended:
-            self._session.stop()
-        elif self._reader is not None and self._statement.is_call:
-            self._session.undo()  # a function may have set something for the whole session
-        self._source.pool.give_back(self._session)
-
-    def _translate(self, result: pq.abc.PGresult) -> RowsError:
-        error = self._session.take_error(result)
-        if self._statement.is_call:
-            error = translate_call_error(error, self._session.last_code)
-        if isinstance(error, EngineFailure) and self._session.last_code.startswith(_GONE):
-            self._source.forget()
-        self._has_ended = True
-        return error
+                raise self.refuse(result)
 
 
 class PostgresSource:
@@ -224,7 +147,14 @@ class PostgresSource:
 
     def open_rows(self, statement: Statement, *, statement_seconds: float) -> PostgresRows:
         """See `ports.RowSource`."""
-        return PostgresRows(self, self.pool.borrow(), statement, statement_seconds)
+        return PostgresRows(self.pool, statement, seconds=statement_seconds, notice_change=self.forget)
+
+    def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> PostgresLines | None:
+        """See `ports.RowSource`."""
+        statement = render_lines(plan, form, self.dialect)
+        if statement is None:
+            return None
+        return PostgresLines(self.pool, statement, seconds=statement_seconds, notice_change=self.forget)
 
     def estimate_rows(self, plan: Plan) -> int | None:
         """See `ports.RowSource`. The planner's own estimate; it knows little of groups, so those are counted."""

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import repeat
 from typing import Any
 
 import psycopg
@@ -27,7 +28,7 @@ _CANCEL_SECONDS = 2.0
 _SETTINGS = (
     "SET default_transaction_read_only = on; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; "
     "SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET extra_float_digits = 1; "
-    "SET client_min_messages = 'error'"
+    "SET client_min_messages = 'error'; SET standard_conforming_strings = on"
 )
 _WAITS_TO_PASS = ("08", "28", "53", "57P0", "58")  # connection, authorization, resources, operator, system
 _TAKEN = frozenset({"55P03", "40001", "40P01", "3D000"})  # locked, recovery conflict, deadlock; no such database
@@ -123,6 +124,44 @@ class Session:
         if self.is_lost:
             raise EngineUnavailable(_UNREADABLE, detail=_tell(self._pq))
         return code
+
+    def begin_copy(self, text: str) -> None:
+        """Send a statement that copies out; its first result tells whether it does."""
+        try:
+            self._pq.send_query_params(text.encode(), None)  # takes one statement and no more
+        except psycopg.Error as error:
+            if self._pq.status == pq.ConnStatus.OK:
+                raise EngineFailure("The database could not answer.", detail=str(error)) from error
+            self._is_condemned = True  # taking the result tells
+
+    def take_lines(self, lines: list[bytes], most: int) -> bool:
+        """Add the lines of a copy that are at hand, so many at most; tell whether there may be more of them.
+
+        Raises:
+            EngineUnavailable: The connection is gone.
+        """
+        add = lines.append
+        if self.is_lost:
+            raise EngineUnavailable(_UNREADABLE, detail=_tell(self._pq))
+        try:
+            for size, line in map(self._pq.get_copy_data, repeat(1, most)):
+                if size <= 0:
+                    return size == 0
+                add(line.tobytes())  # a copy costs less than what handles views
+        except psycopg.Error as error:
+            self._is_condemned = True
+            raise EngineUnavailable(_UNREADABLE, detail=str(error)) from error
+        return True
+
+    def wait_for_lines(self, seconds: float) -> bool:
+        """Tell whether there is something new, after waiting for it so long at most."""
+        if not self._poll.poll(seconds * 1000):
+            return False
+        try:
+            self._pq.consume_input()
+        except psycopg.Error:
+            self._is_condemned = True  # taking what is next tells
+        return True
 
     def explain(self, text: str) -> list[str]:
         """Give the plan of a statement as it is before any value is bound; before PostgreSQL 16 there is none.

@@ -26,7 +26,7 @@ from rowgate.rows.errors import (
     StatementCancelled,
     StatementTimeout,
 )
-from rowgate.rows.model import Column, ObjectDescription, ObjectListing, Plan, Statement, Value
+from rowgate.rows.model import Column, Format, ObjectDescription, ObjectListing, Plan, Statement, Value
 from rowgate.rows.procedures import TableColumn
 
 BLOCK_ROWS = 1000  # 200 cost a fifth of the speed, 20,000 as much (docs/explanation/speed.md)
@@ -216,6 +216,9 @@ class SqliteSource:
     def open_rows(self, statement: Statement, *, statement_seconds: float) -> SqliteRows:
         """See `ports.RowSource`."""
         return SqliteRows(self, self._borrow(), statement, statement_seconds)
+
+    def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> None:
+        """See `ports.RowSource`. Rows come as values only."""
 
     def estimate_rows(self, plan: Plan) -> int | None:
         """See `ports.RowSource`. SQLite knows of whole tables, where ANALYZE has run."""

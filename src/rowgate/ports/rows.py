@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from rowgate.rows.dialects.model import Dialect
-from rowgate.rows.model import ObjectDescription, ObjectListing, Plan, Statement, Value
+from rowgate.rows.model import Format, ObjectDescription, ObjectListing, Plan, Statement, Value
 
 
 class RowBlocks(Protocol):
@@ -27,6 +27,21 @@ class RowBlocks(Protocol):
 
     def close(self) -> None:
         """Give the connection back."""
+
+
+class LineBlocks(Protocol):
+    """The result of one statement as lines of CSV; see `rows.encode_lines`. In all else as `RowBlocks`."""
+
+    is_exhausted: bool
+
+    def read_block(self) -> list[bytes]:
+        """Give the next rows, a line each; see `RowBlocks.read_block`."""
+
+    def cancel(self) -> None:
+        """See `RowBlocks.cancel`."""
+
+    def close(self) -> None:
+        """See `RowBlocks.close`."""
 
 
 class RowSource(Protocol):
@@ -70,6 +85,13 @@ class RowSource(Protocol):
 
     def open_rows(self, statement: Statement, *, statement_seconds: float) -> RowBlocks:
         """Start a statement. The seconds are those spent in the engine, not those waiting for the reader.
+
+        Raises:
+            EngineUnavailable: The database is busy or cannot be read.
+        """
+
+    def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> LineBlocks | None:
+        """Start what a plan reads, as lines that the engine writes; None: it does not, for this plan in this format.
 
         Raises:
             EngineUnavailable: The database is busy or cannot be read.

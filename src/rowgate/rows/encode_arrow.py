@@ -27,12 +27,21 @@ from rowgate.rows.model import Column, Family, Row, Value
 # what a column's values become: the array's buffers after the validity bitmap; it raises one of _UNFIT for NULL too
 _Pack = Callable[[Sequence[Value]], list[bytes]]
 _UNFIT = (TypeError, ValueError, OverflowError, struct.error)
-_END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _EXACT_INTEGER = 2**53  # beyond it a float64 does not hold every whole number
 _DECIMALS = re.compile(r"\w+\((\d+)(?:, ?(\d+))?\)")
 _EXACT = Context(prec=1000)
 _MOST_DIGITS = 38  # of a decimal128
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def refuse_unfit(column: Column) -> InvalidParameter:
+    """Give the refusal of a value that does not fit its column's type."""
+    return InvalidParameter(
+        f"The column {column.name} holds a value that its Arrow type, a number or binary, cannot hold.",
+        field="format",
+        expected="json, ndjson, csv or xlsx, or a request without that column",
+    )
 
 
 class ArrowArrays:
@@ -72,12 +81,7 @@ class ArrowArrays:
                 substitute = self._substitutes[place]
                 buffers = pack([substitute if value is None else value for value in values])
         except _UNFIT:
-            raise InvalidParameter(
-                f"The column {self._columns[place].name} holds a value that its Arrow type, a number or binary, "
-                "cannot hold.",
-                field="format",
-                expected="json, ndjson, csv or xlsx, or a request without that column",
-            ) from None
+            raise refuse_unfit(self._columns[place]) from None
         return nanoarrow.c_array_from_buffers(
             self._types[place], len(values), [validity, *buffers], validation_level="none"
         )
@@ -108,7 +112,7 @@ class ArrowEncoder:
         """Give the end-of-stream marker; the schema before it where no row came."""
         if not self._is_begun:
             self._write(())
-        return self._take() + _END_OF_STREAM
+        return self._take() + END_OF_STREAM
 
     def _write(self, rows: Sequence[Row]) -> None:
         self._writer.write_array(self._arrays.make_batch(rows))

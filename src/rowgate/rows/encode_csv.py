@@ -15,11 +15,17 @@ from rowgate.rows.encode_json import hold_no_number, may_hold_no_number, name_nu
 from rowgate.rows.holds import Holds
 from rowgate.rows.model import Column, Row, Value
 
-_LINE_END = b"\r\n"  # RFC 4180 §2 (1)
+LINE_END = b"\r\n"  # RFC 4180 §2 (1)
 _encode_lines = msgspec.json.Encoder(decimal_format="number").encode_lines
 _ESCAPE = re.compile(rb"\\(u[0-9a-f]{4}|.)")
 _COMMON = ((rb"\"", b'""'), (rb"\n", b"\n"), (rb"\r", b"\r"), (rb"\t", b"\t"))
 _ESCAPED = {b'"': b'""', b"\\": b"\\", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+
+
+def render_head(columns: Sequence[Column]) -> bytes:
+    """Give the header line."""
+    names = (column.name.replace('"', '""') for column in columns)
+    return ",".join(f'"{name}"' for name in names).encode() + LINE_END
 
 
 class CsvEncoder:
@@ -31,10 +37,9 @@ class CsvEncoder:
 
     def __init__(self, columns: Sequence[Column]) -> None:
         """Take the columns in their order."""
-        names = (column.name.replace('"', '""') for column in columns)
         self._nothing = msgspec.Raw(b'""' if len(columns) == 1 else b"")  # readers pass over an empty line
         self._has_decimals = any(column.holds is Holds.DECIMAL for column in columns)  # written as NaN, not as null
-        self._head = ",".join(f'"{name}"' for name in names).encode() + _LINE_END
+        self._head = render_head(columns)
 
     def encode_block(self, rows: Sequence[Row]) -> bytes:
         """Give the lines; the header before the first."""
@@ -44,7 +49,7 @@ class CsvEncoder:
         if b"null" in arrays or (self._has_decimals and may_hold_no_number(arrays)):
             arrays = self._write_nothing(rows, arrays)
         # A line feed within text is escaped yet, so the first of these is where two rows meet and nothing else.
-        lines = arrays[1:-2].replace(b"]\n[", _LINE_END) + _LINE_END
+        lines = arrays[1:-2].replace(b"]\n[", LINE_END) + LINE_END
         if b"\\" in lines:
             lines = _unescape(lines)
         head, self._head = self._head, b""

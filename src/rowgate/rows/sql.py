@@ -1,6 +1,7 @@
 """The statements that are read with, built from a plan and never from a client's text.
 
-Identifiers come from the database's own catalog by way of `plan.py` and are quoted; every value is bound.
+Identifiers come from the database's own catalog by way of `plan.py` and are quoted; every value is bound, or
+written by sql_lines.py where none can be.
 Conditions: sql_conditions.py. What differs between engines: dialects.
 """
 

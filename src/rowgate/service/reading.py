@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from rowgate.access import Access
-from rowgate.ports.rows import RowBlocks
+from rowgate.ports.rows import LineBlocks, RowBlocks
 from rowgate.rows.coding import PLAIN, AcceptedCoding
 from rowgate.rows.comparison import Comparison
 from rowgate.rows.encode import BlockEncoder, open_encoder
+from rowgate.rows.encode_lines import LineEncoder, open_line_encoder
 from rowgate.rows.model import Format, Plan, Row, Value
 from rowgate.rows.paging import note_place
 from rowgate.rows.policy import WHOLE
@@ -53,8 +55,9 @@ class Reading:
         self.statement_seconds = 0.0  # of each of its statements
         self.charged = NOTHING  # what of it is counted, see `Budgets`
         self.pace: AbstractContextManager[None] = NO_PACE  # of its blocks
-        self._blocks: RowBlocks | None = None
-        self._encoder: BlockEncoder
+        self._blocks: RowBlocks | LineBlocks | None = None
+        self._encode: Callable[[Any], bytes]  # a block of rows, or of lines
+        self._encode_end: Callable[[], bytes]
         self._cancelled = False
         self.cut_reason = ""
         self.cut_connection: Callable[[], None] | None = None  # while rows are being sent
@@ -83,8 +86,15 @@ class Reading:
         """
         self.plan = plan
         self._hold(blocks)
-        self._encoder = open_encoder(plan, self.format, mask_key=mask_key)
+        self._write_by(open_encoder(plan, self.format, mask_key=mask_key))
         self.first = self.read() if plan.page is None else self._read_page(plan, plan.page.size, blocks, seal)
+
+    def start_lines(self, plan: Plan, blocks: LineBlocks) -> None:
+        """Read the first block of a result that the engine itself writes. Runs in a thread."""
+        self.plan = plan
+        self._hold(blocks)
+        self._write_by(open_line_encoder(plan, self.format))
+        self.first = self.read()
 
     def end_unread(self, plan: Plan, tag: bytes) -> None:
         """Have nothing to read: the client holds it."""
@@ -99,7 +109,10 @@ class Reading:
         finally:
             self.close()
 
-    def _hold(self, blocks: RowBlocks) -> None:
+    def _write_by(self, encoder: BlockEncoder | LineEncoder) -> None:
+        self._encode, self._encode_end = encoder.encode_block, encoder.encode_end
+
+    def _hold(self, blocks: RowBlocks | LineBlocks) -> None:
         self._blocks = blocks
         if self._cancelled:
             blocks.cancel()
@@ -117,14 +130,14 @@ class Reading:
             rows = rows[: size - self.rows]
             if rows:
                 last = rows[-1]
-                parts.append(self._encoder.encode_block([row[:seen] for row in rows] if len(last) > seen else rows))
+                parts.append(self._encode([row[:seen] for row in rows] if len(last) > seen else rows))
                 self.rows += len(rows)
                 gathered_bytes += len(parts[-1])
             if gathered_bytes >= MAX_PAGE_BYTES and not blocks.is_exhausted:
                 is_followed = True
         if is_followed and last is not None:
             self.next_cursor = seal(note_place(plan, last))
-        parts.append(self._encoder.encode_end())
+        parts.append(self._encode_end())
         self.is_complete = True
         self.close()
         return self.body.take(b"".join(parts), is_last=True)
@@ -134,10 +147,10 @@ class Reading:
         assert self._blocks is not None, "internal error: a read that was not started"
         rows = self._blocks.read_block()
         self.rows += len(rows)
-        encoded = self._encoder.encode_block(rows)
+        encoded = self._encode(rows)
         if self._blocks.is_exhausted:
             self.is_complete = True
-            encoded += self._encoder.encode_end()
+            encoded += self._encode_end()
             self.close()
         return self.body.take(encoded, is_last=self.is_complete)
 

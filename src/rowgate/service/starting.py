@@ -10,7 +10,8 @@ from typing import Protocol
 
 from rowgate.access import Access
 from rowgate.ports import Clock
-from rowgate.ports.rows import RowBlocks, RowSource
+from rowgate.ports.rows import LineBlocks, RowBlocks, RowSource
+from rowgate.rows.encode_lines import takes_lines
 from rowgate.rows.errors import EngineFailure, EngineUnavailable
 from rowgate.rows.model import Counting, ObjectDescription, Plan, Row, RowsRequest, Statement, Value
 from rowgate.rows.parameters import plan_call, require_no_procedure
@@ -94,7 +95,11 @@ class Starting:
         statement = render_read(render_select, plan, reading.call, source.dialect)
 
         def start() -> None:
-            reading.start(plan, self._open(reading, statement, source), seal, mask_key=self._mask_key)
+            lines = None if reading.call else self._open_lines(reading, plan, source)
+            if lines is None:
+                reading.start(plan, self._open(reading, statement, source), seal, mask_key=self._mask_key)
+            else:
+                reading.start_lines(plan, lines)
 
         if plan.count is Counting.NONE and reading.call is None:
             self._tags.start(reading, plan, statement, source, start)
@@ -148,6 +153,12 @@ class Starting:
 
     def _open(self, reading: Reading, statement: Statement, source: RowSource) -> RowBlocks:
         return source.open_rows(statement, statement_seconds=reading.statement_seconds)
+
+    def _open_lines(self, reading: Reading, plan: Plan, source: RowSource) -> LineBlocks | None:
+        """Give the rows as the engine writes them, where it does; there the document is made without values."""
+        if not takes_lines(reading.format):
+            return None
+        return source.open_lines(plan, reading.format, statement_seconds=reading.statement_seconds)
 
     def _count(self, reading: Reading, plan: Plan, source: RowSource) -> None:
         statement = render_read(render_count, plan, reading.call, source.dialect)

@@ -68,7 +68,7 @@ class PostgresDialect(Dialect):
             Holds.MOMENT,
             Holds.INSTANT,
         ):  # with a T, and without quotation marks
-            return f"btrim(CAST(to_json({expression}) AS text), chr(34))"
+            return f"to_jsonb({expression}) #>> '{{}}'"
         return expression
 
     def text(self, column: Column) -> str:

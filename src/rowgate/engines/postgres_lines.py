@@ -1,0 +1,50 @@
+"""Rows that PostgreSQL itself writes as lines of CSV, passed on as they come: no value becomes one of Python's.
+
+How the lines are asked for: rows/sql_lines.py.
+"""
+
+from psycopg import pq
+
+from rowgate.engines.postgres_run import BLOCK_BYTES, PostgresRun
+
+BLOCK_LINES = 2000
+
+
+class PostgresLines(PostgresRun[bytes]):
+    """See `ports.LineBlocks`."""
+
+    _is_copying = False
+
+    def send(self) -> None:
+        """See `PostgresRun`."""
+        self._is_copying = False
+        self.session.begin_copy(self.statement.text)
+
+    def fill(self, parts: list[bytes], deadline: float) -> None:
+        """See `PostgresRun`."""
+        weight = sum(map(len, parts))
+        while not self.has_ended and len(parts) < BLOCK_LINES and weight < BLOCK_BYTES:
+            before = len(parts)
+            self.take(parts, deadline)
+            weight += sum(map(len, parts[before:]))
+
+    def take(self, parts: list[bytes], deadline: float) -> None:
+        """See `PostgresRun`. What the connection holds is taken first; then it is waited for more."""
+        if not self._is_copying:
+            self._expect(pq.ExecStatus.COPY_OUT, deadline)
+            self._is_copying = True
+        before = len(parts)
+        while self.session.take_lines(parts, BLOCK_LINES - before):
+            if len(parts) > before:
+                self.heed_cancel()
+                return
+            if not self.session.wait_for_lines(self.find_pause(deadline)):
+                self.look(deadline)
+        self._expect(pq.ExecStatus.COMMAND_OK, deadline)
+        self.session.finish()
+        self.has_ended = True
+
+    def _expect(self, status: pq.ExecStatus, deadline: float) -> None:
+        result = self.wait(deadline)
+        if result.status != status:
+            raise self.refuse(result)

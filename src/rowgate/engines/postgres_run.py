@@ -1,0 +1,135 @@
+"""One statement under way on a PostgreSQL connection: sent, waited for, cancelled, ended.
+
+What is taken of its result is for those who extend it.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from psycopg import pq
+
+from rowgate.engines.postgres_functions import translate_call_error
+from rowgate.engines.postgres_pool import PostgresPool
+from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, StatementCancelled, StatementTimeout
+from rowgate.rows.model import Statement
+
+BLOCK_BYTES = 1_048_576  # 1 MiB of text and binary, about
+LOOK_SECONDS = 0.1  # between looks at deadline and cancel
+_GONE = ("42", "3F")  # undefined, of another type or no longer allowed; no such schema: the catalog has changed
+
+_T = TypeVar("_T")
+
+
+class PostgresRun(Generic[_T]):
+    """Gives a result as parts, in blocks; see `ports.RowBlocks`."""
+
+    def __init__(
+        self, pool: PostgresPool, statement: Statement, *, seconds: float, notice_change: Callable[[], None]
+    ) -> None:
+        """Take the statement, how long it may take in the engine, and what hears of a catalog that has changed.
+
+        Raises:
+            EngineUnavailable: There is no connection.
+        """
+        self.is_exhausted = False
+        self.statement = statement
+        self.has_ended = False  # the server has nothing more to say
+        self.session = pool.borrow()
+        self._pool = pool
+        self._notice_change = notice_change
+        self._seconds_left = seconds
+        self._is_sent = False
+        self._cancelled = False
+
+    def send(self) -> None:
+        """Send the statement."""
+        raise NotImplementedError
+
+    def take(self, parts: list[_T], deadline: float) -> None:
+        """Take what comes next, or learn that there is nothing more."""
+        raise NotImplementedError
+
+    def fill(self, parts: list[_T], deadline: float) -> None:
+        """Take until the block is full."""
+        raise NotImplementedError
+
+    def read_block(self) -> list[_T]:
+        """See `ports.RowBlocks`."""
+        begun = time.monotonic()
+        deadline = begun + self._seconds_left
+        parts: list[_T] = []
+        try:
+            if self._cancelled:
+                raise StatementCancelled("The read was cancelled.")
+            if not self._is_sent:
+                self._start(parts, deadline)
+            self.fill(parts, deadline)
+        finally:
+            self._seconds_left -= time.monotonic() - begun
+        self.is_exhausted = self.has_ended
+        return parts
+
+    def _start(self, parts: list[_T], deadline: float) -> None:
+        """Send the statement and take its first parts; once more when an idle connection turns out to be gone."""
+        self._is_sent = True
+        self.send()
+        try:
+            self.take(parts, deadline)
+        except EngineUnavailable:
+            if not self.session.is_lost or not self.session.was_idle:
+                raise
+            self.session = self._pool.renew(self.session)
+            self.has_ended = False  # the server may have said why it ended the other
+            self.send()
+            self.take(parts, deadline)
+
+    def wait(self, deadline: float) -> pq.abc.PGresult:
+        """Give the next result."""
+        while not self.session.wait(self.find_pause(deadline)):
+            self.look(deadline)
+        self.heed_cancel()
+        return self.session.take_result()
+
+    def find_pause(self, deadline: float) -> float:
+        """Give the seconds until the next look."""
+        return min(LOOK_SECONDS, max(deadline - time.monotonic(), 0))
+
+    def look(self, deadline: float) -> None:
+        """End the statement where it is cancelled or has taken too long."""
+        self.heed_cancel()
+        if time.monotonic() >= deadline:
+            self.session.stop()
+            raise StatementTimeout("The statement took longer than the server allows.")
+
+    def heed_cancel(self) -> None:
+        """End the statement where it is cancelled."""
+        if self._cancelled:
+            self.session.stop()
+            raise StatementCancelled("The read was cancelled.")
+
+    def cancel(self) -> None:
+        """See `ports.RowBlocks`. Who waits for rows looks at it; nobody is kept waiting here."""
+        self._cancelled = True
+
+    def close(self) -> None:
+        """See `ports.RowBlocks`."""
+        if self._is_sent and not self.has_ended:
+            self.session.stop()
+        elif self._is_sent and self.statement.is_call:
+            self.session.undo()  # a function may have set something for the whole session
+        self._pool.give_back(self.session)
+
+    def refuse(self, result: pq.abc.PGresult) -> RowsError:
+        """Give what stands for a result that has no rows."""
+        if result.status != pq.ExecStatus.FATAL_ERROR:
+            # what gives no rows is none of ours, and who knows what it has changed in the session
+            self.session.condemn()
+            return EngineFailure("The database could not answer.", detail="the statement gives no rows")
+        error = self.session.take_error(result)
+        if self.statement.is_call:
+            error = translate_call_error(error, self.session.last_code)
+        if isinstance(error, EngineFailure) and self.session.last_code.startswith(_GONE):
+            self._notice_change()
+        self.has_ended = True
+        return error

@@ -1,0 +1,78 @@
+"""An Arrow IPC stream made of lines of CSV by Arrow's own reader of them, with the schema that `encode_arrow` writes.
+
+Source: the Arrow columnar format 1.5, "IPC streaming format"
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import csv
+
+from rowgate.rows.encode_arrow import END_OF_STREAM, ArrowArrays, refuse_unfit
+from rowgate.rows.errors import InvalidParameter
+from rowgate.rows.model import Column
+
+_LARGEST_BLOCK_BYTES = 2**31 - 1  # of which the library makes one array
+
+
+class ArrowOfLines:
+    """See `encode_lines.LineEncoder`."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        """Take the columns in their order."""
+        self._columns = columns
+        self._schema = pa.schema(ArrowArrays(columns).schema)
+        self._names = [f"c{place}" for place in range(len(columns))]
+        self._types = dict(zip(self._names, self._schema.types, strict=True))
+        self._head: bytes = self._schema.serialize().to_pybytes()
+
+    def encode_block(self, lines: Sequence[bytes]) -> bytes:
+        """Give a record batch; the schema before the first.
+
+        Raises:
+            InvalidParameter: A value does not fit its column's type.
+        """
+        if not lines:
+            return b""
+        text = b"".join(lines)
+        try:
+            read = self._read(text, self._names)
+        except pa.ArrowInvalid:
+            raise self._find_unfit(text) from None
+        table = pa.Table.from_arrays(read.columns, schema=self._schema)
+        return b"".join([self._take_head(), *(batch.serialize() for batch in table.to_batches())])
+
+    def encode_end(self) -> bytes:
+        """Give the end-of-stream marker; the schema before it where no row came."""
+        return self._take_head() + END_OF_STREAM
+
+    def _read(self, text: bytes, names: Sequence[str]) -> Any:
+        """Give a table of the columns of these names. No thread of the library's: a read has its own."""
+        return csv.read_csv(
+            pa.BufferReader(text),
+            csv.ReadOptions(use_threads=False, block_size=_LARGEST_BLOCK_BYTES, column_names=self._names),
+            csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+            csv.ConvertOptions(
+                check_utf8=False,  # the server has done so
+                column_types=self._types,
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                true_values=["true"],
+                false_values=["false"],
+                include_columns=names,
+            ),
+        )
+
+    def _find_unfit(self, text: bytes) -> InvalidParameter:
+        for name, column in zip(self._names, self._columns, strict=True):
+            try:
+                self._read(text, [name])
+            except pa.ArrowInvalid:
+                return refuse_unfit(column)
+        raise AssertionError("internal error: lines that can be read column by column and not together")
+
+    def _take_head(self) -> bytes:
+        head, self._head = self._head, b""
+        return head

@@ -1,0 +1,99 @@
+"""Documents made of lines of CSV that the engine has written: no row is taken apart here.
+
+A line ends with a line feed. Texts, dates and binary data stand in quotation marks, NULL is nothing. What is left to do
+is rare: a real that begins with MARK is written anew, and a number that is none, or infinite, gets its quotation marks.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from math import isfinite
+from typing import Protocol
+
+import msgspec
+
+from rowgate.rows.encode_csv import LINE_END, render_head
+from rowgate.rows.holds import Holds
+from rowgate.rows.model import Column, Format, Plan
+
+MARK = "\x01"
+_MARK = MARK.encode()
+# a text whole, so that what stands in it is passed over
+_TEXT_OR_NUMBER = re.compile(rb'"[^"]*"|\x01[^,\r\n]+|-?Infinity|NaN')
+_REALS = frozenset({Holds.DECIMAL, Holds.REAL, Holds.SINGLE})
+_RARE = re.compile(rb"\x01|NaN|Infinity")
+_encode = msgspec.json.Encoder().encode
+_NULL, _EMPTY = b"\n", b'""\n'
+
+
+class LineEncoder(Protocol):
+    """See `encode.BlockEncoder`; it is given lines in place of rows."""
+
+    def encode_block(self, lines: Sequence[bytes]) -> bytes:
+        """Give the bytes of the next rows.
+
+        Raises:
+            InvalidParameter: The format has no way to write a value; nothing of the block is written.
+        """
+
+    def encode_end(self) -> bytes:
+        """Give what closes the document."""
+
+
+@lru_cache(maxsize=8)
+def takes_lines(form: Format) -> bool:
+    """Tell whether documents of a format are made of lines here; Arrow's reader of them is an extra."""
+    return form is Format.CSV or (form is Format.ARROW and find_spec("pyarrow") is not None)
+
+
+def open_line_encoder(plan: Plan, form: Format) -> LineEncoder:
+    """Give the encoder for a plan's lines in a format that takes them."""
+    assert takes_lines(form), "internal error: a format without lines"
+    if form is Format.CSV:
+        return _CsvOfLines(plan.result_columns)
+    from rowgate.rows.encode_arrow_lines import ArrowOfLines  # noqa: PLC0415 - start-up does without its library
+
+    return ArrowOfLines(plan.result_columns)
+
+
+class _CsvOfLines:
+    """Puts right what the engine writes in another way than docs/reference/types.md has it."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._head = render_head(columns)
+        self._is_single = len(columns) == 1
+        self._has_reals = any(column.holds in _REALS for column in columns)
+
+    def encode_block(self, lines: Sequence[bytes]) -> bytes:
+        if not lines:
+            return b""
+        if self._is_single:  # readers pass over an empty line
+            lines = [_EMPTY if line == _NULL else line for line in lines]
+        text = _join(lines)
+        if self._has_reals and (_MARK in text or b"NaN" in text or b"Infinity" in text):
+            text = _join([_TEXT_OR_NUMBER.sub(_put_right, line) if _RARE.search(line) else line for line in lines])
+        return self._take_head() + text
+
+    def encode_end(self) -> bytes:
+        return self._take_head()
+
+    def _take_head(self) -> bytes:
+        head, self._head = self._head, b""
+        return head
+
+
+def _join(lines: Sequence[bytes]) -> bytes:
+    return LINE_END.join([line[:-1] for line in lines]) + LINE_END
+
+
+def _put_right(found: re.Match[bytes]) -> bytes:
+    text = found[0]
+    if text.startswith(b'"'):
+        return text
+    if text.startswith(_MARK):
+        text = text[1:]
+        real = float(text)
+        if isfinite(real):
+            return _encode(real)
+    return b'"' + text + b'"'

@@ -1,0 +1,116 @@
+"""The statement that has PostgreSQL itself write rows, as lines of CSV.
+
+A COPY takes no bound values, so they stand in its text, and no character of theirs reaches it but ASCII letters and
+digits: every other is written by its number. Nothing of a value can so end the text that it stands in.
+"""
+
+import re
+
+from rowgate.rows.dialects.postgres import PostgresDialect
+from rowgate.rows.encode_lines import MARK
+from rowgate.rows.holds import Holds
+from rowgate.rows.model import Column, Format, Plan, Statement, Value
+from rowgate.rows.sql import render_select
+from rowgate.rows.sql_conditions import Binder
+
+FEWEST_ROWS = 1000  # fewer are one block anyway
+_HARMLESS = re.compile(r"[^0-9A-Za-z]")
+_SCALE = re.compile(r"numeric\(\d+,([0-6])\)")
+_FOUR_DIGITS = 0xFFFF  # write so much
+_BARE = frozenset({Holds.INTEGER, Holds.DECIMAL, Holds.REAL, Holds.SINGLE, Holds.BOOLEAN})
+# Between them PostgreSQL writes a real as JSON's writer does, but for the point of a whole one. Beyond, one of them has
+# an exponent and the other has not, or PostgreSQL has a digit more than it takes.
+_ALIKE_FROM, _ALIKE_TO = "CAST('1e-4' AS float8)", "CAST('1e15' AS float8)"
+_EXPONENT_FROM = "0.000001"  # a decimal that is smaller and has more digits has an exponent
+
+
+class LiteralBinder(Binder):
+    """Writes each value where it stands, and so leaves none to be bound."""
+
+    def bind(self, value: Value) -> str:
+        r"""Give the value as a literal of no type yet, which becomes what a bound one would.
+
+        >>> print(LiteralBinder(PostgresDialect()).bind("O'Hara"))
+        U&'O\0027Hara'
+        """
+        if value is None:
+            return "NULL"
+        text = "\\x" + value.hex() if isinstance(value, bytes) else str(value)
+        return f"U&'{_HARMLESS.sub(_number, text)}'"
+
+
+def _number(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\{code:04x}" if code <= _FOUR_DIGITS else f"\\+{code:06x}"
+
+
+def render_lines(plan: Plan, form: Format, dialect: PostgresDialect) -> Statement | None:
+    """Give the statement that copies what a plan says, each value as the format has it; None: only rows give that.
+
+    CSV is byte for byte what `encode_csv` writes but for what `encode_lines` puts right. Arrow is made of the same
+    lines, with reals as PostgreSQL writes them.
+    """
+    is_long = plan.limit is None or plan.limit > FEWEST_ROWS
+    columns = plan.result_columns
+    if not is_long or plan.page or plan.aggregates or dialect.codec or not all(_has_text(c, form) for c in columns):
+        return None
+    names = [f"c{place}" for place in range(len(columns))]
+    written = [_write(name, column, form) for name, column in zip(names, columns, strict=True)]
+    quoted = [name for name, column in zip(names, columns, strict=True) if column.holds not in _BARE]
+    shown = ", ".join(f"{text} AS {name}" for text, name in zip(written, names, strict=True))
+    # An order within holds without: there is nothing there that could change it.
+    rows = f"SELECT {shown} FROM ({_render_rows(plan, dialect)}) AS r ({', '.join(names)})"  # noqa: S608 - made here
+    force = f", FORCE_QUOTE ({', '.join(quoted)})" if quoted else ""
+    return Statement(f"COPY ({rows}) TO STDOUT (FORMAT csv{force})", (), plan.limit)
+
+
+def _render_rows(plan: Plan, dialect: PostgresDialect) -> str:
+    statement = render_select(plan, dialect, LiteralBinder(dialect))
+    assert not statement.parameters, "internal error: a value that a COPY cannot take"
+    return statement.text
+
+
+def _has_text(column: Column, form: Format) -> bool:
+    """Tell whether the server can write the column as the format has it."""
+    if column.mask is not None or column.holds is Holds.ANYTHING:
+        return False
+    return form is Format.CSV or (form is Format.ARROW and column.holds is not Holds.BINARY)
+
+
+def _write(name: str, column: Column, form: Format) -> str:
+    match column.holds:
+        case Holds.BOOLEAN:
+            return f"CAST({name} AS text)"
+        case Holds.BINARY:
+            return f"replace(encode({name}, 'base64'), chr(10), '')"
+        case Holds.DECIMAL if not _SCALE.fullmatch(column.declared_type):
+            return _write_decimal(name)
+        case Holds.REAL if form is Format.CSV:
+            return _write_real(name)
+        case Holds.SINGLE if form is Format.CSV:  # its own digits, and no more
+            return _write_real(f"CAST(CAST({name} AS text) AS float8)")
+        case _:
+            return name
+
+
+def _write_real(real: str) -> str:
+    """Give a real as JSON's writer has it, or marked, so that the encoder writes it."""
+    text = f"CAST({real} AS text)"
+    return (
+        f"CASE WHEN {real} = trunc({real}) AND abs({real}) < {_ALIKE_TO} THEN {text} || '.0' "
+        f"WHEN abs({real}) >= {_ALIKE_FROM} AND abs({real}) < {_ALIKE_TO} THEN {text} "
+        f"WHEN {real} IS NOT NULL THEN chr({ord(MARK)}) || {text} END"
+    )
+
+
+def _write_decimal(decimal: str) -> str:
+    """Give a decimal as Python has it: what begins with many zeros has an exponent."""
+    digits = f"ltrim(substr(CAST(abs({decimal}) AS text), 3), '0')"
+    sign = f"CASE WHEN {decimal} < 0 THEN '-' ELSE '' END"
+    rest = f"CASE WHEN length({digits}) > 1 THEN '.' || substr({digits}, 2) ELSE '' END"
+    exponent = f"CAST(length({digits}) - 1 - scale({decimal}) AS text)"
+    return (
+        f"CASE WHEN abs({decimal}) >= {_EXPONENT_FROM} OR scale({decimal}) <= 6 THEN CAST({decimal} AS text) "
+        f"WHEN {decimal} = 0 THEN '0E-' || CAST(scale({decimal}) AS text) "
+        f"ELSE {sign} || left({digits}, 1) || {rest} || 'E' || {exponent} END"
+    )
