@@ -348,3 +348,22 @@ def test_hostile_values_are_values_on_duckdb(lake: Shelf, value: str) -> None:
     lake.put("echo", "-- parameter: t text\n-- parameter: l table(v text)\nSELECT :t AS t, v FROM :l")
     body = json.dumps({"parameters": {"t": value, "l": [value]}}).encode()
     assert lake.call("echo", body) == [(value, value)]
+
+
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        ("-- parameter: t text\nSELECT CAST(:t AS DATE) AS d", b"{parameters: {t: 'no date'}}"),
+        ("-- parameter: t text\nSELECT CAST(:t AS INTEGER) AS d", b"{parameters: {t: 'x'}}"),
+        ("-- parameter: i integer\nSELECT CAST(:i AS TINYINT) AS d", b"{parameters: {i: 1000}}"),
+        ("-- parameter: t text\nSELECT CAST(:t AS JSON) AS d", b"{parameters: {t: '['}}"),
+        ("-- parameter: i integer\nSELECT id FROM orders LIMIT :i", b"{parameters: {i: -1}}"),
+        ("-- parameter: t text\nSELECT error(:t) AS e", b"{parameters: {t: 'no'}}"),
+    ],
+)
+def test_values_that_a_query_cannot_work_with_are_refused_on_duckdb(lake: Shelf, text: str, body: bytes) -> None:
+    lake.put("p", text)
+    with pytest.raises(InvalidParameter) as raised:
+        lake.call("p", body)
+    assert (raised.value.field, raised.value.expected) == ("parameters", "values that it takes")
+    assert "SELECT" not in raised.value.description

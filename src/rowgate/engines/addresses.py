@@ -31,14 +31,14 @@ def open_generic(address: str, *, password: str | None, max_connections: int) ->
 
 
 def _open_mariadb(address: str, rest: str, password: str | None, max_connections: int) -> RowSource:
-    from rowgate.engines.generic import GenericSource  # noqa: PLC0415 - SQLAlchemy and a driver, where they are used
-    from rowgate.engines.mariadb import MariadbManner  # noqa: PLC0415
+    from rowgate.engines.mariadb import MariadbManner  # noqa: PLC0415 - SQLAlchemy and a driver, where they are used
+    from rowgate.engines.mariadb_source import MariadbSource  # noqa: PLC0415
 
     if ":" in rest.partition("@")[0] and "@" in rest:
         raise UnservedAddress("a password stands in the address; put it in the password_file of a [[databases]] table")
     if not re.search(r"/[^/?]+", rest):
         raise UnservedAddress("name the database in the address: mariadb://USER@HOST/DATABASE")
-    return GenericSource(MariadbManner(address, password=password), max_connections=max_connections)
+    return MariadbSource(MariadbManner(address, password=password), max_connections=max_connections)
 
 
 def _open_duckdb(_address: str, rest: str, _password: str | None, max_connections: int) -> RowSource:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from os import scandir, stat_result
 from pathlib import Path
 
+from rowgate.ports.calls import CallSource, HeldCall
 from rowgate.ports.queries import QuerySource
 from rowgate.ports.rows import LineBlocks, RowBlocks
 from rowgate.rows.dialects.model import Dialect
@@ -18,7 +19,7 @@ from rowgate.rows.errors import EngineFailure
 from rowgate.rows.fold import fold
 from rowgate.rows.model import Format, ObjectDescription, ObjectListing, Plan, Statement
 from rowgate.rows.procedure_text import MAX_TEXT_BYTES, Declaration, parse_procedure
-from rowgate.rows.procedures import PROCEDURE, Parameter, Piece, Procedure
+from rowgate.rows.procedures import PROCEDURE, Call, Parameter, Piece, Procedure
 from rowgate.rows.sql_call import render_probe, render_query
 from rowgate.rows.sql_conditions import Binder
 from rowgate.rows.statement_text import ProcedureFault
@@ -99,6 +100,12 @@ class DeclaredProcedures:
     def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> LineBlocks | None:
         """See `ports.RowSource`."""
         return self._source.open_lines(plan, form, statement_seconds=statement_seconds)
+
+    def open_call(self, call: Call, *, statement_seconds: float) -> HeldCall:
+        """See `ports.CallSource`. Only procedures of the database's own are called so."""
+        source = self._source
+        assert isinstance(source, CallSource), "internal error: a call that no query is made of"
+        return source.open_call(call, statement_seconds=statement_seconds)
 
     def estimate_rows(self, plan: Plan) -> int | None:
         """See `ports.RowSource`. Of a call nothing is known beforehand."""
@@ -239,7 +246,7 @@ class DeclaredProcedures:
                 yield piece
                 yield after
             else:
-                yield piece
+                yield self._source.write_text(piece) if isinstance(piece, str) else piece
 
 
 def _identify(status: stat_result) -> _Version:

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
+import duckdb
+
 from rowgate.engines.duckdb_catalog import describe_column
 from rowgate.engines.generic import GenericSource
 from rowgate.rows.dialects.duckdb import DUCKDB
+from rowgate.rows.errors import EngineUnavailable, InvalidParameter, RowsError
 from rowgate.rows.model import Column
 from rowgate.rows.procedures import ParameterType, TableColumn
 
@@ -17,6 +20,16 @@ _TYPES = {
     ParameterType.MOMENT: "TIMESTAMP",
     ParameterType.JSON: "JSON",
 }
+
+
+# a text that is no date, a number too large, JSON that is none, what error() says
+_OF_THE_VALUES = (
+    *(duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException),
+    duckdb.TypeMismatchException,
+)
+
+
+_NEGATIVE_LIMIT = "LIMIT/OFFSET cannot be negative"  # told as what else is wrong with the statement itself
 
 
 class DuckdbSource(GenericSource):
@@ -35,3 +48,21 @@ class DuckdbSource(GenericSource):
         )
         before = f"(SELECT {members} FROM (SELECT unnest(CAST(CAST("  # noqa: S608 - quoted names
         return before, " AS JSON) AS JSON[])) AS item))"
+
+    def write_text(self, text: str) -> str:
+        """See `ports.QuerySource`."""
+        return text
+
+    def translate_call(self, error: Exception) -> RowsError:
+        """See `GenericSource`."""
+        translated = self.translate(error)
+        raised = self.unwrap(error)
+        is_of_values = isinstance(raised, _OF_THE_VALUES) or _NEGATIVE_LIMIT in str(raised)
+        if not is_of_values or isinstance(translated, EngineUnavailable):
+            return translated
+        return InvalidParameter(
+            "The procedure cannot work with these values.",
+            field="parameters",
+            expected="values that it takes",
+            detail=translated.detail,
+        )

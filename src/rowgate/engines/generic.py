@@ -37,7 +37,7 @@ class GenericRows:
         self._source = source
         self._connection: sqlalchemy.Connection | None = connection
         self._statement = statement
-        self._result: sqlalchemy.CursorResult[Any] | None = None
+        self._result: Any = None  # what rows are fetched from: a result of SQLAlchemy's, or a cursor of the driver's
         self._given = 0  # rows
         self._cancelled = False
         self._timed_out = False
@@ -81,7 +81,7 @@ class GenericRows:
                 self._result = self._start()
         return self._fill(self._result)
 
-    def _start(self) -> sqlalchemy.CursorResult[Any]:
+    def _start(self) -> Any:
         assert self._connection is not None, "internal error: a read that has ended"
         self._source.manner.check(
             self._connection.connection.driver_connection, self._statement.text, seconds=self.seconds_left
@@ -94,10 +94,10 @@ class GenericRows:
 
     def _may_try_again(self, error: Exception) -> bool:
         """Tell whether a connection turned out to be dead before it gave anything; another host may be alive."""
-        is_lost = isinstance(self._source.manner.translate(_unwrap(error)), EngineUnavailable)
+        is_lost = isinstance(self._source.manner.translate(self._source.unwrap(error)), EngineUnavailable)
         return is_lost and not self._cancelled and not self._timed_out
 
-    def _fill(self, result: sqlalchemy.CursorResult[Any]) -> list[Sequence[Any]]:
+    def _fill(self, result: Any) -> list[Sequence[Any]]:
         """Take rows until the block is full, or heavy: a table of documents must not fill the memory."""
         rows: list[Sequence[Any]] = []
         weight = 0
@@ -151,7 +151,7 @@ class GenericRows:
             return StatementCancelled("The read was cancelled.")
         if self._timed_out:
             return StatementTimeout("The statement took longer than the server allows.")
-        return self._source.translate(error)
+        return self._source.translate_call(error) if self._statement.is_call else self._source.translate(error)
 
 
 class GenericSource:
@@ -250,7 +250,7 @@ class GenericSource:
         """Give the refusal that stands for an error; forget the catalog if the error says that it has changed."""
         if isinstance(error, PoolTimeout):
             return EngineUnavailable("The database is busy at the moment.", detail=str(error))
-        raised = _unwrap(error)
+        raised = self.unwrap(error)
         if self.manner.is_of_catalog(raised):
             self._descriptions.clear()
             try:
@@ -258,6 +258,16 @@ class GenericSource:
             except RowsError as gone:
                 return gone
         return self.manner.translate(raised)
+
+    def translate_call(self, error: Exception) -> RowsError:
+        """Give the refusal that stands for an error of a call; what it was given may be at fault."""
+        return self.translate(error)
+
+    @staticmethod
+    def unwrap(error: Exception) -> Exception:
+        """Give the driver's own error."""
+        inner = getattr(error, "orig", None)
+        return inner if isinstance(inner, Exception) else error
 
     def borrow(self) -> sqlalchemy.Connection:
         """Give a connection that streams.
@@ -323,9 +333,3 @@ class GenericSource:
                 self.driver_error = self._engine.dialect.loaded_dbapi.Error
                 self._identity = identity
             return self._engine
-
-
-def _unwrap(error: Exception) -> Exception:
-    """Give the driver's own error."""
-    inner = getattr(error, "orig", None)
-    return inner if isinstance(inner, Exception) else error

@@ -19,6 +19,7 @@ from pymysql.constants import CR, ER
 from rowgate.engines.hosts import Hosts, list_hosts
 from rowgate.engines.manners import BORROW_SECONDS, BUSY_SECONDS, CONNECT_SECONDS, Ask
 from rowgate.engines.mysql_catalog import describe, list_catalog
+from rowgate.engines.mysql_procedures import describe_procedure, list_procedures
 from rowgate.rows.dialects.mysql import MARIADB, MysqlDialect
 from rowgate.rows.errors import (
     EngineFailure,
@@ -77,12 +78,15 @@ _MAY_PASS = frozenset(
         ER.ACCESS_DENIED_ERROR,
         ER.DBACCESS_DENIED_ERROR,
         ER.BAD_DB_ERROR,
+        ER.PROCACCESS_DENIED_ERROR,
         1927,  # ER_CONNECTION_KILLED
         4031,  # MySQL: disconnected for being idle
     }
 )
 _TIMED_OUT = frozenset({1969, 3024})  # ER_STATEMENT_TIMEOUT of MariaDB, ER_QUERY_TIMEOUT of MySQL
-_OF_CATALOG = frozenset({ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR, ER.VIEW_INVALID})
+_OF_CATALOG = frozenset(
+    {ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR, ER.VIEW_INVALID, ER.SP_DOES_NOT_EXIST, ER.SP_WRONG_NO_OF_ARGS}
+)
 _OUT_OF_RANGE = 1690  # ER_DATA_OUT_OF_RANGE
 _STOP_SECONDS = 2
 
@@ -165,11 +169,14 @@ class MariadbManner:
 
     def list_objects(self, ask: Ask) -> Sequence[ObjectListing]:
         """See `Manner`."""
-        return list_catalog(ask)
+        listed = list_catalog(ask)
+        names = {found.name for found in listed}
+        procedures = [found for found in list_procedures(ask) if found.name not in names]
+        return sorted([*listed, *procedures], key=lambda found: found.name) if procedures else listed
 
     def describe(self, ask: Ask, name: str) -> ObjectDescription | None:
         """See `Manner`."""
-        return describe(ask, name, self.dialect.collation)
+        return describe(ask, name, self.dialect.collation) or describe_procedure(ask, name)
 
     def explain(self, ask: Ask, statement: Statement) -> Sequence[str]:
         """See `Manner`."""
@@ -184,6 +191,17 @@ class MariadbManner:
             with connection.cursor() as cursor:
                 cursor.execute(f"SET SESSION {setting}")
             connection.rowgate_net = net
+
+    def check_call(self, connection: Any, *, seconds: float) -> None:
+        """Prepare a driver's connection for a call, which has these seconds by the server's own limit.
+
+        Nobody but its owner may stop what runs with the owner's rights, so `stop` cannot.
+        """
+        setting = (
+            f"max_statement_time = {seconds:.3f}" if self._is_mariadb else f"max_execution_time = {seconds:.0f}000"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET SESSION {setting}")
 
     def wake(self, connection: Any) -> None:
         """See `Manner`."""

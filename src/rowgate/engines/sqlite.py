@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import apsw
 
@@ -41,12 +42,20 @@ _IDLE_CONNECTIONS = 16
 _REPAIRED = "CASE typeof({0}) WHEN 'text' THEN rowgate_text(CAST({0} AS BLOB)) ELSE {0} END"
 
 
+class Lender(Protocol):
+    """Who lends connections to results."""
+
+    def give_back(self, connection: apsw.Connection) -> None:
+        """Take one back."""
+
+    def look_again(self) -> None:
+        """Look at the catalog before anything more is told of it: what was told may be out of date."""
+
+
 class SqliteRows:
     """See `ports.RowBlocks`."""
 
-    def __init__(
-        self, source: "SqliteSource", connection: apsw.Connection, statement: Statement, seconds: float
-    ) -> None:
+    def __init__(self, source: Lender, connection: apsw.Connection, statement: Statement, seconds: float) -> None:
         self.is_exhausted = False
         self._source = source
         self._connection = connection
@@ -251,6 +260,10 @@ class SqliteSource:
     def write_table(self, columns: Sequence[TableColumn]) -> tuple[str, str]:
         """See `ports.QuerySource`."""
         return write_table(columns)
+
+    def write_text(self, text: str) -> str:
+        """See `ports.QuerySource`."""
+        return text
 
     def close(self) -> None:
         """See `ports.RowSource`."""

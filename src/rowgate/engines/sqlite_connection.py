@@ -34,11 +34,16 @@ def connect(path: Path, authorizer: Authorizer) -> tuple[apsw.Connection, Sqlite
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.pragma("query_only", 1)
     encoding = str(connection.pragma("encoding"))  # of the bytes that the functions get
-    connection.create_scalar_function("rowgate_fold", _make_folder(encoding), 1, deterministic=True)
-    connection.create_scalar_function("rowgate_text", _make_reader(encoding), 1, deterministic=True)
+    define_functions(connection, encoding)
     connection.set_authorizer(authorizer)
     # compared byte by byte, which in UTF-16 is not the order of the characters
     return connection, replace(SQLITE, orders_by_code_point=encoding == "UTF-8")
+
+
+def define_functions(connection: apsw.Connection, encoding: str) -> None:
+    """Define what statements use (rows/dialects/sqlite.py)."""
+    connection.create_scalar_function("rowgate_fold", _make_folder(encoding), 1, deterministic=True)
+    connection.create_scalar_function("rowgate_text", _make_reader(encoding), 1, deterministic=True)
 
 
 def _make_folder(encoding: str) -> Callable[..., str | None]:

@@ -25,3 +25,10 @@ class QuerySource(RowSource, Protocol):
 
     def write_table(self, columns: Sequence[TableColumn]) -> tuple[str, str]:
         """Give what stands before and after a value so that it is a table: the JSON text of its rows, each a list."""
+
+    def write_text(self, text: str) -> str:
+        """Give a part of a declared query as the engine's driver takes it.
+
+        Raises:
+            ProcedureFault: The engine may read it otherwise than it was cut.
+        """

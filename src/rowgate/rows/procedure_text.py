@@ -111,13 +111,18 @@ def _parse_parameter(text: str, line: int) -> Parameter:
     if found["columns"] is not None:
         if found["default"] is not None:
             raise ProcedureFault(f"line {line}: a table has no default; without one it has no rows")
-        return Parameter(name, _parse_columns(found["columns"], line), required, None, description)
+        return Parameter(name, parse_columns(found["columns"], line), required, None, description)
     kind = _parse_type(found["type"], line)
     default = None if found["default"] is None else _parse_default(found["default"], kind, line)
     return Parameter(name, kind, required, default, description)
 
 
-def _parse_columns(text: str, line: int) -> tuple[TableColumn, ...]:
+def parse_columns(text: str, line: int) -> tuple[TableColumn, ...]:
+    """Give columns as they are declared: `name type, …`.
+
+    Raises:
+        ProcedureFault: They are not.
+    """
     columns = []
     for item in text.split(","):
         found = _COLUMN.fullmatch(item)

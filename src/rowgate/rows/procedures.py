@@ -64,13 +64,16 @@ Piece: TypeAlias = str | Parameter | Arguments  # text of a statement, or where 
 
 @dataclass(frozen=True, slots=True)
 class Procedure(ObjectDescription):
-    """A procedure with its parameters and the columns of its result."""
+    """A procedure with its parameters and the columns of its result; without columns only the result tells them."""
 
     parameters: tuple[Parameter, ...] = ()
     query: tuple[Piece, ...] = ()
     title: str = ""
     description: str = ""
     fault: str = ""  # why it cannot be called, for those who can mend it
+    is_held: bool = False  # it cannot stand in a query: its result is held, and read from; see `ports.calls`
+    preparing: tuple[Piece, ...] = ()  # a statement that goes before its call
+    outcome: str = ""  # a statement whose row is the answer where the call gives none
 
 
 @dataclass(frozen=True, slots=True)

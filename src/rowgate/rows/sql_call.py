@@ -49,12 +49,31 @@ def render_read(render: Render, plan: Plan, call: Call | None, dialect: Dialect)
     if call is None:
         return render(plan, dialect, binder)
     procedure = call.procedure
-    values = dict(zip([parameter.name for parameter in procedure.parameters], call.values, strict=True))
-    given = {name for name, _ in call.given}
-    left_out = [p.name for p in procedure.parameters if p.has_own_default and p.name not in given]
-    query = render_query(procedure.query, lambda parameter: binder.bind(values[parameter.name]), left_out)
+    query = _render_pieces(procedure.query, call, binder)
     statement = render(replace(plan, object=replace(plan.object, path=(_name_result(query),))), dialect, binder)
     return replace(statement, text=_put_before(statement.text, query, procedure.columns, dialect), is_call=True)
+
+
+def render_call(call: Call, dialect: Dialect) -> tuple[Statement | None, Statement]:
+    """Give what goes before a call that cannot stand in a query, if something does, and the call."""
+    preparing, query = (
+        _render_alone(pieces, call, dialect) for pieces in (call.procedure.preparing, call.procedure.query)
+    )
+    return preparing if preparing.text else None, query
+
+
+def _render_alone(pieces: Sequence[Piece], call: Call, dialect: Dialect) -> Statement:
+    binder = Binder(dialect)
+    text = _render_pieces(pieces, call, binder)
+    return Statement(text, tuple(binder.values), is_call=True)
+
+
+def _render_pieces(pieces: Sequence[Piece], call: Call, binder: Binder) -> str:
+    parameters = call.procedure.parameters
+    values = dict(zip([parameter.name for parameter in parameters], call.values, strict=True))
+    given = {name for name, _ in call.given}
+    left_out = [p.name for p in parameters if p.has_own_default and p.name not in given]
+    return render_query(pieces, lambda parameter: binder.bind(values[parameter.name]), left_out)
 
 
 def render_probe(query: str, columns: Sequence[Column], dialect: Dialect) -> str:

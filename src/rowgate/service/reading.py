@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from rowgate.access import Access
+from rowgate.ports.calls import HeldCall
 from rowgate.ports.rows import LineBlocks, RowBlocks
 from rowgate.rows.coding import PLAIN, AcceptedCoding
 from rowgate.rows.comparison import Comparison
@@ -58,6 +59,7 @@ class Reading:
         self._blocks: RowBlocks | LineBlocks | None = None
         self._encode: Callable[[Any], bytes]  # a block of rows, or of lines
         self._encode_end: Callable[[], bytes]
+        self._held: HeldCall | None = None  # while it is being called
         self._cancelled = False
         self.cut_reason = ""
         self.cut_connection: Callable[[], None] | None = None  # while rows are being sent
@@ -68,6 +70,8 @@ class Reading:
         self.cut_reason = self.cut_reason or reason
         if self._blocks is not None:
             self._blocks.cancel()
+        if (held := self._held) is not None:
+            held.cancel()
 
     def cut(self, reason: str) -> None:
         """Stop the statement, and the connection too if rows are being sent: its reader may not have what is left."""
@@ -111,6 +115,14 @@ class Reading:
 
     def _write_by(self, encoder: BlockEncoder | LineEncoder) -> None:
         self._encode, self._encode_end = encoder.encode_block, encoder.encode_end
+
+    def take_held(self, held: HeldCall) -> None:
+        """Have a call made, and what it gives held. Runs in a thread."""
+        self._held = held
+        if self._cancelled:
+            held.cancel()
+        held.hold()
+        self._held = None  # what reads from it keeps it
 
     def _hold(self, blocks: RowBlocks | LineBlocks) -> None:
         self._blocks = blocks

@@ -10,12 +10,14 @@ from typing import Protocol
 
 from rowgate.access import Access
 from rowgate.ports import Clock
+from rowgate.ports.calls import HELD, CallSource, HeldCall
 from rowgate.ports.rows import LineBlocks, RowBlocks, RowSource
 from rowgate.rows.encode_lines import takes_lines
 from rowgate.rows.errors import EngineFailure, EngineUnavailable
 from rowgate.rows.model import Counting, ObjectDescription, Plan, Row, RowsRequest, Statement, Value
 from rowgate.rows.parameters import plan_call, require_no_procedure
 from rowgate.rows.plan import Planner
+from rowgate.rows.procedures import Call
 from rowgate.rows.request_call import CallRequest
 from rowgate.rows.sql import render_count, render_select
 from rowgate.rows.sql_call import render_read
@@ -74,8 +76,12 @@ class Starting:
             reading.pace = self._pace
         with self._noticing_change(reading, described), reading.pace:
             if isinstance(request, CallRequest):
-                reading.call = plan_call(described, request.parameters, holds_nul=source.dialect.holds_nul)
-                self._read(reading, replace(plan_request(request.result), latest_run=None), source, _seal_nothing)
+                call = reading.call = plan_call(described, request.parameters, holds_nul=source.dialect.holds_nul)
+                if call.procedure.is_held:
+                    self._read_held(reading, call, request.result, source)
+                    return
+                plan = replace(plan_request(request.result), latest_run=None)
+                self._read(reading, plan, source, _seal_nothing, query=call)
                 return
             require_no_procedure(described)
             if request.compare is None:
@@ -87,22 +93,41 @@ class Starting:
         seal: Seal = _seal_nothing
         if request.cursor is not None:
             plan, seal = self._cursors.open_page(plan, request.cursor, reading.access.application_number)
-        self._read(reading, plan, source, seal)
+        self._read(reading, plan, source, seal, itself=source)
 
-    def _read(self, reading: Reading, plan: Plan, source: RowSource, seal: Seal) -> None:
+    def _read_held(self, reading: Reading, call: Call, request: RowsRequest, source: RowSource) -> None:
+        """Call what cannot stand in a query, and read from what it gave: its columns are known only then."""
+        assert isinstance(source, CallSource), "internal error: a call that no query is made of"
+        held = source.open_call(call, statement_seconds=reading.statement_seconds)
+        reading.take_held(held)
+        described = replace(call.procedure, columns=tuple(held.columns), path=(HELD,))
+        plan = replace(self._make_planner(reading, described)(request), latest_run=None)
+        self._read(reading, plan, held, _seal_nothing)
+
+    def _read(
+        self,
+        reading: Reading,
+        plan: Plan,
+        source: RowSource | HeldCall,
+        seal: Seal,
+        *,
+        query: Call | None = None,
+        itself: RowSource | None = None,
+    ) -> None:
+        """Read the plan's rows, of the object `itself`, of the `query` that stands for it, or of what it gave."""
         if plan.count is not Counting.NONE:
-            self._count(reading, plan, source)
-        statement = render_read(render_select, plan, reading.call, source.dialect)
+            self._count(reading, plan, source, query)
+        statement = render_read(render_select, plan, query, source.dialect)
 
         def start() -> None:
-            lines = None if reading.call else self._open_lines(reading, plan, source)
+            lines = None if itself is None else self._open_lines(reading, plan, itself)
             if lines is None:
                 reading.start(plan, self._open(reading, statement, source), seal, mask_key=self._mask_key)
             else:
                 reading.start_lines(plan, lines)
 
-        if plan.count is Counting.NONE and reading.call is None:
-            self._tags.start(reading, plan, statement, source, start)
+        if itself is not None and plan.count is Counting.NONE:
+            self._tags.start(reading, plan, statement, itself, start)
         else:
             start()
 
@@ -138,7 +163,10 @@ class Starting:
         access = reading.access
         described = self._objects.decide(access, name, self._databases.find_object(name))
         reading.policy = self._objects.find_policy(access, name)
-        return described, make_planner(access, described, reading.policy, self._state)
+        return described, self._make_planner(reading, described)
+
+    def _make_planner(self, reading: Reading, described: ObjectDescription) -> Planner:
+        return make_planner(reading.access, described, reading.policy, self._state)
 
     def _start_comparison(
         self, reading: Reading, request: RowsRequest, plan_request: Planner, source: RowSource
@@ -151,7 +179,7 @@ class Starting:
         rows = ChangedRows(blocks, comparison, reading.format)
         reading.start(comparison.shown, rows, _seal_nothing, mask_key=self._mask_key)
 
-    def _open(self, reading: Reading, statement: Statement, source: RowSource) -> RowBlocks:
+    def _open(self, reading: Reading, statement: Statement, source: RowSource | HeldCall) -> RowBlocks:
         return source.open_rows(statement, statement_seconds=reading.statement_seconds)
 
     def _open_lines(self, reading: Reading, plan: Plan, source: RowSource) -> LineBlocks | None:
@@ -160,8 +188,8 @@ class Starting:
             return None
         return source.open_lines(plan, reading.format, statement_seconds=reading.statement_seconds)
 
-    def _count(self, reading: Reading, plan: Plan, source: RowSource) -> None:
-        statement = render_read(render_count, plan, reading.call, source.dialect)
+    def _count(self, reading: Reading, plan: Plan, source: RowSource | HeldCall, query: Call | None) -> None:
+        statement = render_read(render_count, plan, query, source.dialect)
         if plan.count is Counting.ESTIMATED and not plan.rule:  # what engines know is of all rows
             reading.count = source.estimate_rows(plan)
             reading.count_is_estimate = reading.count is not None

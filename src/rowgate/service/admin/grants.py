@@ -106,6 +106,11 @@ class GrantDesk:
         described = self._desk.databases.find_object(name)
         if described is None:
             raise AdminError(f"{name} does not exist in the database any more")
+        if not described.columns:
+            raise AdminError(
+                f"{name} tells its columns only with what it gives, so a grant cannot speak of them: "
+                "have its comment in the database name them"
+            )
         columns = start.columns
         if wanted.columns is not None:
             columns = (
