@@ -12,6 +12,7 @@ from support.certificates import Authority, make_certificate
 from support.homes import add_without_secret
 
 AUTHORITIES = "the authorities of clients' certificates can be read, and are in force"
+PLATFORMS = "the keys of trusted issuers can be read, or may be asked for"
 ADDRESSES = "the addresses of applications' keys may be called"
 
 
@@ -77,3 +78,35 @@ def test_key_addresses_that_may_not_be_called_are_named(home: Path) -> None:
     assert finding is not None
     assert (finding["good"], finding["found"]) == (False, "unlisted (host_not_listed)")
     assert "outgoing_hosts" in finding["advice"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "keys", "good", "told"),
+    [
+        ("keys.example.com", 'jwks_uri = "https://keys.example.com/jwks"', True, "github"),
+        ("other.example.com", 'jwks_uri = "https://keys.example.com/jwks"', False, "host_not_listed"),
+        ("keys.example.com", 'jwks_uri = "http://keys.example.com/jwks"', False, "not_https"),
+        ("keys.example.com", 'jwks_file = "missing.json"', False, "No such file"),
+    ],
+)
+def test_a_platform_whose_keys_are_out_of_reach_is_named(
+    home: Path,
+    allowed: str,
+    keys: str,
+    good: bool,  # noqa: FBT001
+    told: str,
+) -> None:
+    """And no server starts with it: every one of its jobs would be refused."""
+    assert find(PLATFORMS) is None
+    with (home / "rowgate.toml").open("a", encoding="utf-8") as file:
+        file.write(
+            f'outgoing_hosts = ["{allowed}"]\n[[trusted_issuers]]\nname = "github"\n'
+            f'issuer = "https://jobs.example.com"\naudience = "https://data.example.com"\n{keys}\n'
+        )
+    finding = find(PLATFORMS)
+    assert finding is not None
+    assert finding["good"] is good
+    assert told in finding["found"]
+    if not good:
+        refused = run(["serve", "--port", "0"])
+        assert (refused.exit_code, refused.stderr.startswith("rowgate: trusted_issuers, github: ")) == (1, True)

@@ -65,6 +65,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield from _secrets(settings)
     yield from _shortened(settings)
     yield from _webhook(settings)
+    yield from _platforms(settings)
     yield from _client_authorities(settings)
     yield from _key_addresses(settings)
     yield _port(settings)
@@ -164,6 +165,20 @@ def _webhook(settings: Settings) -> Iterator[Finding]:
         yield Finding(question, False, str(error))  # noqa: FBT003
         return
     yield Finding(question, True, settings.webhook_url, "")  # noqa: FBT003
+
+
+def _platforms(settings: Settings) -> Iterator[Finding]:
+    from rowgate import wiring  # noqa: PLC0415
+
+    if not settings.trusted_issuers:
+        return
+    question = "the keys of trusted issuers can be read, or may be asked for"
+    try:
+        wiring.check_trusted_issuers(settings)
+    except ConfigError as error:
+        yield Finding(question, False, str(error))  # noqa: FBT003
+        return
+    yield Finding(question, True, ", ".join(issuer.name for issuer in settings.trusted_issuers))  # noqa: FBT003
 
 
 def _client_authorities(settings: Settings) -> Iterator[Finding]:

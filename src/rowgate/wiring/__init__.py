@@ -18,6 +18,7 @@ from rowgate.wiring.opening import (
     open_databases,
     prove_databases,
 )
+from rowgate.wiring.outside import check_trusted_issuers
 from rowgate.wiring.state import open_reader, open_store, tell_state
 from rowgate.wiring.webhooks import check_webhook, create_webhook_key, try_webhook
 from rowgate.wiring.worker import build_app, build_worker
@@ -26,6 +27,7 @@ __all__ = [
     "Administration",
     "build_app",
     "build_worker",
+    "check_trusted_issuers",
     "check_webhook",
     "create_home",
     "create_webhook_key",
@@ -61,6 +63,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         RowsError: The database cannot be opened, or would let us write.
     """
     server.check_tls(settings)
+    check_trusted_issuers(settings)
     store = open_reader(settings)
     store.load_keys()
     store.close()

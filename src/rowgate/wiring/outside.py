@@ -12,7 +12,7 @@ from rowgate.service.state import LiveState
 from rowgate.service.webhook import Webhook
 from rowgate.service.workloads import Workloads
 from rowgate.trusted_issuers import IssuerSettings
-from rowgate.wiring.opening import open_outgoing
+from rowgate.wiring.opening import find_call_problem, open_outgoing
 from rowgate.wiring.webhooks import load_webhook
 
 
@@ -35,9 +35,10 @@ def open_outside(settings: Settings, state: LiveState, *, clock: Clock) -> Outsi
     """Give the ways to other hosts; nothing is called yet.
 
     Raises:
-        ConfigError: A host of the settings is none, a trusted issuer would trust nothing or too much, or the webhook
-            cannot be called.
+        ConfigError: A host of the settings is none, a trusted issuer would trust nothing or too much, its keys may not
+            be asked for, or the webhook cannot be called.
     """
+    check_trusted_issuers(settings)
     http = open_outgoing(settings)
     keys = RemoteKeys(http, clock=clock)
     try:
@@ -45,6 +46,21 @@ def open_outside(settings: Settings, state: LiveState, *, clock: Clock) -> Outsi
     except UnusableJwkSet as error:
         raise ConfigError(f"trusted_issuers: {error}") from error
     return Outside(http, keys, workloads, load_webhook(settings, http))
+
+
+def check_trusted_issuers(settings: Settings) -> None:
+    """Refuse platforms whose tokens could never be checked; nothing is called.
+
+    Raises:
+        ConfigError: As `read_trusted_issuers`; or the address of a platform's keys may not be called.
+    """
+    read_trusted_issuers(settings)
+    for table in settings.trusted_issuers:
+        if table.jwks_uri and (reason := find_call_problem(settings, table.jwks_uri)):
+            raise ConfigError(
+                f"trusted_issuers, {table.name}: its keys may not be asked for ({reason}): jwks_uri is https, and its "
+                "host stands in outgoing_hosts or outgoing_private_hosts"
+            )
 
 
 def read_trusted_issuers(settings: Settings) -> tuple[TrustedIssuer, ...]:
