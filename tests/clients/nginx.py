@@ -83,6 +83,13 @@ def run_nginx(folder: Path, cert: Path, key: Path, clients_ca: Path) -> Iterator
     passed = [line for line in certificates.splitlines() if line.startswith("proxy_set_header")]
     asked = [line for line in certificates.splitlines() if not line.startswith("proxy_set_header")]
     server = "\n".join([head, *asked, location, *passed, rest])
+    with run_nginx_with(folder, server):
+        yield Nginx(url, upstream_port, settings)
+
+
+@contextmanager
+def run_nginx_with(folder: Path, server: str) -> Iterator[None]:
+    """Run nginx with these server and upstream blocks until the block ends."""
     file = folder / "nginx.conf"
     file.write_text(_AROUND.format(folder=folder, server=server))
     process = subprocess.Popen(
@@ -93,7 +100,7 @@ def run_nginx(folder: Path, cert: Path, key: Path, clients_ca: Path) -> Iterator
     try:
         wait_until(lambda: process.poll() is not None or (folder / "nginx.pid").exists())
         assert process.poll() is None, (folder / "nginx-error.log").read_text()
-        yield Nginx(url, upstream_port, settings)
+        yield
     finally:
         process.terminate()
         process.wait(10)

@@ -28,7 +28,7 @@ def audit() -> None:
 @HOME_OPTION
 def tail(lines: int, follow: bool, as_json: bool, home: str | None) -> None:
     """Show the newest events."""
-    directory = open_settings(home).audit_path
+    directory = _find_record(home)
     found = sorted(find_events(directory, Search(), on_damage=_tell_damage), key=_at)
     newest = found[-lines:] if lines else []
     _print(newest, as_json=as_json)
@@ -75,7 +75,7 @@ def search(
         since=time.time() - last if last else float(since or 0),
         until=float(until) if until else float("inf"),
     )
-    found = find_events(open_settings(home).audit_path, wanted, on_damage=_tell_damage)
+    found = find_events(_find_record(home), wanted, on_damage=_tell_damage)
     # every writer has segments of its own: the order of time is made here
     _print(heapq.nsmallest(limit, found, key=_at) if limit else sorted(found, key=_at), as_json=as_json)
 
@@ -84,7 +84,7 @@ def search(
 @HOME_OPTION
 def verify(home: str | None) -> None:
     """Check that no line of the record was changed or taken out of the middle."""
-    directory = open_settings(home).audit_path
+    directory = _find_record(home)
     broken = 0
     segments = list_segments(directory)
     for path in segments:
@@ -95,6 +95,14 @@ def verify(home: str | None) -> None:
     if broken:
         raise click.exceptions.Exit(1)
     say(f"{len(segments)} segments hold together.")
+
+
+def _find_record(home: str | None) -> Path:
+    """Give the folder of the record, and say so where it cannot be the whole one."""
+    settings = open_settings(home)
+    if settings.state:
+        say(f"This is the record in {settings.audit_path} alone: each replica keeps its own.")
+    return settings.audit_path
 
 
 def _tell_damage(path: Path, line: int) -> None:
