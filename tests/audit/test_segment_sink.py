@@ -126,6 +126,33 @@ def test_there_is_gathered_where_there_was_something_to_gather(tmp_path: Path, d
     assert disk.count("fdatasync") == 2
 
 
+def test_as_many_as_the_last_time_wait_for_nobody_else(tmp_path: Path, disk: FailingDisk) -> None:
+    async def use(sink: SegmentSink) -> None:
+        for begin in (0, 10, 20):
+            numbers = range(begin, begin + 10)
+            await asyncio.wait_for(asyncio.gather(*(sink.record(make_event(number)) for number in numbers)), 20)
+
+    run_sink(tmp_path, use, gather_seconds=100)
+    assert list_ids(tmp_path) == list(range(30))
+    assert disk.count("fdatasync") == 3
+
+
+def test_a_group_gathers_for_its_own_time(tmp_path: Path, disk: FailingDisk) -> None:
+    """The timer of a group that went before its time does not end the next one's."""
+
+    async def use(sink: SegmentSink) -> None:
+        for begin in (0, 10):
+            await asyncio.gather(*(sink.record(make_event(number)) for number in range(begin, begin + 10)))
+        sink.record_soon(make_event(20))
+        first = sink._timer
+        await asyncio.gather(*(sink.record(make_event(number)) for number in range(21, 30)))
+        assert first is not None
+        assert first.cancelled()
+
+    run_sink(tmp_path, use, gather_seconds=100)
+    assert disk.count("fdatasync") == 3
+
+
 def test_a_failed_group_refuses_all_of_it_and_the_next_works(tmp_path: Path, disk: FailingDisk) -> None:
     async def use(sink: SegmentSink) -> None:
         disk.fails_always = True

@@ -1,9 +1,9 @@
 """Writes events to append-only segment files, durable in groups.
 
 Every writer (a worker process, a command) owns its own segment, so writers never wait for each other. Events
-that arrive while the last group is being flushed, and under load within `gather_seconds` of the first, share one
-write and one fdatasync. A line is one event's JSON object whose last member `chain` is
-SHA-256(previous chain ‖ the line without it), so that a removed or altered line shows.
+that arrive while the last group is being flushed, and under load within `gather_seconds` of the first or until
+there are as many as in the last group, share one write and one fdatasync. A line is one event's JSON object whose
+last member `chain` is SHA-256(previous chain ‖ the line without it), so that a removed or altered line shows.
 
 A torn last line (the machine lost power in the middle of a write) was never acknowledged; readers skip it.
 """
@@ -175,6 +175,7 @@ class SegmentSink:
         self._group: _Group | None = None  # takes events
         self._flushing: _Group | None = None  # is with the thread
         self._last_size = 0  # events of the group that was flushed last
+        self._timer: asyncio.TimerHandle | None = None  # until which the group gathers
         self._is_stopped = False
         self.is_writable = True  # whether the last group could be written
         self._queue: queue.SimpleQueue[_Group | None] = queue.SimpleQueue()
@@ -253,21 +254,27 @@ class SegmentSink:
             if self._flushing is None:
                 self._flush_later(group)
         group.bodies.append(body)
+        if len(group.bodies) == self._last_size and self._timer is not None:
+            self._loop.call_soon(self._flush)
         return group
 
     def _flush_later(self, group: _Group) -> None:
         """Gather for a while what is under way: a group of two costs as much as a group of fifty.
 
-        Where there was not much to gather the last time, nobody waits for it; what the loop has in hand comes along.
+        Where there was not much to gather the last time, or as many as then are there again, nobody waits for more;
+        what the loop has in hand comes along.
         """
         if self._last_size < FEW_EVENTS:
             self._loop.call_soon(self._flush)
             return
         waited = self._loop.time() - group.begun_at
-        self._loop.call_later(max(self._gather_seconds - waited, 0), self._flush)
+        self._timer = self._loop.call_later(max(self._gather_seconds - waited, 0), self._flush)
 
     def _flush(self) -> None:
         if self._group is not None and self._flushing is None:
+            if self._timer is not None:
+                self._timer.cancel()  # or it would end the next group's gathering
+                self._timer = None
             self._flushing, self._group = self._group, None
             self._last_size = len(self._flushing.bodies)
             self._queue.put(self._flushing)
