@@ -86,6 +86,18 @@ def test_a_declared_procedure_stands_beside_it(shop: Reader) -> None:
     assert listed["Chosen"] == listed["staff_up_to"] == "procedure"
 
 
+def test_a_preview_tells_the_call_and_makes_none(shop: Reader) -> None:
+    told = call(shop, "staff_up_to", {"parameters": {"n": 2}, "columns": ["ID"], "dry_run": True}).json()
+    assert [column["name"] for column in told["columns"]] == ["id"]
+    assert told["statements"] == [{"purpose": "call", "sql": "CALL `staff_up_to`(%s)", "values": 1, "plan": None}]
+    assert told["parameters"] == [{"name": "n", "type": "integer", "value_from": "request"}]
+    untold = call(shop, "untold", {"parameters": {"n": 2}, "dry_run": True}).json()
+    assert (untold["columns"], len(untold["statements"])) == ([], 1)
+    assert call(shop, "slow", {"dry_run": True}).status_code == 200
+    assert refusal(call(shop, "staff_up_to", {"parameters": {"n": 2}, "columns": ["a"], "dry_run": True}))[0]
+    assert refusal(call(shop, "untold", {"dry_run": True})) == ("parameters.n", "n (integer)")
+
+
 def test_procedures_are_described(shop: Reader) -> None:
     told = shop.client.get("/api/v1/data/staff_up_to").json()
     assert told["description"] == "Staff."

@@ -117,7 +117,7 @@ def test_answer_is_that_of_plain_python_over_what_is_in_sight(  # noqa: PLR0917 
     rows = in_sight(bench.fill(stored), rule)
     policy = make_policy(columns, masked, rule)
     bare = [name for name in NAMES if (columns is None or name in columns) and name not in masked]
-    asked = [item for item in asked if _names(item) <= set(bare)]
+    asked = [item for item in asked if names_of(item) <= set(bare)]
     body: Row = {"filters": asked, **({"orderby": ["n"], "limit": limit} if "n" in bare else {})}
     found, counted = answer(bench, body, policy)
     expected = [
@@ -165,7 +165,7 @@ def test_two_databases_that_differ_in_what_is_hidden_alone_answer_alike(  # noqa
     policy = make_policy(columns, masked, rule)
     first = answer(bench, body, policy, form)
     matched = {row["n"] for row in _let_through(bench, rule)}
-    ruled = set().union(*(_names(item) for item in rule))
+    ruled = set().union(*(names_of(item) for item in rule))
     hidden = {
         name
         for name in "tir"
@@ -186,11 +186,11 @@ def _let_through(bench: Bench, rule: list[Row]) -> list[Row]:
     return list(msgspec.json.decode(found))
 
 
-def _names(item: Row) -> set[str]:
+def names_of(item: Row) -> set[str]:
     for connective in ("and", "or", "not"):
         if connective in item:
             inner = item[connective] if isinstance(item[connective], list) else [item[connective]]
-            return set().union(*(_names(part) for part in inner))
+            return set().union(*(names_of(part) for part in inner))
     return {item["column"]}
 
 

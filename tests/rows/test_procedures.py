@@ -160,7 +160,7 @@ def test_o45_names_match_without_regard_to_case(calls: Reader) -> None:
 
 def test_the_result_is_given_whole_whatever_runs_it_holds(calls: Reader) -> None:
     assert unordered(success(call(calls, "Runs"))) == unordered(calls.sql(RUNS))
-    for name in ("cursor", "jobRuntimeKey", "compare", "dry_run"):
+    for name in ("cursor", "jobRuntimeKey", "compare"):
         assert refusal(call(calls, "Runs", {name: ""}))[0] == name
 
 
@@ -174,6 +174,35 @@ def test_filters_aggregates_and_counts_are_as_for_rows(calls: Reader) -> None:
     assert estimated.headers["rowgate-count"] == "2500"
     body = {"parameters": parameters, "aggregates": ["sum:n:total", "max:n"]}
     assert success(call(calls, "Count%20to", body)) == [{"total": 2500 * 2501 // 2, "max_n": 2500}]
+
+
+def test_a_preview_tells_what_would_be_read_and_not_what_the_procedure_is_made_of(calls: Reader) -> None:
+    body = {"parameters": {"department": "Legal", "names": ["a"]}, "columns": ["userid"], "limit": 3, "dry_run": True}
+    answer = call(calls, "department", {**body, "count": "exact"})
+    told = answer.json()
+    assert answer.status_code == 200
+    assert (told["object"], told["engine"], told["format"]) == ("UsersOf", "SQLite", "json")
+    assert [column["name"] for column in told["columns"]] == ["UserId"]
+    assert told["parameters"] == [
+        {"name": "Department", "type": "text", "value_from": "request"},
+        {"name": "since", "type": "moment", "value_from": "default"},
+        {"name": "names", "type": "table(name text)", "value_from": "request"},
+    ]
+    assert told["statements"] == [
+        {"purpose": "count", "sql": 'SELECT count(*) FROM "UsersOf"', "values": 0, "plan": None},
+        {"purpose": "rows", "sql": 'SELECT "UserId" FROM "UsersOf" LIMIT ?', "values": 1, "plan": None},
+    ]
+    assert told["estimated_rows"] is None
+    assert USERS not in answer.text
+    assert "Legal" not in answer.text
+    assert refusal(call(calls, "department", {"dry_run": True}))[0] == "parameters.Department"
+    assert refusal(call(calls, "department", {**body, "orderby": ["nope"]}))[0] == "orderby[0]"
+    assert call(calls, "bad", {"dry_run": True}).status_code == 503
+    (event,) = [
+        e for e in calls.server.events(kind="rows_previewed") if e["request_id"] == answer.headers["x-request-id"]
+    ]
+    assert (event["object"], event["procedure"], event["parameters"][0]) == ("UsersOf", True, ["Department", "Legal"])
+    assert "parameters" not in calls.post(USERS, {"dry_run": True}).json()
 
 
 def test_every_format_streams_a_result_of_many_blocks(calls: Reader) -> None:

@@ -10,7 +10,7 @@ from rowgate.rows.request import PARAMETERS, build_request, read_members
 from rowgate.rows.request_values import wrong
 
 # a result has no key that tells its rows apart, and is of one run; what a procedure runs is its own
-OF_ROWS_ALONE = ("cursor", "jobRuntimeKey", "compare", "dry_run")
+OF_ROWS_ALONE = ("cursor", "jobRuntimeKey", "compare")
 CALL_PARAMETERS = ("parameters", *(name for name in PARAMETERS if name not in OF_ROWS_ALONE))
 
 
@@ -25,6 +25,11 @@ class CallRequest:
     def format(self) -> Format | None:
         """How the result is to be written, where the request says so."""
         return self.result.format
+
+    @property
+    def dry_run(self) -> bool:
+        """What would be called is asked for, not its result."""
+        return self.result.dry_run
 
 
 def parse_call_body(body: bytes) -> CallRequest:

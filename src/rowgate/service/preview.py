@@ -3,7 +3,7 @@
 Rule: no value of a request or of a policy is told, and no name of a column that the reader may not know.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -11,9 +11,11 @@ from rowgate.ports.rows import RowSource
 from rowgate.rows.comparison import ask_for_run, plan_comparison, preview_run, require_two_runs
 from rowgate.rows.masking import describe_masked
 from rowgate.rows.masks import Mask
-from rowgate.rows.model import Column, Counting, ObjectDescription, Plan, RowsRequest, Statement
+from rowgate.rows.model import Column, Counting, Format, ObjectDescription, Plan, RowsRequest, Statement
 from rowgate.rows.plan import Planner
+from rowgate.rows.procedures import Call, Parameter, describe_type
 from rowgate.rows.sql import render_count, render_select
+from rowgate.rows.sql_call import render_call
 
 TABLE = "table"  # the kind of object whose plan is told
 HIDDEN = "hidden"  # in place of the name of a column that the reader may not know
@@ -30,12 +32,20 @@ class PreviewedColumn(msgspec.Struct, frozen=True, omit_defaults=True):
 class PreviewedStatement(msgspec.Struct, frozen=True):
     """A statement that would be run."""
 
-    purpose: str  # run: finds the run; count; rows
+    purpose: str  # run: finds the run; count; rows; call: of what is read from only when it has answered
     sql: str
     values: int  # that would be bound
     plan: (
         tuple[str, ...] | None
     )  # in the engine's own words; None: it would tell of what the reader may not know or rows
+
+
+class PreviewedParameter(msgspec.Struct, frozen=True):
+    """A parameter of a procedure that would be called."""
+
+    name: str
+    type: str
+    value_from: str  # request, default, database: its own default
 
 
 class Preview(msgspec.Struct, frozen=True):
@@ -47,6 +57,7 @@ class Preview(msgspec.Struct, frozen=True):
     columns: tuple[PreviewedColumn, ...]
     statements: tuple[PreviewedStatement, ...]  # in the order in which they would be run
     estimated_rows: int | None  # that match, by the engine's guess; None: it has none
+    parameters: tuple[PreviewedParameter, ...] | msgspec.UnsetType = msgspec.UNSET  # unset: nothing would be called
 
 
 def preview_rows(
@@ -73,7 +84,6 @@ def preview_rows(
             require_two_runs(new, old)
         comparison = plan_comparison(plan, request, new=new, old=old)
         plan, shown = comparison.read, comparison.shown
-    hidden = [column for column in described.columns if column.name not in plan.object.by_name]
     # a view's would tell of other objects, and of the values by which the view leaves rows out; under a rule the
     # engine's estimates would be of all rows
     tells_plan = described.kind == TABLE and not plan.rule
@@ -81,17 +91,67 @@ def preview_rows(
         object=plan.object.name,
         engine=source.name,
         format=request.format.value,
-        columns=tuple(
-            PreviewedColumn(column.name, describe_masked(column).declared_type, column.mask)
-            for column in shown.result_columns
-        ),
+        columns=_preview_columns(shown),
         statements=tuple(
-            _preview_statement(purpose, statement, source, hidden, tells_plan=tells_plan)
+            _preview_statement(purpose, statement, source, list_hidden(described, plan), tells_plan=tells_plan)
             for purpose, statement in _list_statements(request, plan, plan_request, source)
         ),
         estimated_rows=None if plan.rule else source.estimate_rows(plan),
     )
     return preview, shown
+
+
+def preview_call(call: Call, plan: Plan | None, *, form: Format, source: RowSource) -> Preview:
+    """Give what a call would do. What its procedure is made of is not told, nor the engine's plan, which would tell it.
+
+    Args:
+        call: The procedure with its values.
+        plan: Of what is read from its result; None: that is known only once it is called.
+        form: How the answer would be written.
+        source: Where it is.
+    """
+    procedure = call.procedure
+    if procedure.is_held:
+        statements = [("call", statement) for statement in render_call(call, source.dialect) if statement is not None]
+    else:
+        assert plan is not None, "internal error: a query whose columns are not known"
+        counts = [("count", render_count(plan, source.dialect))] if plan.count is not Counting.NONE else []
+        statements = [*counts, ("rows", render_select(plan, source.dialect))]
+    hidden = [] if plan is None else list_hidden(procedure, plan)
+    given = {name for name, _ in call.given}
+    return Preview(
+        object=procedure.name,
+        engine=source.name,
+        format=form.value,
+        columns=() if plan is None else _preview_columns(plan),
+        statements=tuple(
+            _preview_statement(purpose, statement, source, hidden, tells_plan=False)
+            for purpose, statement in statements
+        ),
+        estimated_rows=None,
+        parameters=tuple(
+            PreviewedParameter(one.name, describe_type(one.type), _find_origin(one, given))
+            for one in procedure.parameters
+        ),
+    )
+
+
+def list_hidden(described: ObjectDescription, plan: Plan) -> list[Column]:
+    """Give the columns that the reader of a plan may not know."""
+    return [column for column in described.columns if column.name not in plan.object.by_name]
+
+
+def _find_origin(parameter: Parameter, given: Collection[str]) -> str:
+    if parameter.name in given:
+        return "request"
+    return "database" if parameter.has_own_default else "default"
+
+
+def _preview_columns(plan: Plan) -> tuple[PreviewedColumn, ...]:
+    return tuple(
+        PreviewedColumn(column.name, describe_masked(column).declared_type, column.mask)
+        for column in plan.result_columns
+    )
 
 
 def _list_statements(

@@ -150,7 +150,7 @@ class RowsService:
         return reading
 
     async def preview(
-        self, access: Access, object_name: str, request: RowsRequest, origin: Origin, *, form: Format
+        self, access: Access, object_name: str, request: RowsRequest | CallRequest, origin: Origin, *, form: Format
     ) -> Preview:
         """Give what `open_rows` would run, on record, without reading. Refused as the read itself would be.
 

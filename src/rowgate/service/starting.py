@@ -27,7 +27,7 @@ from rowgate.service.databases import Databases
 from rowgate.service.object_access import ObjectAccess
 from rowgate.service.pace import Pace
 from rowgate.service.planning import make_planner
-from rowgate.service.preview import Preview, preview_rows
+from rowgate.service.preview import Preview, preview_call, preview_rows
 from rowgate.service.reading import Reading
 from rowgate.service.row_tags import RowTags
 from rowgate.service.state import LiveState
@@ -131,10 +131,12 @@ class Starting:
         else:
             start()
 
-    def preview(self, reading: Reading, object_name: str, request: RowsRequest) -> Preview:
+    def preview(self, reading: Reading, object_name: str, request: RowsRequest | CallRequest) -> Preview:
         """Tell what a read would run; see `RowsService.preview`."""
         self._confirm(reading.access, now=self._clock())
         described, plan_request = self._decide(reading, self._state.resolve_alias(object_name))
+        if isinstance(request, CallRequest):
+            return self._preview_call(reading, described, plan_request, request)
         require_no_procedure(described)
         plan = plan_request(request)
         if request.cursor is not None:
@@ -145,6 +147,19 @@ class Starting:
                 request, plan, plan_request, described, self._databases.open_source(described)
             )
         return preview
+
+    def _preview_call(
+        self, reading: Reading, described: ObjectDescription, plan_request: Planner, request: CallRequest
+    ) -> Preview:
+        source = self._databases.open_source(described)
+        call = reading.call = plan_call(described, request.parameters, holds_nul=source.dialect.holds_nul)
+        plan: Plan | None = None
+        if described.columns:
+            plan = reading.plan = replace(plan_request(request.result), latest_run=None)
+        else:
+            asked = request.result
+            reading.plan = Plan(described, (), (), (), None, (), asked.limit, asked.offset)
+        return preview_call(call, plan, form=reading.format, source=source)
 
     @contextlib.contextmanager
     def _noticing_change(self, reading: Reading, described: ObjectDescription) -> Iterator[None]:

@@ -24,7 +24,7 @@ Document = dict[str, Any]
 _UNSAFE = re.compile(r"[^A-Za-z0-9]+")
 _JSON_TYPES = {"text": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
 _OF_RUNS = ("limit", "offset", "count", "format", "dry_run")
-_OF_CALLS_NOT = ("jobRuntimeKey", "compare", "cursor", "dry_run")
+_OF_CALLS_NOT = ("jobRuntimeKey", "compare", "cursor")
 
 
 def render_openapi(objects: Sequence[DescribedObject], *, application: str, issuer: str, version: str) -> Document:

@@ -59,6 +59,11 @@ SCHEMAS: dict[str, Any] = {
                 },
             },
             "estimated_rows": {"type": ["integer", "null"]},
+            "parameters": {
+                "type": "array",
+                "description": "of a procedure",
+                "items": {"type": "object", "properties": {"name": _TEXT, "type": _TEXT, "value_from": _TEXT}},
+            },
         },
         "required": ["object", "statements"],
     },

@@ -94,7 +94,7 @@ class RowsEndpoint:
             request = await self._parse(exchange)
             form = choose_format(request.format, exchange.join_header(b"accept"))
             coding = choose_coding(exchange.join_header(b"accept-encoding"), form)
-            if isinstance(request, RowsRequest) and request.dry_run:
+            if request.dry_run:
                 preview = await self._rows.preview(access, name, request, exchange.origin, form=form)
                 await exchange.respond(200, NO_STORE, _encode(preview))
                 return
