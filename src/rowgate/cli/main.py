@@ -23,6 +23,7 @@ COMMANDS = {
     "object": "rowgate.cli.objects:object_",
     "token": "rowgate.cli.tokens:token",
     "key": "rowgate.cli.keys:key",
+    "state": "rowgate.cli.state:state",
     "webhook": "rowgate.cli.webhook:webhook",
     "audit": "rowgate.cli.audit:audit",
     "explain": "rowgate.cli.explain:explain",

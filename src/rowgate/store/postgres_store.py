@@ -5,7 +5,7 @@ looked at is still so when it writes, on whatever replica it runs, exactly as on
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -14,9 +14,11 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from rowgate.ports import StoreError
+from rowgate.store.copying import copy_tables
 from rowgate.store.following import NEWEST_REVISION
 from rowgate.store.postgres import PostgresReader
 from rowgate.store.postgres_connection import PostgresPlace, connect, explain_error
+from rowgate.store.sql_store import SqlStore
 from rowgate.store.tables import bring_up_to_date, keep_first_keys
 from rowgate.store.writer import SqlWriter
 
@@ -50,20 +52,24 @@ class PostgresStore(PostgresReader):
         Raises:
             StoreError: There is one, or it cannot be made.
         """
-        with _explained(place):
-            _make_schema(place)
-            engine = _open_engine(place)
-            try:
-                with engine.begin() as connection:
-                    if connection.exec_driver_sql("SELECT to_regclass('alembic_version')").scalar() is not None:
-                        raise StoreError(
-                            f"{place.told}: there is one already; another replica gets a copy of the first one's "
-                            "rowgate.toml and master.key"
-                        )
-                    bring_up_to_date(connection, place.told)
-                    keep_first_keys(connection, master_key, sealing=sealing, digest=digest, nonces=nonces, now=now)
-            finally:
-                engine.dispose()
+        _make_state(
+            place,
+            lambda connection: keep_first_keys(
+                connection, master_key, sealing=sealing, digest=digest, nonces=nonces, now=now
+            ),
+        )
+        return cls(place, master_key)
+
+    @classmethod
+    def copy(cls, place: PostgresPlace, master_key: bytes, source: SqlStore) -> "PostgresStore":
+        """Make a new state that holds all that another one holds; meanwhile that one takes no changes.
+
+        Raises:
+            StoreError: There is one here, it cannot be made, or the other cannot be read or is not this key's.
+        """
+        source.load_keys()
+        with source.held() as held:
+            _make_state(place, lambda connection: copy_tables(held, connection))
         return cls(place, master_key)
 
     @contextmanager
@@ -105,6 +111,24 @@ def _explained(place: PostgresPlace) -> Iterator[None]:
         raise StoreError(f"{place.told}: {explain_error(error)}") from error
     except DBAPIError as error:
         raise StoreError(f"{place.told}: {explain_error(error.orig)}") from error
+
+
+def _make_state(place: PostgresPlace, fill: Callable[[Connection], None]) -> None:
+    """Make the tables of a new state and fill them: both, or nothing but an empty schema."""
+    with _explained(place):
+        _make_schema(place)
+        engine = _open_engine(place)
+        try:
+            with engine.begin() as connection:
+                if connection.exec_driver_sql("SELECT to_regclass('alembic_version')").scalar() is not None:
+                    raise StoreError(
+                        f"{place.told}: there is one already; another replica gets a copy of the first one's "
+                        "rowgate.toml and master.key"
+                    )
+                bring_up_to_date(connection, place.told)
+                fill(connection)
+        finally:
+            engine.dispose()
 
 
 def _make_schema(place: PostgresPlace) -> None:

@@ -72,6 +72,12 @@ class SqlStore(SqliteReader):
         with self._explained(), self._snapshots.connect() as connection:
             yield SqlWriter(connection, self._master_key, max_secret_seconds=self._max_secret_seconds)
 
+    @contextmanager
+    def held(self) -> Iterator[Connection]:
+        """Keep all writers out while the state is copied; give the connection to read it with."""
+        with self._explained(), self._engine.begin() as connection:
+            yield connection
+
     def close(self) -> None:
         """See `ports.Store`."""
         super().close()

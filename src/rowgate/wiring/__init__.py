@@ -9,7 +9,7 @@ from rowgate.config import ConfigError, Settings
 from rowgate.service.databases import Databases
 from rowgate.web import client_certificates, server
 from rowgate.web.logs import set_up_logs
-from rowgate.wiring.administration import Administration, create_home, open_administration
+from rowgate.wiring.administration import Administration, create_home, move_state, open_administration
 from rowgate.wiring.opening import (
     find_call_problem,
     list_procedure_faults,
@@ -36,6 +36,7 @@ __all__ = [
     "list_procedure_faults",
     "make_audit_writer",
     "make_recorder",
+    "move_state",
     "open_administration",
     "open_databases",
     "open_reader",

@@ -30,7 +30,7 @@ from rowgate.wiring.opening import (
     read_key_policy,
     read_maxima,
 )
-from rowgate.wiring.state import create_state, open_store
+from rowgate.wiring.state import copy_state, create_state, open_store, tell_state
 
 
 def create_home(settings: Settings, actor: str) -> None:
@@ -62,6 +62,20 @@ def create_home(settings: Settings, actor: str) -> None:
         AdministrativeChange(at=time.time(), actor=actor, action="home.init", target=str(settings.home))
     )
     writer.close()
+
+
+def move_state(settings: Settings, target: Settings, actor: str) -> None:
+    """Copy the state into PostgreSQL, and put on record where it went; the settings are the operator's to change.
+
+    Raises:
+        StoreError: It cannot be copied.
+        ConfigError: There is nothing to copy from or to.
+    """
+    copy_state(settings, target)
+    with contextlib.closing(make_audit_writer(settings)) as writer:
+        make_recorder(writer)(
+            AdministrativeChange(at=time.time(), actor=actor, action="state.copy", target=tell_state(target))
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Opens a home's state where the settings say that it is: a file in the home, or PostgreSQL, which replicas share."""
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,24 @@ def create_state(settings: Settings, master_key: bytes, *, entropy: Callable[[in
     from rowgate.store.sql_store import SqlStore  # noqa: PLC0415
 
     SqlStore.create(settings.state_path, master_key, **first, now=now).close()
+
+
+def copy_state(settings: Settings, target: Settings) -> None:
+    """Copy a home's state from the home into PostgreSQL, with its keys as they are.
+
+    Raises:
+        StoreError: It cannot be read, or there is a state at the target already.
+        ConfigError: The home's state is not in the home, or the target's settings do not say where it goes.
+    """
+    if settings.state:
+        raise ConfigError(f"the state of this home is in PostgreSQL already: {tell_state(settings)}")
+    master_key = load_master_key(settings.master_key_path)
+    place = _find_place(target)
+    from rowgate.store.postgres_store import PostgresStore  # noqa: PLC0415 - see open_store
+    from rowgate.store.sql_store import SqlStore  # noqa: PLC0415
+
+    with contextlib.closing(SqlStore(settings.state_path, master_key)) as source:
+        PostgresStore.copy(place, master_key, source).close()
 
 
 def tell_state(settings: Settings) -> str:
