@@ -12,6 +12,7 @@ import pytest
 from credentials.conftest import ENROL, Client
 from rowgate.config import Settings
 from rowgate.oauth.model import NEVER
+from rowgate.service.admin.applications import NewCredentials
 from rowgate.service.admin.desk import AdminError
 from rowgate.service.admin.enrolments import SecretPolicyChange
 from rowgate.service.admin.policies import PolicyChange, TermsChange
@@ -59,19 +60,20 @@ def restart() -> Iterator[Restarts]:
         yield Restarts(stack)
 
 
-def add_long(settings: Settings, name: str, **policy: Any) -> Any:
+def add_long(settings: Settings, clock: MovableClock, **policy: Any) -> NewCredentials:
     """Register an application whose lives are all longer than the maxima that come later."""
     made = add_application(
         settings,
-        name,
+        "long",
         OBJECTS,
+        clock=clock,
         secret_expires_at=NEVER,
         access_lifetime_seconds=DAY,
         refresh_lifetime_seconds=30 * DAY,
         policy=PolicyChange(token_exchange=True, **policy),
     )
-    with administer(settings) as desks:
-        desks.secrets.set_policy(name, SecretPolicyChange(renewed_secret_seconds=0))
+    with administer(settings, clock) as desks:
+        desks.secrets.set_policy("long", SecretPolicyChange(renewed_secret_seconds=0))
     return made
 
 
@@ -96,7 +98,7 @@ def introspect(client: Client, token: str) -> dict[str, Any]:
 )
 def test_no_grant_gives_a_longer_life(unlimited: Settings, restart: Restarts, policy: dict[str, Any]) -> None:
     """Client credentials, refresh, exchange; and what the answer says is what counts."""
-    made = add_long(unlimited, "long", **policy)
+    made = add_long(unlimited, restart.clock, **policy)
     client = Client(restart(unlimited, **LOW), made)
     now = int(restart.clock())
     first = ask(client)
@@ -118,7 +120,7 @@ def test_no_grant_gives_a_longer_life(unlimited: Settings, restart: Restarts, po
 
 def test_no_road_gives_a_secret_a_longer_life(unlimited: Settings, restart: Restarts) -> None:
     """Renewal, enrolment, registration, its update, a command without a length."""
-    made = add_long(unlimited, "long")
+    made = add_long(unlimited, restart.clock)
     with administer(unlimited, restart.clock) as desks:
         code = desks.secrets.enrol("long", lifetime_seconds=3600).code
         initial = desks.registrations.add_token(OBJECTS, scope="read", lifetime_seconds=DAY).initial_access_token
@@ -146,7 +148,7 @@ def test_no_road_gives_a_secret_a_longer_life(unlimited: Settings, restart: Rest
 def test_a_secret_made_before_ends_at_the_maximum_and_its_client_is_warned(
     unlimited: Settings, restart: Restarts
 ) -> None:
-    made = add_long(unlimited, "long")
+    made = add_long(unlimited, restart.clock)
     client = Client(restart(unlimited), made)
     assert ask(client)["client_secret_expires_at"] == NEVER
     client = Client(restart(unlimited, **LOW), made)
@@ -163,11 +165,11 @@ def test_a_secret_made_before_ends_at_the_maximum_and_its_client_is_warned(
 
 def test_tokens_made_before_end_at_the_maximum(unlimited: Settings, restart: Restarts) -> None:
     """At once, when the server starts with it; a signed one too, where this server is asked."""
-    made = add_long(unlimited, "long")
+    made = add_long(unlimited, restart.clock)
     client = Client(restart(unlimited), made)
     sealed = ask(client)
     assert sealed["expires_in"] == DAY
-    with administer(client.server.settings) as desks:
+    with administer(client.server.settings, restart.clock) as desks:
         desks.policies.set("long", PolicyChange(access_token_format="jwt"))
     client = Client(restart(unlimited), client.made)
     signed = ask(client)
@@ -182,7 +184,7 @@ def test_tokens_made_before_end_at_the_maximum(unlimited: Settings, restart: Res
 
 def test_a_family_is_not_kept_alive_by_rotation(unlimited: Settings, restart: Restarts) -> None:
     """However often it was rotated since the maximum holds, it ends with its first token."""
-    made = add_long(unlimited, "long", rotate_refresh_tokens=True)
+    made = add_long(unlimited, restart.clock, rotate_refresh_tokens=True)
     client = Client(restart(unlimited), made)
     refresh_token = ask(client)["refresh_token"]
     began_at = int(restart.clock())
@@ -198,7 +200,7 @@ def test_a_family_is_not_kept_alive_by_rotation(unlimited: Settings, restart: Re
 
 def test_what_was_revoked_stays_so_when_a_maximum_is_raised_again(unlimited: Settings, restart: Restarts) -> None:
     """It is remembered for as long as the token was made to live, not for as long as it counted."""
-    made = add_long(unlimited, "long")
+    made = add_long(unlimited, restart.clock)
     client = Client(restart(unlimited), made)
     dead, good = ask(client), ask(client)
     client = Client(restart(unlimited, **LOW), client.made)
@@ -274,7 +276,7 @@ def test_an_administrator_is_told_which_setting_forbids_it(
 
 def test_the_rest_of_an_application_above_a_maximum_can_still_be_set(unlimited: Settings) -> None:
     """Its own lives stay as they were set, and count again when the maximum is raised."""
-    add_long(unlimited, "long")
+    add_long(unlimited, MovableClock())
     with administer(dataclasses.replace(unlimited, **LOW)) as desks:
         after = desks.policies.set("long", PolicyChange(tokens_per_minute=5))
         desks.secrets.set_policy("long", SecretPolicyChange(secret_overlap_seconds=60))
@@ -285,7 +287,7 @@ def test_jobs_and_keys_get_no_longer_tokens(unlimited: Settings, restart: Restar
     """A client without a secret signs in with its key."""
     key = ClientKey()
     policy = PolicyChange(authentication_methods=("private_key_jwt",), jwks=key.jwks)
-    with administer(unlimited) as desks:
+    with administer(unlimited, restart.clock) as desks:
         application, _ = desks.applications.add_with_key(
             "keyed",
             OBJECTS,
