@@ -34,7 +34,7 @@ def test_faults_are_told_by_name_and_line(home: Path) -> None:
     folder.mkdir(mode=0o700)
     (folder / "one.sql").write_text("-- parameter: a text\nSELECT 1,\n  :b AS b")
     (folder / "SA_ServiceAccounts.sql").write_text("SELECT 1 AS a")
-    clash = "a table or view has this name, and comes before it: rename the file"
+    clash = "the database has an object of this name, which comes before it: rename the file"
     fault = "line 3: :b is not declared"
     assert find_answers(CALLS) == [(False, f"SA_ServiceAccounts: {clash}"), (False, f"one: {fault}")]
     told = run(["object", "list"])

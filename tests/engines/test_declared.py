@@ -212,8 +212,8 @@ def test_a_table_comes_before_a_procedure_of_its_name(shelf: Shelf) -> None:
     assert found.kind == "table"
     assert [o.name for o in shelf.source.list_objects()] == ["Orders", "later", "orders"]
     faults = dict(shelf.source.list_faults())
-    assert "a table or view has this name" in faults["orders"]
-    assert "only case tells it from the table or view orders" in faults["Orders"]
+    assert "has an object of this name" in faults["orders"]
+    assert "only case tells it from orders of the database" in faults["Orders"]
     assert shelf.call("Orders") == [(1,)]
     assert shelf.call("later") == [(1,)]
     shelf.execute("CREATE VIEW later AS SELECT 2 AS b")

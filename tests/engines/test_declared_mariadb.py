@@ -108,7 +108,7 @@ def test_a_stored_procedure_comes_before_a_declared_one(shelf: Shelf) -> None:
         ("orders", "table"),
         ("stored", "procedure"),
     ]
-    assert "has this name" in dict(shelf.source.list_faults())["stored"]
+    assert "has an object of this name" in dict(shelf.source.list_faults())["stored"]
 
 
 @pytest.mark.parametrize("value", ATTACKS)

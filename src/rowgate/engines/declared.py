@@ -138,11 +138,11 @@ class DeclaredProcedures:
         tables = {fold(found.name): found.name for found in self._source.list_objects()}
         for name in names:
             if (table := tables.get(fold(name))) == name:
-                yield name, "a table or view has this name, and comes before it: rename the file"
+                yield name, "the database has an object of this name, which comes before it: rename the file"
             elif (found := self._find_procedure(name)) is not None and found.fault:
                 yield name, found.fault
             elif table is not None:
-                yield name, f"only case tells it from the table or view {table}: rename the file"
+                yield name, f"only case tells it from {table} of the database: rename the file"
 
     def _list_files(self) -> Sequence[str]:
         with self._lock:
@@ -240,8 +240,12 @@ class DeclaredProcedures:
 
     def _write(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
         for piece in pieces:
-            if isinstance(piece, Parameter) and isinstance(piece.type, tuple):
-                before, after = self._source.write_table(piece.type)
+            if isinstance(piece, Parameter):
+                kind = piece.type
+                if isinstance(kind, tuple):
+                    before, after = self._source.write_table(kind)
+                else:
+                    before, after = self._source.write_value(kind)
                 yield before
                 yield piece
                 yield after

@@ -49,6 +49,10 @@ class DuckdbSource(GenericSource):
         before = f"(SELECT {members} FROM (SELECT unnest(CAST(CAST("  # noqa: S608 - quoted names
         return before, " AS JSON) AS JSON[])) AS item))"
 
+    def write_value(self, kind: ParameterType) -> tuple[str, str]:  # noqa: ARG002 - the port's shape
+        """See `ports.QuerySource`."""
+        return "", ""
+
     def write_text(self, text: str) -> str:
         """See `ports.QuerySource`."""
         return text

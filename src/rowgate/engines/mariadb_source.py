@@ -49,6 +49,10 @@ class MariadbSource(GenericSource):
         )
         return "(SELECT * FROM JSON_TABLE(", f", '$[*]' COLUMNS ({members})) AS rowgate_given)"
 
+    def write_value(self, kind: ParameterType) -> tuple[str, str]:  # noqa: ARG002 - the port's shape
+        """See `ports.QuerySource`."""
+        return "", ""
+
     def write_text(self, text: str) -> str:
         """See `ports.QuerySource`. The driver takes a lone percent sign for a place."""
         for token in list_tokens(text, 1):

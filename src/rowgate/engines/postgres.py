@@ -16,13 +16,14 @@ from rowgate.engines.postgres_functions import describe_function, list_functions
 from rowgate.engines.postgres_lines import PostgresLines
 from rowgate.engines.postgres_pool import PostgresPool, Session, ask
 from rowgate.engines.postgres_proof import prove_read_only
+from rowgate.engines.postgres_queries import describe_query, write_table, write_text, write_value
 from rowgate.engines.postgres_run import BLOCK_BYTES, PostgresRun
 from rowgate.engines.postgres_values import ResultReader, write_parameters
 from rowgate.engines.shared_look import SharedLook
 from rowgate.rows.dialects.postgres import PostgresDialect
 from rowgate.rows.errors import EngineFailure
-from rowgate.rows.model import Format, ObjectDescription, ObjectListing, Plan, Row, Statement
-from rowgate.rows.procedures import Procedure
+from rowgate.rows.model import Column, Format, ObjectDescription, ObjectListing, Plan, Row, Statement
+from rowgate.rows.procedures import ParameterType, Procedure, TableColumn
 from rowgate.rows.sql import render_select
 from rowgate.rows.sql_lines import render_lines
 
@@ -173,6 +174,23 @@ class PostgresSource:
         """See `ports.RowSource`."""
         with self._lend() as session:
             return session.explain(statement.text)
+
+    def describe_query(self, text: str, places: int) -> Sequence[Column]:  # noqa: ARG002 - they are numbered
+        """See `ports.QuerySource`."""
+        with self.pool.borrowed() as session:
+            return describe_query(session, text)
+
+    def write_value(self, kind: ParameterType) -> tuple[str, str]:
+        """See `ports.QuerySource`."""
+        return write_value(kind)
+
+    def write_table(self, columns: Sequence[TableColumn]) -> tuple[str, str]:
+        """See `ports.QuerySource`."""
+        return write_table(columns)
+
+    def write_text(self, text: str) -> str:
+        """See `ports.QuerySource`."""
+        return write_text(text)
 
     @contextmanager
     def _lend(self) -> Iterator[Session]:

@@ -181,6 +181,25 @@ class Session:
             raise self.take_error(result)
         return [(result.get_value(row, 0) or b"").decode("utf-8", "replace") for row in range(result.ntuples)]
 
+    def describe(self, text: str) -> list[tuple[str, int, int]]:
+        """Give the columns of a statement's result, without running it: name, type and its modifier.
+
+        Raises:
+            EngineUnavailable: The database cannot be read at the moment.
+            EngineFailure: Anything else the engine says.
+        """
+        result = self._pq.prepare(b"", text.encode())
+        if result.status == pq.ExecStatus.COMMAND_OK:
+            result = self._pq.describe_prepared(b"")
+        if self.is_lost:
+            raise EngineUnavailable(_UNREADABLE, detail=_tell(self._pq))
+        if result.status != pq.ExecStatus.COMMAND_OK:
+            raise self.take_error(result)
+        return [
+            ((result.fname(place) or b"").decode("utf-8", "replace"), result.ftype(place), result.fmod(place))
+            for place in range(result.nfields)
+        ]
+
     def begin(self) -> None:
         """Begin a transaction that reads; where the connection is gone, the statement that follows tells."""
         self._pq.exec_(b"BEGIN READ ONLY")

@@ -28,7 +28,7 @@ from rowgate.rows.errors import (
     StatementTimeout,
 )
 from rowgate.rows.model import Column, Format, ObjectDescription, ObjectListing, Plan, Statement, Value
-from rowgate.rows.procedures import TableColumn
+from rowgate.rows.procedures import ParameterType, TableColumn
 
 BLOCK_ROWS = 1000  # 200 cost a fifth of the speed, 20,000 as much (docs/explanation/speed.md)
 BLOCK_BYTES = 1_048_576  # 1 MiB of text and binary, about
@@ -260,6 +260,10 @@ class SqliteSource:
     def write_table(self, columns: Sequence[TableColumn]) -> tuple[str, str]:
         """See `ports.QuerySource`."""
         return write_table(columns)
+
+    def write_value(self, kind: ParameterType) -> tuple[str, str]:  # noqa: ARG002 - the port's shape
+        """See `ports.QuerySource`."""
+        return "", ""
 
     def write_text(self, text: str) -> str:
         """See `ports.QuerySource`."""

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from rowgate.ports.rows import RowSource
 from rowgate.rows.model import Column
-from rowgate.rows.procedures import TableColumn
+from rowgate.rows.procedures import ParameterType, TableColumn
 
 
 class QuerySource(RowSource, Protocol):
@@ -25,6 +25,9 @@ class QuerySource(RowSource, Protocol):
 
     def write_table(self, columns: Sequence[TableColumn]) -> tuple[str, str]:
         """Give what stands before and after a value so that it is a table: the JSON text of its rows, each a list."""
+
+    def write_value(self, kind: ParameterType) -> tuple[str, str]:
+        """Give what stands before and after a value of that type, where the engine must be told which it is."""
 
     def write_text(self, text: str) -> str:
         """Give a part of a declared query as the engine's driver takes it.
