@@ -184,6 +184,25 @@ def test_authorization_server_document(world: World) -> None:
     assert world.client.post(document["token_endpoint"], data=_good(world)).status_code == 200
 
 
+_ENDPOINTS = ("token", "introspection", "revocation")
+_ALWAYS = {"issuer", "jwks_uri", "response_types_supported", "grant_types_supported", "scopes_supported"}
+_ALWAYS |= {"authorization_details_types_supported", "dpop_signing_alg_values_supported"}
+_ALWAYS |= {f"{name}_endpoint" for name in (*_ENDPOINTS, "rowgate_secret", "rowgate_enrolment")}
+_ALWAYS |= {f"{name}_endpoint_auth_methods_supported" for name in _ENDPOINTS}
+_ALWAYS |= {f"{name}_endpoint_auth_signing_alg_values_supported" for name in _ENDPOINTS}
+
+
+@numbered("P112", "RFC 8414 §2, RFC 9728 §2")
+def test_metadata_of_a_plain_server_name_nothing_that_is_off(world: World) -> None:
+    """No registration, no certificates, no signed answers, no jobs, no exchange: each is named where it is on."""
+    bound = "tls_client_certificate_bound_access_tokens"
+    document = _get_document(world, "oauth-authorization-server")
+    assert set(document) == {*_ALWAYS, bound}
+    assert document[bound] is False
+    assert document["grant_types_supported"] == ["client_credentials", "refresh_token"]
+    assert _get_document(world, "oauth-protected-resource")[bound] is False
+
+
 @numbered("P111", "RFC 8414 §3.1, §3.3, RFC 9728 §3.1")
 def test_documents_of_an_address_with_a_path_are_found_before_it(sample_database: Path, tmp_path: Path) -> None:
     """And where a proxy takes the path away; nothing else is answered under it."""

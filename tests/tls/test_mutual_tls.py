@@ -236,7 +236,9 @@ def test_resumed_session_is_still_its_clients(site: Site, version: ssl.TLSVersio
 def test_metadata_tells_what_is_on(site: Site) -> None:
     with site.connect() as client:
         document = client.get("/.well-known/oauth-authorization-server").json()
+        resource = client.get("/.well-known/oauth-protected-resource").json()
     assert document["tls_client_certificate_bound_access_tokens"] is True
+    assert resource["tls_client_certificate_bound_access_tokens"] is True  # RFC 9728 §2: false where it is left out
     assert document["token_endpoint_auth_methods_supported"][-2:] == ["tls_client_auth", *OWN]
 
 

@@ -89,8 +89,8 @@ def describe_authorization_server(
     }
 
 
-def describe_protected_resource(issuer: str) -> dict[str, object]:
-    """Give the protected resource's metadata.
+def describe_protected_resource(issuer: str, *, knows_certificates: bool = False) -> dict[str, object]:
+    """Give the protected resource's metadata; tokens may be bound to certificates where clients may have one.
 
     Source: RFC 9728 §2
     """
@@ -99,6 +99,7 @@ def describe_protected_resource(issuer: str) -> dict[str, object]:
         "authorization_servers": [issuer],
         "bearer_methods_supported": ["header"],
         "dpop_signing_alg_values_supported": list(DEFAULT_ALGORITHMS),
+        "tls_client_certificate_bound_access_tokens": knows_certificates,
         "authorization_details_types_supported": [DETAIL_TYPE],
         "scopes_supported": ["read"],
         "resource_name": "Rowgate",

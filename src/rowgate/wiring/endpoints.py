@@ -73,7 +73,10 @@ def list_documents(
                 registers_clients=registers_clients,
             ),
         ),
-        (PROTECTED_RESOURCE, lambda: metadata.describe_protected_resource(issuer)),
+        (
+            PROTECTED_RESOURCE,
+            lambda: metadata.describe_protected_resource(issuer, knows_certificates=bool(tls_methods)),
+        ),
     )
     return {
         path: (metadata.DocumentEndpoint(describe), READ_ALLOW)
