@@ -166,6 +166,13 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
             "SELECT ?, n, NULL FROM c",
             (NEW,),
         )
+        writer.execute(
+            "CREATE TABLE declared (Host TEXT, n INT, JobRuntimeKey TEXT, PRIMARY KEY (JobRuntimeKey, Host))"
+        )
+        declared = [("a", 1, OLD), ("b", 2, OLD), ("b", 3, NEW), ("c", 4, NEW), ("d", 5, NEW), ("d", 5, OLD)]
+        writer.executemany("INSERT INTO declared VALUES (?, ?, ?)", declared)
+        writer.execute("CREATE TABLE nulls (JobRuntimeKey TEXT, Host TEXT, n INT, PRIMARY KEY (JobRuntimeKey, Host))")
+        writer.executemany("INSERT INTO nulls VALUES (?, NULL, ?)", [(OLD, 1), (OLD, 2), (NEW, 3)])
         writer.execute("CREATE VIEW twice AS SELECT * FROM hosts")
     host, number = ("JobRuntimeKey", "Host"), ("JobRuntimeKey", "Id")
     named: dict[str, tuple[str, ...]] = {"shown": host, "twice": host, "many": number}
@@ -186,6 +193,15 @@ def test_added_removed_and_changed_rows_are_told_by_the_key(hosts: Reader, name:
     asked = {"jobRuntimeKey": NEW, "compare": OLD}
     assert hosts.rows(name, asked) == CHANGES
     assert hosts.get(name, to_query(asked)).json() == CHANGES
+
+
+def test_a_declared_key_serves_though_sqlite_tells_rows_apart_by_a_number(hosts: Reader) -> None:
+    assert hosts.rows("declared", {"compare": OLD}) == [
+        {"change": "removed", "Host": "a", "n": 1, "old": None},
+        {"change": "changed", "Host": "b", "n": 3, "old": {"n": 2}},
+        {"change": "added", "Host": "c", "n": 4, "old": None},
+    ]
+    assert refusal(hosts.post("nulls", {"compare": OLD}))[0] == "compare", "it may hold NULL, more than once"
 
 
 def test_the_newest_run_is_compared_unless_another_is_named(hosts: Reader) -> None:

@@ -175,3 +175,23 @@ def test_an_estimate_of_all_rows_is_not_told_where_a_rule_hides_some(shop: Reade
     wait_until(lambda: shop.client.get(f"{DATA}/ruled", headers=headers).json()["some_rows_only"])
     (told,) = shop.client.get(f"{DATA}?count=estimated", headers=headers).json()
     assert told["estimated_rows"] is None
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+@pytest.mark.parametrize("path", [f"{DATA}/sales", "/api/v1/openapi.json"])
+def test_a_description_is_coded_for_who_asks_and_has_a_tag_of_its_own(shop: Reader, path: str, coding: str) -> None:
+    plain = shop.client.get(path, headers={"accept-encoding": "identity"})
+    coded = shop.client.get(path, headers={"accept-encoding": coding})
+    assert "content-encoding" not in plain.headers
+    assert (coded.headers["content-encoding"], coded.json()) == (coding, plain.json())
+    assert int(coded.headers["content-length"]) < len(plain.content) / 2
+    assert coded.headers["vary"] == plain.headers["vary"] == "Authorization, Accept-Encoding"
+    assert coded.headers["etag"] != plain.headers["etag"]
+    for answer, accepted in ((coded, coding), (plain, "identity")):
+        headers = {"accept-encoding": accepted, "if-none-match": answer.headers["etag"]}
+        again = shop.client.get(path, headers=headers)
+        assert (again.status_code, again.content) == (304, b"")
+    head = shop.client.head(path, headers={"accept-encoding": coding})
+    assert head.headers["etag"] == coded.headers["etag"]
+    refused = shop.client.get(path, headers={"accept-encoding": "br, identity;q=0"})
+    assert (refused.status_code, refused.json()["error"]) == (406, "not_acceptable")

@@ -60,11 +60,13 @@ def describe(connection: apsw.Connection, name: str) -> ObjectDescription | None
         if place_in_key:
             key.append((place_in_key, column))
         columns.append(column)
-    if kind == "table" and not without_row_id:
-        columns, row_key = _find_row_id(connection, name, columns, [column for _, column in key])
-    else:
-        row_key = tuple(column for _, column in sorted(key, key=itemgetter(0)))
-    return ObjectDescription(name, _KINDS[kind], tuple(columns), row_key)
+    declared_key = tuple(column for _, column in sorted(key, key=itemgetter(0)))
+    if kind != "table" or without_row_id:
+        return ObjectDescription(name, _KINDS[kind], tuple(columns), declared_key)
+    columns, row_key = _find_row_id(connection, name, columns, declared_key)
+    is_of_columns = bool(row_key) and row_key[0] in columns
+    natural_key = () if is_of_columns else declared_key
+    return ObjectDescription(name, _KINDS[kind], tuple(columns), row_key, natural_key=natural_key)
 
 
 def describe_query(connection: apsw.Connection, text: str, places: int) -> Sequence[Column]:

@@ -112,6 +112,7 @@ class ObjectDescription:
     kind: str
     columns: tuple[Column, ...]
     row_key: tuple[Column, ...] = ()  # tell all rows apart and are never NULL; need not be among `columns`
+    natural_key: tuple[Column, ...] = ()  # declared, where `row_key` is a number that means nothing; may hold NULL
     path: tuple[str, ...] = ()  # how its own database names it, part by part; empty becomes its name alone
     by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
     by_folded_name: Mapping[str, Column | None] = field(init=False, repr=False, compare=False)  # None: several

@@ -70,7 +70,7 @@ def plan_rows(
     if request.lists_runs:
         request = ask_for_runs(request, described, run_key_column)
     if request.compare is not None:
-        request = ask_for_both(request, described, find_row_key(granted, key), run_key_column)
+        request = ask_for_both(request, described, _find_compared_key(granted, key), run_key_column)
     group_by = _plan_bare(described, request.group_by, "groupby")
     aggregates = plan_aggregates(request, described, group_by)
     columns = () if aggregates else _plan_items(request, described, group_by)
@@ -157,6 +157,12 @@ def find_row_key(described: ObjectDescription, key: Sequence[str]) -> tuple[Colu
     found = [described.by_name.get(name) for name in key]
     named = tuple(column for column in found if column is not None and column.mask is None)
     return named if named and len(named) == len(key) else described.row_key
+
+
+def _find_compared_key(described: ObjectDescription, key: Sequence[str]) -> tuple[Column, ...]:
+    """Give the columns by which a row of one run is found in another; a row's number says nothing about that."""
+    found = find_row_key(described, key)
+    return described.natural_key or found if found == described.row_key else found
 
 
 def find_run_key(described: ObjectDescription, run_key: str) -> Column | None:

@@ -9,13 +9,15 @@ import msgspec
 
 from rowgate.access import Access
 from rowgate.oauth.errors import OAuthError
+from rowgate.rows.coding import LEAST_CODED_BYTES, Coding, open_coder
 from rowgate.rows.errors import InvalidParameter, RowsError
-from rowgate.rows.model import Counting
+from rowgate.rows.model import Counting, Format
 from rowgate.rows.request import parse_rows_query
 from rowgate.service.descriptions import DescriptionService
 from rowgate.web.data_requests import DataGate, read_object_name
 from rowgate.web.exchange import Exchange, Headers
 from rowgate.web.jwks_endpoint import is_same
+from rowgate.web.negotiation import choose_coding
 from rowgate.web.problems import HttpProblem
 
 ALLOW = b"GET, HEAD, OPTIONS"
@@ -25,7 +27,7 @@ _ETAG_BYTES = 16
 _HEADERS: Headers = [
     (b"content-type", b"application/json"),
     (b"cache-control", b"private, no-cache"),  # a copy may be kept, and asked about each time
-    (b"vary", b"Authorization"),
+    (b"vary", b"Authorization, Accept-Encoding"),
     (b"x-content-type-options", b"nosniff"),
 ]
 _encode = msgspec.json.Encoder().encode
@@ -53,18 +55,31 @@ class DescriptionEndpoint:
         name = read_object_name(exchange, b"") if self._names_object else ""
         try:
             access = self._gate.authorize(exchange)
+            accepted = choose_coding(exchange.join_header(b"accept-encoding"), Format.JSON)
             document = await self._describe(access, name, exchange.query)
         except (OAuthError, RowsError) as refusal:
             await self._gate.record(refusal, exchange, access, name)
             raise
         body = _encode(document)
-        etag = b'"%b"' % hashlib.blake2b(body, digest_size=_ETAG_BYTES).hexdigest().encode()
+        is_plain = accepted.may_be_plain and len(body) < LEAST_CODED_BYTES
+        coding = Coding.IDENTITY if is_plain else accepted.best
+        etag = _make_tag(body, coding)
         headers = [*_HEADERS, (b"etag", etag)]
         if is_same(exchange.join_header(b"if-none-match"), etag):
             await exchange.begin(304, headers[1:])
             await exchange.send_part(b"", is_last=True)
             return
+        coder = open_coder(coding)
+        if coder is not None:
+            body = await asyncio.to_thread(coder.end, body)
+            headers.append((b"content-encoding", coding.value.encode()))
         await exchange.respond(200, headers, body)
+
+
+def _make_tag(body: bytes, coding: Coding) -> bytes:
+    """Give the tag of a document, which is another one where it is coded (RFC 9110 §8.8.3.3)."""
+    digest = hashlib.blake2b(body, digest_size=_ETAG_BYTES).hexdigest()
+    return f'"{digest}"'.encode() if coding is Coding.IDENTITY else f'"{digest}-{coding.value}"'.encode()
 
 
 def make_list_endpoint(gate: DataGate, descriptions: DescriptionService) -> DescriptionEndpoint:
