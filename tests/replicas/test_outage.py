@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from replicas.conftest import OBJECT, TOKEN, Replicas
@@ -145,3 +146,21 @@ def test_the_log_tells_once_that_the_state_is_away_and_once_that_it_is_back(
     own.start()
     replicas.wait_for(is_ready)
     assert [replicas.servers[0].log.read_text().count(line) for line in told] == [count + 1 for count in before]
+
+
+def test_a_state_that_hangs_without_a_word_is_noticed_too(replicas: Replicas, own: PostgresServer) -> None:
+    """Tokens are issued meanwhile, and the workers go on by themselves when it answers again."""
+    basic = replicas.add("hanging")
+    assert own.process is not None
+    server = psutil.Process(own.process.pid)
+    stopped = [server, *server.children(recursive=True)]
+    for process in stopped:
+        process.suspend()
+    try:
+        assert [replicas.ask(url, basic).status_code for url in replicas.urls] == [200, 200]
+        replicas.wait_for(lambda url: not is_ready(url), seconds=10)
+        assert [replicas.ask(url, basic).status_code for url in replicas.urls] == [200, 200]
+    finally:
+        for process in stopped:
+            process.resume()
+    replicas.wait_for(is_ready, seconds=20)

@@ -10,6 +10,7 @@ from rowgate.records import CLOCK_ERROR_SECONDS
 from rowgate.service.state import LiveState
 
 POLL_SECONDS = 0.2
+STALE_SECONDS = 5.0  # without an answer of the store, whatever it is that keeps it
 FORGET_SECONDS = 60.0
 
 _log = logging.getLogger("rowgate.follow")
@@ -27,6 +28,7 @@ class Follower:
         self._task: asyncio.Task[None] | None = None
         self._hear_of_changes: list[Callable[[], None]] = []
         self.is_current = True
+        self._looked_at = float("-inf")  # on the event loop's clock
         self._must_reload = False
         self._looking = asyncio.Lock()
 
@@ -34,8 +36,13 @@ class Follower:
         """Have this called from now on, on the event loop, when the state is another."""
         self._hear_of_changes.append(hear)
 
+    def is_fresh(self) -> bool:
+        """Tell whether the state is as it was a few seconds ago, in the running event loop."""
+        return self.is_current and asyncio.get_running_loop().time() - self._looked_at < STALE_SECONDS
+
     def start(self) -> None:
         """Begin to follow, in the running event loop."""
+        self._looked_at = asyncio.get_running_loop().time()
         self._task = asyncio.get_running_loop().create_task(self._follow())
 
     async def stop(self) -> None:
@@ -68,6 +75,7 @@ class Follower:
             if not self.is_current:
                 _log.info("the state can be read again")
             self.is_current = True
+            self._looked_at = asyncio.get_running_loop().time()
 
     async def _follow(self) -> None:
         forget_at = self._clock() + FORGET_SECONDS

@@ -14,14 +14,14 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from rowgate.store.following import BUSY_MILLISECONDS
 
-ANSWER_SECONDS = 15.0  # that anything may take, the wait for other writers included
-STATEMENT_MILLISECONDS = 10_000  # what the server ends by itself
+ANSWER_SECONDS = 8.0  # that anything may take, the wait for other writers included
+STATEMENT_MILLISECONDS = 7000  # what the server ends by itself
 IDLE_MILLISECONDS = 10_000  # that a transaction may stand still before the server undoes it, with its lock
 MAX_TOLD = 200  # characters of what the driver says
 _CONNECTING = {
     "application_name": "rowgate",
     "client_encoding": "UTF8",
-    "connect_timeout": "5",
+    "connect_timeout": "3",
     # A standby lags behind: a revocation would hold later there.
     "target_session_attrs": "read-write",
     # a host that is cut off is noticed after seconds, not hours

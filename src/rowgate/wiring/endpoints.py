@@ -117,7 +117,7 @@ def check_readiness(databases: Databases, follower: Follower, audit: SegmentSink
     """Give /readyz. One database that answers is enough: the others refuse their own objects only."""
 
     async def is_state_current() -> bool:
-        return follower.is_current
+        return follower.is_fresh()
 
     async def is_audit_writable() -> bool:
         return audit.is_writable
