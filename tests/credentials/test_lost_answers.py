@@ -112,6 +112,19 @@ def test_it_is_given_again_for_ten_minutes_and_not_after_it_was_revoked(client: 
     assert not client.server.events(kind="enrolment_replayed")
 
 
+def test_another_server_on_the_same_state_gives_the_same_answer(tmp_path: Path, sample_database: Path) -> None:
+    """A restart, another worker or a replica: nothing of it is in anybody's memory."""
+    settings = make_home(tmp_path / "home", sample_database)
+    made, key, answers = add_application(settings, "report", OBJECTS), make_key(), []
+    with administer(settings) as desks:
+        code = desks.secrets.enrol("report", lifetime_seconds=HOUR).code
+    for _ in range(2):
+        with run_server(settings) as running:
+            answers.append(redeem(Client(running, made), key, code=code).json())
+    assert answers[0] == answers[1]
+    assert "client_secret" in answers[0]
+
+
 def test_one_key_for_two_codes_gives_two_secrets(client: Client) -> None:
     key = make_key()
     values = {redeem(client, key, code=make_code(client)).json()["client_secret"] for _ in range(2)}
