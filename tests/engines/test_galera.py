@@ -11,8 +11,11 @@ import pytest
 from engines.test_contract import read_all
 from rowgate.engines.generic import GenericSource
 from rowgate.engines.mariadb import MariadbManner
+from rowgate.engines.mariadb_source import MariadbSource
 from rowgate.rows.errors import EngineUnavailable, RowsError
 from rowgate.rows.model import Statement
+from rowgate.rows.parameters import plan_call
+from rowgate.rows.procedures import Procedure
 from support.mariadb import PASSWORD, READER, MariadbServer, find_free_port
 from support.servers import wait_until
 
@@ -56,7 +59,13 @@ def cluster() -> Iterator[list[MariadbServer]]:
         stack.callback(lambda: kill_all(nodes))
         nodes[0].start("--wsrep-new-cluster")
         nodes[0].create_database("shared")
-        nodes[0].execute("CREATE TABLE made (n INTEGER PRIMARY KEY)", "INSERT INTO made VALUES (1)", database="shared")
+        nodes[0].execute(
+            "CREATE TABLE made (n INTEGER PRIMARY KEY)",
+            "INSERT INTO made VALUES (1)",
+            "CREATE PROCEDURE stored () BEGIN COMMIT; INSERT INTO made VALUES (2); SELECT 1 AS a; END",
+            f"GRANT EXECUTE ON shared.* TO {READER}@localhost",
+            database="shared",
+        )
         nodes[0].stop()
         for place in (1, 2):
             shutil.copytree(folder / "node0/data", folder / f"node{place}/data")
@@ -87,6 +96,17 @@ def try_reading(source: GenericSource) -> int | None:
         return None
 
 
+def test_a_stored_procedure_of_a_cluster_cannot_be_called(cluster: list[MariadbServer]) -> None:
+    """Nothing there keeps it from writing; its description says so."""
+    manner = MariadbManner(cluster[0].address("shared"), password=PASSWORD)
+    with closing(MariadbSource(manner)) as source:
+        found = source.find_object("stored")
+    assert isinstance(found, Procedure)
+    assert "Galera" in found.fault
+    with pytest.raises(EngineUnavailable):
+        plan_call(found, {})
+
+
 def test_cluster_answers_while_a_node_dies_and_refuses_without_a_majority(cluster: list[MariadbServer]) -> None:
     hosts = ",".join(f"127.0.0.1:{node.port}" for node in cluster)
     manner = MariadbManner(f"mariadb://{READER}@{hosts}/shared", password=PASSWORD)
@@ -100,7 +120,7 @@ def test_cluster_answers_while_a_node_dies_and_refuses_without_a_majority(cluste
         cluster[0].kill()
         # the node that every connection went to is gone: the next statement is asked of another, at once
         assert try_reading(source) == 2500
-        assert [found.name for found in source.list_objects()] == ["made"]
+        assert [found.name for found in source.list_objects()] == ["made", "stored"]
         with pytest.raises(RowsError):  # a read under way is cut, never short
             read_all(open_read)
         wait_until(lambda: count_members(cluster[1]) == 2, seconds=30)

@@ -18,6 +18,9 @@ INSERT INTO orders SELECT n, 'n' || n % 3 FROM generate_series(1, 3000) n;
 CREATE FUNCTION picked(names text[], low int DEFAULT 1) RETURNS SETOF orders LANGUAGE sql STABLE AS
   'SELECT * FROM orders WHERE name = ANY (names) AND id >= low ORDER BY id';
 CREATE FUNCTION writes() RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN DELETE FROM orders; RETURN 1; END';
+CREATE PROCEDURE counted(low int, OUT many boolean, INOUT n bigint DEFAULT 0) LANGUAGE plpgsql AS
+  'BEGIN n := (SELECT count(*) FROM orders WHERE id >= low); many := n > 100; END';
+CREATE PROCEDURE commits(INOUT n int) LANGUAGE plpgsql AS 'BEGIN COMMIT; DELETE FROM orders; COMMIT; END';
 CREATE FUNCTION inverse(n int) RETURNS int LANGUAGE sql AS 'SELECT 1 / n';
 """
 
@@ -27,7 +30,7 @@ def shop(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> 
     name = postgres.create_database()
     with postgres.owner(name) as owner:
         owner.execute(_MADE.encode())
-        owner.execute(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {READER}".encode())
+        owner.execute(f"GRANT EXECUTE ON ALL ROUTINES IN SCHEMA public TO {READER}".encode())
     home = tmp_path_factory.mktemp("shop") / "home"
     home.mkdir(mode=0o700)
     made = load_settings(home, {}, {"database": postgres.address(name), "port": 0})
@@ -74,4 +77,22 @@ def test_nothing_is_written(shop: Reader) -> None:
     answer = call(shop, "writes", {})
     assert (answer.status_code, answer.json()["error"]) == (500, "server_error")
     assert "tried to write" in answer.json()["error_description"]
+    assert len(shop.rows("orders", {"columns": ["id"]})) == 3000
+
+
+def test_a_procedure_answers_with_what_it_hands_out(shop: Reader) -> None:
+    assert success(call(shop, "counted", {"parameters": {"low": 2900}})) == [{"many": True, "n": 101}]
+    assert success(call(shop, "counted", {"parameters": {"LOW": 2999}, "columns": ["many"]})) == [{"many": False}]
+    csv = call(shop, "counted", {"parameters": {"low": 1}, "format": "csv"})
+    assert csv.text == '"many","n"\r\ntrue,3000\r\n'
+    told = shop.client.get("/api/v1/data/counted").json()
+    assert [(one["name"], one["json_type"]) for one in told["columns"]] == [
+        ("many", "boolean"),
+        ("n", "integer"),
+    ]
+    previewed = call(shop, "counted", {"parameters": {"low": 1}, "dry_run": True}).json()
+    assert [statement["purpose"] for statement in previewed["statements"]] == ["call"]
+    assert [one["value_from"] for one in previewed["parameters"]] == ["request", "database"]
+    answer = call(shop, "commits", {"parameters": {"n": 1}})
+    assert "tried to end its transaction" in answer.json()["error_description"]
     assert len(shop.rows("orders", {"columns": ["id"]})) == 3000

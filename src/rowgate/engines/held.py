@@ -27,7 +27,8 @@ MAX_RESULT_BYTES = 2_147_483_648  # 2 GiB
 _PAGE_BYTES = 4096
 _CACHE_KIBIBYTES = 16_384  # 16 MiB, of what is held
 _TIMED = (Holds.TIME, Holds.MOMENT, Holds.INSTANT)
-_EXACT = "\x1fexact"  # behind a column's name: the same with every digit, which SQLite's numbers have no room for
+_EXACT = "\x1fexact"  # behind a column's name: the same as it came
+_NOT_HELD = (Holds.DECIMAL, Holds.BOOLEAN)  # SQLite's numbers have no room for every digit, and it has no booleans
 _FRACTION_DIGITS = 6
 _LEAST, _BEYOND = -(2**63), 2**63  # of SQLite's whole numbers
 
@@ -49,7 +50,7 @@ class HeldDialect(SqliteDialect):
         if column.holds in _TIMED:
             return f"rowgate_trim({expression})"
         is_itself = expression in (self.plain(column), self.exact(column))
-        return self.quote(column.name + _EXACT) if column.holds is Holds.DECIMAL and is_itself else expression
+        return self.quote(column.name + _EXACT) if column.holds in _NOT_HELD and is_itself else expression
 
 
 class HeldResult:
@@ -93,7 +94,7 @@ class HeldResult:
         define_functions(self._connection, "UTF-8")
         self._connection.create_scalar_function("rowgate_trim", _trim, 1, deterministic=True)
         self._connection.set_authorizer(allow_reading)
-        if any(column.holds is Holds.DECIMAL for column in self.columns):
+        if any(column.holds in _NOT_HELD for column in self.columns):
             self._connection.row_trace = _restore
 
     def cancel(self) -> None:
@@ -128,7 +129,7 @@ class HeldResult:
     def _make_table(self) -> tuple[str, Callable[[Row], Sequence[Value]]]:
         """Make the table; give the statement that fills it, and what makes its values of a row."""
         quote = self.dialect.quote
-        exact = [place for place, column in enumerate(self.columns) if column.holds is Holds.DECIMAL]
+        exact = [place for place, column in enumerate(self.columns) if column.holds in _NOT_HELD]
         timed = [place for place, column in enumerate(self.columns) if column.holds in _TIMED]
         names = [column.name for column in self.columns] + [self.columns[place].name + _EXACT for place in exact]
         self._connection.execute(f"CREATE TABLE {HELD} ({', '.join(map(quote, names))})")
@@ -140,7 +141,7 @@ class HeldResult:
             for place in timed:
                 values[place] = _pad(values[place])
             for place in exact:
-                values.append(None if row[place] is None else str(row[place]))
+                values.append(_keep(row[place]))
                 values[place] = _make_number(row[place])
             return values
 
@@ -161,6 +162,10 @@ def _require_columns(call: Call, columns: Sequence[Column]) -> Sequence[Column]:
     if fault:
         raise EngineUnavailable("The procedure cannot be called at the moment.", detail=fault)
     return columns
+
+
+def _keep(value: Value) -> Value:
+    return value if value is None or isinstance(value, bool) else str(value)
 
 
 def _make_number(value: Value) -> Value:
@@ -195,7 +200,7 @@ def _restore(cursor: apsw.Cursor, row: Row) -> Row:
         values = list(row)
         for place in places:
             value = values[place]
-            values[place] = None if value is None else Decimal(str(value))
+            values[place] = Decimal(value) if isinstance(value, str) else None if value is None else bool(value)
         return tuple(values)
 
     cursor.row_trace = restore

@@ -29,6 +29,7 @@ _PARAMETERS = (
     "SELECT specific_name, parameter_mode, parameter_name, data_type FROM information_schema.parameters "
     "WHERE specific_schema = DATABASE() AND routine_type = 'PROCEDURE' AND specific_name = %s ORDER BY ordinal_position"
 )
+_CLUSTER = "SHOW VARIABLES LIKE 'wsrep_on'"
 _KINDS = {
     **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "bigint", "year"), ParameterType.INTEGER),
     **dict.fromkeys(("decimal", "float", "double"), ParameterType.NUMBER),
@@ -57,6 +58,9 @@ def describe_procedure(ask: Ask, name: str) -> Procedure | None:
     comments = [comment for found, comment in ask(_FIND, name) if found == name]
     if not comments:
         return None
+    if any(value == "ON" for _, value in ask(_CLUSTER)):
+        fault = "a Galera cluster has no XA transactions, and without one nothing keeps a procedure from writing"
+        return Procedure(name, PROCEDURE, (), fault=fault)
     told = [row[1:] for row in ask(_PARAMETERS, name) if row[0] == name]
     try:
         columns, description = _read_comment(str(comments[0] or ""))

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from psycopg import pq
 
+from rowgate.engines.held import HeldResult
 from rowgate.engines.postgres_catalog import Traits, describe, find_estimate, list_catalog, read_traits
 from rowgate.engines.postgres_functions import describe_function, list_functions
 from rowgate.engines.postgres_lines import PostgresLines
@@ -20,11 +21,14 @@ from rowgate.engines.postgres_queries import describe_query, write_table, write_
 from rowgate.engines.postgres_run import BLOCK_BYTES, PostgresRun
 from rowgate.engines.postgres_values import ResultReader, write_parameters
 from rowgate.engines.shared_look import SharedLook
+from rowgate.ports.calls import HeldCall
 from rowgate.rows.dialects.postgres import PostgresDialect
 from rowgate.rows.errors import EngineFailure
-from rowgate.rows.model import Column, Format, ObjectDescription, ObjectListing, Plan, Row, Statement
-from rowgate.rows.procedures import ParameterType, Procedure, TableColumn
+from rowgate.rows.holds import Holds
+from rowgate.rows.model import Column, Format, ObjectDescription, ObjectListing, Plan, Row, Statement, Value
+from rowgate.rows.procedures import Call, ParameterType, Procedure, TableColumn
 from rowgate.rows.sql import render_select
+from rowgate.rows.sql_call import render_call
 from rowgate.rows.sql_lines import render_lines
 
 BLOCK_ROWS = 1000
@@ -70,6 +74,16 @@ class PostgresRows(PostgresRun[Row]):
                 self.has_ended = True
             case _:
                 raise self.refuse(result)
+
+
+class PostgresCalled(PostgresRows):
+    """See `CalledBlocks`: the one row of what a procedure hands out, moments as statements that read write them."""
+
+    columns: Sequence[Column] = ()
+
+    def read_block(self) -> list[Row]:
+        """See `ports.RowBlocks`."""
+        return [tuple(map(_write_moment, row, self.columns)) for row in super().read_block()]
 
 
 class PostgresSource:
@@ -180,6 +194,13 @@ class PostgresSource:
         with self.pool.borrowed() as session:
             return describe_query(session, text)
 
+    def open_call(self, call: Call, *, statement_seconds: float) -> HeldCall:
+        """See `ports.CallSource`."""
+        _, statement = render_call(call, self.dialect)
+        rows = PostgresCalled(self.pool, statement, seconds=statement_seconds, notice_change=self.forget)
+        rows.columns = call.procedure.columns
+        return HeldResult(call, rows)
+
     def write_value(self, kind: ParameterType) -> tuple[str, str]:
         """See `ports.QuerySource`."""
         return write_value(kind)
@@ -205,3 +226,10 @@ class PostgresSource:
     def close(self) -> None:
         """See `ports.RowSource`."""
         self.pool.close()
+
+
+def _write_moment(value: Value, column: Column) -> Value:
+    if not isinstance(value, str) or column.holds not in (Holds.MOMENT, Holds.INSTANT):
+        return value
+    written = value.replace(" ", "T", 1)
+    return f"{written}:00" if column.holds is Holds.INSTANT and written.endswith("+00") else written

@@ -1,6 +1,6 @@
-"""What a PostgreSQL database says of its functions, and how they are called.
+"""What a PostgreSQL database says of its functions and procedures, and how they are called.
 
-Rule: a function is served when EXECUTE was granted to the account, or to a role that it has, by name. What everybody
+Rule: one is served when EXECUTE was granted to the account, or to a role that it has, by name. What everybody
 may execute, as PostgreSQL lets everybody by default, was not meant for here.
 """
 
@@ -21,7 +21,7 @@ from rowgate.rows.procedures import PROCEDURE, Argument, Parameter, ParameterTyp
 
 _CALLABLE = """
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE p.prokind = 'f' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+WHERE p.prokind IN ('f', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
   AND has_schema_privilege(n.oid, 'USAGE') AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
   AND EXISTS (
     SELECT FROM aclexplode(p.proacl) g
@@ -34,7 +34,7 @@ _LIST = f"SELECT DISTINCT {_NAME} {_CALLABLE}"
 _FIND = f"""
 SELECT n.nspname, p.proname, p.prorettype, p.provariadic <> 0, p.pronargdefaults,
        to_json(coalesce(p.proallargtypes, CAST(p.proargtypes AS oid[]))), to_json(p.proargmodes),
-       to_json(p.proargnames), obj_description(p.oid, 'pg_proc')
+       to_json(p.proargnames), obj_description(p.oid, 'pg_proc'), p.prokind = 'p'
 {_CALLABLE} AND {_NAME} = CAST($1 AS text) COLLATE "C"
 """
 _TYPES = """
@@ -55,6 +55,8 @@ SELECT attname, atttypid FROM pg_attribute
 WHERE attrelid = CAST($1 AS oid) AND attnum > 0 AND NOT attisdropped ORDER BY attnum
 """
 _RECORD, _VOID = 2249, 2278
+_CURSOR, _CURSORS = 1790, 2201
+_ENDS_TRANSACTION = "2D"
 _IN, _OUT = ("i", "b"), ("o", "b", "t")
 _KINDS = {
     **dict.fromkeys((20, 21, 23), ParameterType.INTEGER),
@@ -116,7 +118,7 @@ class _Reader:
         self._default = default
 
     def describe(self, name: str, row: Any) -> Procedure:
-        schema, own_name, result, is_variadic, defaults, types, modes, names, comment = row
+        schema, own_name, result, is_variadic, defaults, types, modes, names, comment, is_held = row
         types = [int(number) for number in _read_list(types)]
         modes = _read_list(modes) or ["i"] * len(types)
         names = _read_list(names) or [""] * len(types)
@@ -132,17 +134,28 @@ class _Reader:
             for place, (parameter, kind) in enumerate(taken)
         )
         columns = self._list_columns(str(own_name), int(result), given, known)
+        if any(t in (_CURSOR, _CURSORS) for t in types):
+            raise _FaultError("it hands out cursors: give the rows themselves")
         if len({fold(column.name) for column in columns}) < len(columns):
             raise _FaultError("its columns need names, each of its own")
-        query: tuple[Piece, ...] = (f"SELECT * FROM {_quote(schema)}.{_quote(own_name)}(", arguments, ")")  # noqa: S608 - quoted catalog names
+        call = f"{_quote(schema)}.{_quote(own_name)}("
+        handed_out = [n for n, mode in zip(names, modes, strict=True) if mode == "o"]
+        query: tuple[Piece, ...] = (f"SELECT * FROM {call}", arguments, ")")  # noqa: S608 - quoted catalog names
+        if is_held:
+            if not all(handed_out):
+                raise _FaultError("its parameters need names, each of its own")
+            if any(isinstance(one.parameter.type, tuple) for one in arguments if one.parameter):
+                raise _FaultError("it takes an array, and a call takes none: write a function")
+            query = (f"CALL {call}", (*arguments, *[Argument(f"{_quote(n)} => NULL", None) for n in handed_out]), ")")
         return Procedure(
             name,
             PROCEDURE,
             columns,
             path=(str(schema), str(own_name)),
-            parameters=tuple([argument.parameter for argument in arguments]),
+            parameters=tuple([argument.parameter for argument in arguments if argument.parameter is not None]),
             query=query,
             description=str(comment or ""),
+            is_held=bool(is_held),
         )
 
     def _list_columns(
@@ -210,6 +223,8 @@ def translate_call_error(error: RowsError, code: str) -> RowsError:
         return error
     if code in _READ_ONLY:
         return EngineFailure("The procedure tried to write, and nothing was changed.", detail=error.detail)
+    if code.startswith(_ENDS_TRANSACTION):
+        return EngineFailure("The procedure tried to end its transaction: nothing was changed.", detail=error.detail)
     if code.startswith(_OF_THE_VALUES):
         return InvalidParameter(
             "The procedure cannot work with these values.",

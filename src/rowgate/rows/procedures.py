@@ -54,8 +54,8 @@ class Argument:
     """How a parameter stands in the call of an engine's own function."""
 
     before: str
-    parameter: Parameter
-    after: str
+    parameter: Parameter | None  # None: it only hands something out, and `before` is all that stands for it
+    after: str = ""
 
 
 Arguments: TypeAlias = tuple[Argument, ...]  # with commas between those that there is a value for

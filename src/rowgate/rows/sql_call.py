@@ -31,8 +31,11 @@ def render_query(pieces: Sequence[Piece], bind: Callable[[Parameter], str], left
         elif isinstance(piece, Parameter):
             text += bind(piece)
         else:
-            stands = [argument for argument in piece if argument.parameter.name not in left_out]
-            text += ", ".join([argument.before + bind(argument.parameter) + argument.after for argument in stands])
+            text += ", ".join(
+                argument.before + (bind(argument.parameter) if argument.parameter else "") + argument.after
+                for argument in piece
+                if argument.parameter is None or argument.parameter.name not in left_out
+            )
     return text
 
 
