@@ -13,6 +13,7 @@ import apsw
 
 from rowgate.engines.sqlite import SqliteRows
 from rowgate.engines.sqlite_connection import define_functions
+from rowgate.engines.sqlite_errors import translate_error
 from rowgate.engines.sqlite_permissions import allow_reading
 from rowgate.ports.calls import HELD
 from rowgate.ports.rows import RowBlocks
@@ -68,7 +69,7 @@ class HeldResult:
         self._connection.pragma("journal_mode", "off")
         self._connection.pragma("synchronous", 0)
         self._connection.pragma("cache_size", -_CACHE_KIBIBYTES)
-        self._connection.pragma("max_page_count", MAX_RESULT_BYTES // _PAGE_BYTES)
+        self._connection.pragma("page_size", _PAGE_BYTES)
 
     def hold(self) -> None:
         """See `ports.HeldCall`."""
@@ -78,16 +79,14 @@ class HeldResult:
             rows = blocks.read_block()
             self.columns = _require_columns(self._call, blocks.columns)
             insert, take = self._make_table()
-            with self._connection:
-                self._connection.executemany(insert, map(take, rows))
-                while not blocks.is_exhausted:
-                    self._connection.executemany(insert, map(take, blocks.read_block()))
-        except apsw.FullError as error:
-            raise InvalidParameter(
-                "The procedure gives more than the server holds of a result.",
-                field="parameters",
-                expected="values with which it gives less",
-            ) from error
+            self._connection.execute("BEGIN")  # without a journal there is no rolling back, and nothing to go back to
+            self._connection.executemany(insert, map(take, rows))
+            while not blocks.is_exhausted:
+                self._refuse_too_much()
+                self._connection.executemany(insert, map(take, blocks.read_block()))
+            self._connection.execute("COMMIT")
+        except apsw.Error as error:
+            raise translate_error(error) from error
         finally:
             self.close()
         self._connection.pragma("query_only", 1)
@@ -125,6 +124,14 @@ class HeldResult:
 
     def look_again(self) -> None:
         """See `SqliteRows`: what is held does not change."""
+
+    def _refuse_too_much(self) -> None:
+        if self._connection.pragma("page_count") * _PAGE_BYTES > MAX_RESULT_BYTES:
+            raise InvalidParameter(
+                "The procedure gives more than the server holds of a result.",
+                field="parameters",
+                expected="values with which it gives less",
+            )
 
     def _make_table(self) -> tuple[str, Callable[[Row], Sequence[Value]]]:
         """Make the table; give the statement that fills it, and what makes its values of a row."""
