@@ -1,0 +1,100 @@
+"""Comparing runs, previews and tags over HTTP on engines behind the generic fetcher, as on SQLite."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from rowgate import wiring
+from rowgate.config import load_settings
+from rowgate.served_databases import DatabaseSettings
+from rows.harness import Reader, read_from, refusal
+from support.homes import administer
+from support.mariadb import PASSWORD, MariadbServer
+
+OLD, NEW = "2018-11-05T13:15:30", "2018-11-06T13:15:30"
+MADE = (
+    """CREATE TABLE hosts (run TIMESTAMP NOT NULL, host VARCHAR(20) NOT NULL, cores INTEGER, note VARCHAR(20),
+    PRIMARY KEY (run, host))""",
+    """INSERT INTO hosts VALUES ('2018-11-05 13:15:30', 'a', 4, 'x'), ('2018-11-05 13:15:30', 'b', 4, NULL),
+    ('2018-11-05 13:15:30', 'gone', 1, ''), ('2018-11-06 13:15:30', 'a', 8, 'x'),
+    ('2018-11-06 13:15:30', 'b', 4, 'y'), ('2018-11-06 13:15:30', 'new', 2, 'é'),
+    ('2018-11-06 13:15:30', 'B', 3, 'other case')""",
+)
+CHANGES: list[dict[str, Any]] = [
+    {"change": "added", "host": "B", "cores": 3, "note": "other case", "old": None},
+    {"change": "changed", "host": "a", "cores": 8, "note": "x", "old": {"cores": 4}},
+    {"change": "changed", "host": "b", "cores": 4, "note": "y", "old": {"note": None}},
+    {"change": "removed", "host": "gone", "cores": 1, "note": "", "old": None},
+    {"change": "added", "host": "new", "cores": 2, "note": "é", "old": None},
+]
+
+
+@contextmanager
+def serve(folder: Path, address: str) -> Iterator[Reader]:
+    (folder / "password").write_text(PASSWORD)
+    home = folder / "home"
+    home.mkdir(mode=0o700)
+    served = DatabaseSettings(address=address, password_file=str(folder / "password"))
+    made = load_settings(home, {}, {"databases": (served,), "port": 0})
+    wiring.create_home(made, "tests")
+    with administer(made) as desks:
+        desks.objects.set_run_key("hosts", "run")
+    with read_from(made, Path()) as reader:
+        yield reader
+
+
+@pytest.fixture(scope="module", params=["duckdb", pytest.param("mariadb", marks=pytest.mark.engines)])
+def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    folder = tmp_path_factory.mktemp("roads")
+    if request.param == "duckdb":
+        with closing(duckdb.connect(str(folder / "served.duckdb"))) as owner:
+            for statement in MADE:
+                owner.execute(statement)
+        address = f"duckdb:///{folder}/served.duckdb"
+    else:
+        server: MariadbServer = request.getfixturevalue("mariadb")
+        name = server.create_database()
+        binary = "SET collation_server = utf8mb4_nopad_bin", f"ALTER DATABASE {name} COLLATE utf8mb4_nopad_bin"
+        server.execute(*binary, *MADE, database=name)
+        address = server.address(name)
+    with serve(folder, address) as served:
+        yield served
+
+
+def test_runs_are_listed_and_compared(reader: Reader) -> None:
+    runs = reader.client.get("/api/v1/data/hosts/runs").json()
+    assert [list(run.values()) for run in runs] == [[NEW, 4], [OLD, 3]]
+    for body in ({"compare": OLD}, {"jobRuntimeKey": NEW, "compare": OLD}):
+        assert reader.rows("hosts", body) == CHANGES
+    back = reader.rows("hosts", {"jobRuntimeKey": OLD, "compare": NEW, "columns": ["cores"]})
+    assert [(row["change"], row["host"]) for row in back] == [
+        ("removed", "B"),
+        ("changed", "a"),
+        ("added", "gone"),
+        ("removed", "new"),
+    ]
+    assert len(reader.rows("hosts", {"compare": OLD, "limit": 2, "offset": 1})) == 2
+    assert refusal(reader.post("hosts", {"compare": NEW}))[0] == "compare"
+    assert refusal(reader.post("hosts", {"compare": "2001-01-01T00:00:00"}))[0] == "compare"
+
+
+def test_a_preview_tells_the_statement_and_the_plan_without_values(reader: Reader) -> None:
+    body = {"filters": [{"column": "note", "function": "equals", "value": "a value of the request"}], "limit": 3}
+    answer = reader.post("hosts", {**body, "dry_run": True, "count": "exact"})
+    told = answer.json()
+    assert [statement["purpose"] for statement in told["statements"]] == ["count", "rows"]
+    assert all(statement["plan"] and statement["values"] for statement in told["statements"])
+    assert "a value of the request" not in answer.text
+    compared = reader.post("hosts", {"compare": OLD, "dry_run": True}).json()
+    assert [statement["purpose"] for statement in compared["statements"]] == ["run", "run", "rows"]
+
+
+def test_an_answer_has_no_tag_where_nobody_knows_whether_rows_have_changed(reader: Reader) -> None:
+    answer = reader.get("hosts", "columns=host")
+    assert "etag" not in answer.headers
+    again = reader.get("hosts", "columns=host", if_none_match='"made-up"')
+    assert (again.status_code, again.json()) == (200, answer.json())
