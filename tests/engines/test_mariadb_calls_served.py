@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import validate
 
 from rowgate import wiring
 from rowgate.config import load_settings
@@ -105,7 +107,12 @@ def test_procedures_are_described(shop: Reader) -> None:
     assert [(p["name"], p["type"], p["required"]) for p in told["parameters"]] == [("n", "integer", True)]
     untold = shop.client.get("/api/v1/data/untold").json()
     assert untold["columns"] == []
-    assert shop.client.get("/api/v1/openapi.json").status_code == 200
+    document = shop.client.get("/api/v1/openapi.json").json()
+    validate(document)
+    body = document["paths"]["/api/v1/data/untold/proc"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    asked = {"parameters": {"n": 3}, "columns": ["n"], "filters": [{"column": "n", "function": "equals", "value": 2}]}
+    OAS31Validator({**body, "components": document["components"]}).validate(asked)
+    assert success(call(shop, "untold", asked)) == [{"n": 2}]
 
 
 def test_every_format_streams_what_it_gives(shop: Reader) -> None:

@@ -134,7 +134,8 @@ def _render_paths(name: str, described: DescribedObject, issuer: str) -> Documen
 
 def _list_members(name: str, described: DescribedObject) -> Document:
     """Give the schemas of a request's parameters, by name, as a POST has them."""
-    columns = {"type": "array", "items": {"type": "string", "enum": [column.name for column in described.columns]}}
+    names = [column.name for column in described.columns]
+    columns = {"type": "array", "items": {"type": "string", **({"enum": names} if names else {})}}
     members: Document = {
         "filters": {"type": "array", "maxItems": MAX_FILTERS, "items": _refer(f"{name}Filter")},
         "columns": columns,
@@ -154,7 +155,9 @@ def _list_members(name: str, described: DescribedObject) -> Document:
         "format": {"type": "string", "enum": list(Format)},
         "dry_run": {"type": "boolean", "description": "tell what would be run, and read nothing"},
     }
-    if not any(column.filters for column in described.columns):
+    if not names:  # only what a call gives tells them
+        members["filters"]["items"] = {"type": "object"}
+    elif not any(column.filters for column in described.columns):
         del members["filters"]
     if not described.pages_by_cursor:
         del members["cursor"]
