@@ -47,3 +47,19 @@ def test_faults_are_told_by_name_and_line(home: Path) -> None:
     assert (listed["one"]["kind"], listed["one"]["fault"]) == ("procedure", fault)
     shown = run(["object", "show", "one"])
     assert (shown.exit_code, shown.stdout) == (0, f"one (procedure)\nit cannot be called: {fault}\n")
+
+
+def test_what_cannot_be_read_declares_no_type_or_writes_is_told(home: Path) -> None:
+    folder = home / "procedures"
+    folder.mkdir(mode=0o700)
+    (folder / "folder.sql").mkdir()
+    (folder / "gone.sql").symlink_to(folder / "nowhere")
+    (folder / "latin.sql").write_bytes(b"SELECT '\xe9' AS a")
+    (folder / "typed.sql").write_text("-- parameter: a uuid\nSELECT :a AS a")
+    (folder / "writes.sql").write_text("DELETE FROM SA_ServiceAccounts RETURNING 1 AS a")
+    told = dict(found.split(": ", 1) for _, found in find_answers(CALLS))
+    assert "directory" in told["folder"].lower()
+    assert "decode" in told["latin"]
+    assert told["typed"].startswith("line 1: uuid is none of text, integer")
+    assert "not authorized" in told["writes"]
+    assert told.keys() == {"folder", "latin", "typed", "writes"}, "a link to nothing is nothing"

@@ -7,6 +7,7 @@ nothing else from being read.
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from os import scandir, stat_result
 from pathlib import Path
@@ -181,9 +182,10 @@ class DeclaredProcedures:
                     elif len(versions) >= MAX_PROCEDURES:
                         self._folder_fault = f"there are more than {MAX_PROCEDURES} files"
                     else:
-                        versions[name] = _identify(entry.stat())
+                        with suppress(FileNotFoundError):  # it went away meanwhile, or is a link to nothing
+                            versions[name] = _identify(entry.stat())
         except FileNotFoundError:
-            pass  # nothing is declared, or a file went away meanwhile: the next look tells
+            pass  # nothing is declared
         except OSError as error:
             self._folder_fault = error.strerror or str(error)
         self._versions = versions
