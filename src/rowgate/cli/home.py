@@ -89,6 +89,10 @@ def init(context: click.Context, /, home: str | None, given: tuple[str, ...], **
     databases = tuple(replace(one, address=_complete(one.address)) for one in named)
     if (path / CONFIG_NAME).exists() or (path / "state.db").exists():
         raise ConfigError(f"{path} is a home already; nothing was changed")
+    if (path / "master.key").exists():
+        raise ConfigError(
+            f"{path} has a master key already; for a replica copy the first one's {CONFIG_NAME} too, and that is all"
+        )
     if password_file := state["state_password_file"]:
         state["state_password_file"] = str(Path(password_file).absolute())
     settings = load_settings(path, {}, {"database": database, "databases": databases, **state})
