@@ -51,7 +51,8 @@ def test_settings_of_the_page_are_settings(tmp_path: Path) -> None:
 def test_page_on_replicas_does_what_it_says(postgres: PostgresServer, sample_database: Path, tmp_path: Path) -> None:
     operator = Reader(tmp_path)
     shutil.copy(sample_database, tmp_path / "sample.sqlite")
-    making, settings = (text for _, text in find_blocks(_PAGE, "## The first replica", "## Every further replica"))
+    blocks = dict(find_blocks(_PAGE, "## The first replica", "## Every further replica"))
+    making, settings = blocks["sh"], blocks["toml"]
     assert _SHOWN in making
     address = postgres.address(postgres.create_state_database(), STATE_OWNER)
     operator.paste(making.replace(_SHOWN, address).replace("pip install 'rowgate[postgres]'\n", ""))
