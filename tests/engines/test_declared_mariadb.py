@@ -24,6 +24,8 @@ def database(mariadb: MariadbServer) -> str:
     mariadb.execute(
         "CREATE TABLE orders (id INT PRIMARY KEY, Name VARCHAR(20), total DECIMAL(10,2), made DATE)",
         "INSERT INTO orders VALUES (1,'a',1.5,'2020-01-01'), (2,'b',2.5,'2021-01-01'), (3,'B',3.5,NULL)",
+        "CREATE FUNCTION sets () RETURNS INT BEGIN SET SESSION TRANSACTION READ WRITE; RETURN 1; END",
+        "CREATE FUNCTION writes () RETURNS INT BEGIN DELETE FROM orders; RETURN 1; END",
         "CREATE PROCEDURE stored () BEGIN SELECT 1 AS a; END",
         f"GRANT EXECUTE ON {name}.* TO reader@localhost",
         database=name,
@@ -123,3 +125,21 @@ def test_values_that_a_query_cannot_work_with_are_refused_on_mariadb(shelf: Shel
     with pytest.raises(InvalidParameter) as raised:
         shelf.call("far", b"{parameters: {n: 1}}")
     assert raised.value.field == "parameters"
+
+
+def test_a_function_writes_neither_at_once_nor_by_what_it_leaves(
+    mariadb: MariadbServer, database: str, shelf: Shelf
+) -> None:
+    """It has its owner's rights, and may set the session to write; the next statement would."""
+    shelf.put("sets", "SELECT sets() AS a")
+    shelf.put("writes", "SELECT writes() + id AS a FROM orders")
+    shelf.put("both", "SELECT sets() AS a, writes() AS b")
+    source = MariadbSource(MariadbManner(mariadb.address(database), password=PASSWORD), max_connections=1)
+    with closing(DeclaredProcedures(source, shelf.folder, clock=lambda: shelf.now)) as shelf.source:
+        for _ in range(3):
+            assert shelf.call("sets") == [(1,)]
+            assert source.ask("SELECT @@tx_read_only") == [(1,)]
+            for name in ("writes", "both"):
+                assert "READ ONLY" in shelf.find(name).fault, "what functions write is known before they run"
+            shelf.later()
+    assert mariadb.execute("SELECT count(*) FROM orders", database=database) == [(3,)]

@@ -45,8 +45,24 @@ _OF_THE_VALUES = frozenset(
 )
 
 
-class ResultRows(GenericRows):
-    """See `ports.RowBlocks`. Knows the columns of its result, also where it has no rows."""
+class QueriedRows(GenericRows):
+    """The result of a declared query. A function in it may have its owner's rights, and set the session to write.
+
+    So the transaction begins before it, which no function can end, and the session is not used again.
+    """
+
+    def _start(self) -> Any:
+        assert self._connection is not None, "internal error: a read that has ended"
+        self._connection.exec_driver_sql("START TRANSACTION READ ONLY").close()
+        return super()._start()
+
+    def close(self) -> None:
+        """See `ports.RowBlocks`."""
+        self._let_go()
+
+
+class ResultRows(QueriedRows):
+    """The same, with the columns of its result, also where it has no rows: a look may run what does not change."""
 
     columns: Sequence[Column] = ()
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from rowgate.engines.generic import ASK_SECONDS, GenericSource
+from rowgate.engines.generic import ASK_SECONDS, GenericRows, GenericSource
 from rowgate.engines.held import HeldResult
 from rowgate.engines.mariadb import MariadbManner
-from rowgate.engines.mariadb_calls import CalledRows, ResultRows, translate_call_error
+from rowgate.engines.mariadb_calls import CalledRows, QueriedRows, ResultRows, translate_call_error
 from rowgate.ports.calls import HeldCall
 from rowgate.rows.dialects.mysql import MARIADB
 from rowgate.rows.errors import RowsError
@@ -61,6 +61,14 @@ class MariadbSource(GenericSource):
             if token.text == "#":
                 raise ProcedureFault("# begins a comment here: write -- and a blank")
         return text.replace("%", "%%")
+
+    def open_rows(self, statement: Statement, *, statement_seconds: float) -> GenericRows:
+        """See `ports.RowSource`."""
+        if not statement.is_call:
+            return super().open_rows(statement, statement_seconds=statement_seconds)
+        rows = QueriedRows(self, self.borrow(), statement)
+        rows.seconds_left = statement_seconds
+        return rows
 
     def open_call(self, call: Call, *, statement_seconds: float) -> HeldCall:
         """See `ports.CallSource`."""
