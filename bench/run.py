@@ -21,6 +21,7 @@ MEASURES: dict[str, Callable[[float], Section]] = {
     "full": full.measure_full,
     "formats": formats.measure_formats,
     "postgres": postgres.measure_postgres,
+    "postgres-page": postgres.measure_postgres_page,
     "stream": stream.measure_stream,
     "memory": memory.measure_memory,
     "rest": rest.measure_rest,

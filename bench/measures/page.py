@@ -59,23 +59,23 @@ def measure_page(seconds: float) -> Section:
 
         for column in TOLD:
             subjects = ask(column)
-            _check_alike(subjects)
+            check_alike(subjects)
             rates[column] = interleaved(subjects, connections=CONNECTIONS, seconds=seconds)
     goals = []
     for name, least in GOALS:
         ratio = rates[TOGETHER][product.NAME].per_second / rates[TOGETHER][name].per_second
         digits = 1 if least < 1 else 0
         goals.append(Goal(f"page beside {name}", "≥ " + times(least, digits), times(ratio), held=ratio >= least))
-    tables = [_table(TOLD[column], found) for column, found in rates.items()]
+    tables = [page_table(TOLD[column], found) for column, found in rates.items()]
     return Section("A page of 100 rows", tables, goals, [NOTE, NOTE_ON_PLACES])
 
 
-def _table(told: str, rates: dict[str, Rate]) -> Table:
+def page_table(told: str, rates: dict[str, Rate]) -> Table:
     table = rate_table(rates, unit="requests/s")
     return Table([told, *table.head[1:]], table.rows)
 
 
-def _check_alike(subjects: dict[str, Subject]) -> None:
+def check_alike(subjects: dict[str, Subject]) -> None:
     """Raises RuntimeError unless everybody answers the same rows."""
     pages = {}
     for name, subject in subjects.items():

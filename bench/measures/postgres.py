@@ -1,4 +1,4 @@
-"""A full read of 1,000,000 rows of 10 columns from PostgreSQL, beside `psql` that copies the same rows to a pipe."""
+"""PostgreSQL: a full read beside `psql` that copies the same rows to a pipe, and a page beside a bare handler."""
 
 import os
 import subprocess
@@ -9,9 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import product
-from data import TABLE, generate
-from load import Download, Request, Subject, download
+from data import ROWS_PER_VALUE, TABLE, TOGETHER, generate
+from load import Download, Request, Subject, download, interleaved
 from measures.full import ROWS, in_turn
+from measures.page import BARE, CONNECTIONS, check_alike, page_table
+from peers import servers as peers
 from peers.install import WORK
 from report import Goal, Section, Table, times
 from serving import LOAD_CORE, SERVER_CORE, running
@@ -26,7 +28,7 @@ CREATE TABLE {TABLE} (
   amount double precision NOT NULL, ratio double precision, day date NOT NULL, seen timestamptz NOT NULL, note text
 )
 """
-JSON, CSV = "Rowgate, JSON", "Rowgate, CSV"
+JSON, CSV, ARROW = "Rowgate, JSON", "Rowgate, CSV", "Rowgate, Arrow"
 COPY_JSON, COPY_CSV = "`psql`, COPY of `row_to_json`", "`psql`, COPY CSV"
 COPIES = {
     COPY_JSON: f"COPY (SELECT row_to_json(t) FROM {TABLE} t) TO STDOUT",
@@ -38,35 +40,71 @@ NOTE = (
     "`psql` checks nobody and keeps no record; Rowgate's CSV has quotation marks around every text and a digest at its "
     "end."
 )
+PAGE_NOTE = (
+    f"{ROWS_PER_VALUE} rows of 10 columns out of {ROWS:,} by an indexed column, another value each time, {CONNECTIONS} "
+    "connections. The bare handler runs the same statement by the same driver on the same server, for everybody who "
+    "asks. PostgreSQL runs on both cores, beside the server and beside wrk."
+)
 
 
 def measure_postgres(_seconds: float) -> Section:
-    """Both formats of both, in turn."""
+    """Every format of both, in turn."""
     with ExitStack() as stack:
         server = stack.enter_context(run_postgres())
         database = _fill(server)
         home = product.make_home(WORK / "homes" / "postgres", server.address(database))
         rowgate = product.full(stack.enter_context(running(product.server(home), logs=WORK / "logs")), home)
-        csv = Request(rowgate.request.url + "?format=csv", headers=rowgate.request.headers)
+
+        def ask(form: str) -> Subject:
+            return Subject(
+                rowgate.server, Request(f"{rowgate.request.url}?format={form}", headers=rowgate.request.headers)
+            )
+
+        csv, arrow = ask("csv"), ask("arrow")
         readers: dict[str, Callable[[], Download]] = {
             JSON: lambda: download(rowgate),
             COPY_JSON: lambda: _copy(server, database, COPIES[COPY_JSON]),
-            CSV: lambda: download(Subject(rowgate.server, csv)),
+            CSV: lambda: download(csv),
             COPY_CSV: lambda: _copy(server, database, COPIES[COPY_CSV]),
+            ARROW: lambda: download(arrow),
         }
         reads = in_turn(readers)
     rows = []
     for name, read in reads.items():
         speed = [f"{ROWS / read.seconds / 1000:,.0f}", f"{read.seconds:.2f}", f"{read.cpu_seconds:.2f}"]
         rows.append([name, *speed, f"{read.size_bytes / 1e6:.0f}"])
+    third = reads[JSON].seconds / reads[ARROW].seconds
     first, second = reads[COPY_JSON].seconds / reads[JSON].seconds, reads[COPY_CSV].seconds / reads[CSV].seconds
     goals = [
         Goal(f"JSON beside {COPY_JSON}", "≥ " + times(1.1, 1), times(first), held=first >= 1.1),
         Goal(f"CSV beside {COPY_CSV}", "≥ " + times(0.8, 1), times(second), held=second >= 0.8),
+        Goal("Arrow beside JSON, PostgreSQL", "≥ " + times(1.5, 1), times(third), held=third >= 1.5),
     ]
     return Section(
         "A full read of PostgreSQL", [Table(["full read", "krows/s", "s", "CPU s", "MB"], rows)], goals, [NOTE]
     )
+
+
+def measure_postgres_page(seconds: float) -> Section:
+    """Rowgate and the bare handler in turn, another value each time."""
+    with ExitStack() as stack:
+        server = stack.enter_context(run_postgres())
+        database = _fill(server)
+        with server.owner(database) as owner:
+            owner.execute(f"CREATE INDEX ON {TABLE} ({TOGETHER})".encode())
+        address = server.address(database)
+        home = product.make_home(WORK / "homes" / "postgres-page", address)
+        rowgate = stack.enter_context(running(product.server(home), logs=WORK / "logs"))
+        bare = stack.enter_context(running(peers.bare_postgres_rows(address), logs=WORK / "logs"))
+        subjects = {
+            product.NAME: product.page(rowgate, home, TOGETHER, ROWS),
+            BARE: peers.bare_page(bare, TOGETHER, ROWS),
+        }
+        check_alike(subjects)
+        rates = interleaved(subjects, connections=CONNECTIONS, seconds=seconds)
+    ratio = rates[product.NAME].per_second / rates[BARE].per_second
+    goal = Goal("page of PostgreSQL beside the bare handler", "≥ " + times(0.7, 1), times(ratio), held=ratio >= 0.7)
+    return Section("A page of PostgreSQL", [page_table("rows that lie together", rates)], [goal], [PAGE_NOTE])
 
 
 def _fill(server: PostgresServer) -> str:

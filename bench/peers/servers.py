@@ -31,6 +31,11 @@ def bare_rows(database: Path) -> Server:
     return _bare("rows", {"ROWGATE_BENCH_DATABASE": str(database)})
 
 
+def bare_postgres_rows(address: str) -> Server:
+    """The same for PostgreSQL."""
+    return _bare("postgres_rows", {"ROWGATE_BENCH_DATABASE": address})
+
+
 def _bare(name: str, environment: dict[str, str]) -> Server:
     command = [sys.executable, "-m", "uvicorn", "--app-dir", str(PEERS / "bare"), *UVICORN_FLAGS, f"{name}:application"]
     return Server(f"bare-{name}", lambda port: [*command, "--port", str(port)], environment=environment)
