@@ -37,6 +37,7 @@ class PostgresLines(PostgresRun[bytes]):
         while self.session.take_lines(parts, BLOCK_LINES - before):
             if len(parts) > before:
                 self.heed_cancel()
+                self.hear()
                 return
             if not self.session.wait_for_lines(self.find_pause(deadline)):
                 self.look(deadline)

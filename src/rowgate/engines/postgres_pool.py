@@ -15,14 +15,15 @@ from typing import Any
 import psycopg
 from psycopg import pq
 
+from rowgate.engines.postgres_errors import UNREADABLE, translate_error
 from rowgate.engines.postgres_values import SQL_ASCII, ResultReader, write_parameters
-from rowgate.rows.errors import EngineFailure, EngineUnavailable, InvalidParameter, RowsError, StatementTimeout
+from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError
 from rowgate.rows.model import Value
 
 CONNECT_SECONDS = 5
 BUSY_MILLISECONDS = 5000
 BORROW_SECONDS = 10.0  # that a statement waits for a connection
-ASK_SECONDS = 60  # for what is asked of the catalog and of the planner
+ASK_SECONDS = 20  # for what is asked of the catalog and of the planner
 _ASKED_ROWS = 1000
 _CANCEL_SECONDS = 2.0
 _SETTINGS = (
@@ -30,13 +31,8 @@ _SETTINGS = (
     "SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET extra_float_digits = 1; "
     "SET client_min_messages = 'error'; SET standard_conforming_strings = on"
 )
-_WAITS_TO_PASS = ("08", "28", "53", "57P0", "58")  # connection, authorization, resources, operator, system
-_TAKEN = frozenset({"55P03", "40001", "40P01", "3D000"})  # locked, recovery conflict, deadlock; no such database
-_UNWRITABLE = frozenset({"22P05", "22021"})  # a character that the database's encoding does not have
-_TOO_LARGE = "22003"
+_NOT_ALLOWED = b"42501"
 _FIRST_WITH_GENERIC_PLANS = 160_000
-_CANCELLED = "57014"  # by a statement_timeout of the account's; who cancels knows it without being told
-_UNREADABLE = "The database cannot be read at the moment."
 
 
 class Session:
@@ -101,7 +97,7 @@ class Session:
         result = None if self._is_condemned else self._pq.get_result()
         if result is None:
             self._is_condemned = True
-            raise EngineUnavailable(_UNREADABLE, detail=_tell(self._pq))
+            raise EngineUnavailable(UNREADABLE, detail=_tell(self._pq))
         return result
 
     def take_error(self, result: pq.abc.PGresult) -> RowsError:
@@ -122,7 +118,7 @@ class Session:
         code = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
         self._pq.exec_(b"ROLLBACK")
         if self.is_lost:
-            raise EngineUnavailable(_UNREADABLE, detail=_tell(self._pq))
+            raise EngineUnavailable(UNREADABLE, detail=_tell(self._pq))
         return code
 
     def begin_copy(self, text: str) -> None:
@@ -142,7 +138,7 @@ class Session:
         """
         add = lines.append
         if self.is_lost:
-            raise EngineUnavailable(_UNREADABLE, detail=_tell(self._pq))
+            raise EngineUnavailable(UNREADABLE, detail=_tell(self._pq))
         try:
             for size, line in map(self._pq.get_copy_data, repeat(1, most)):
                 if size <= 0:
@@ -150,7 +146,7 @@ class Session:
                 add(line.tobytes())  # a copy costs less than what handles views
         except psycopg.Error as error:
             self._is_condemned = True
-            raise EngineUnavailable(_UNREADABLE, detail=str(error)) from error
+            raise EngineUnavailable(UNREADABLE, detail=str(error)) from error
         return True
 
     def wait_for_lines(self, seconds: float) -> bool:
@@ -164,8 +160,9 @@ class Session:
         return True
 
     def explain(self, text: str) -> list[str]:
-        """Give the plan of a statement as it is before any value is bound; before PostgreSQL 16 there is none.
+        """Give the plan of a statement as it is before any value is bound.
 
+        There is none before PostgreSQL 16, and none of tables that have row security for this account.
         With values bound they would stand in it. The simple protocol is the one that takes places without values.
 
         Raises:
@@ -174,9 +171,14 @@ class Session:
         """
         if self.connection.info.server_version < _FIRST_WITH_GENERIC_PLANS:
             return []
-        result = self._pq.exec_(b"EXPLAIN (GENERIC_PLAN) " + text.encode())
+        # Without row security: of a table that has it for this account PostgreSQL refuses a plan, which would show the
+        # policy's conditions.
+        result = self._pq.exec_(b"BEGIN; SET LOCAL row_security = off; EXPLAIN (GENERIC_PLAN) " + text.encode())
+        self._pq.exec_(b"ROLLBACK")
+        if (result.error_field(pq.DiagnosticField.SQLSTATE) or b"") == _NOT_ALLOWED:
+            return []
         if self.is_lost:
-            raise EngineUnavailable(_UNREADABLE, detail=_tell(self._pq))
+            raise EngineUnavailable(UNREADABLE, detail=_tell(self._pq))
         if result.status != pq.ExecStatus.TUPLES_OK:
             raise self.take_error(result)
         return [(result.get_value(row, 0) or b"").decode("utf-8", "replace") for row in range(result.ntuples)]
@@ -192,7 +194,7 @@ class Session:
         if result.status == pq.ExecStatus.COMMAND_OK:
             result = self._pq.describe_prepared(b"")
         if self.is_lost:
-            raise EngineUnavailable(_UNREADABLE, detail=_tell(self._pq))
+            raise EngineUnavailable(UNREADABLE, detail=_tell(self._pq))
         if result.status != pq.ExecStatus.COMMAND_OK:
             raise self.take_error(result)
         return [
@@ -257,7 +259,7 @@ class PostgresPool:
             EngineUnavailable: The database cannot be reached, or all connections are in use.
         """
         if not self._free.acquire(timeout=BORROW_SECONDS):
-            raise EngineUnavailable(_UNREADABLE, detail="all connections are in use")
+            raise EngineUnavailable(UNREADABLE, detail="all connections are in use")
         try:
             return self._find_idle() or self._open()
         except BaseException:
@@ -272,6 +274,19 @@ class PostgresPool:
         for other in idle:
             other.close()
         return self._open()
+
+    def check_alive(self) -> None:
+        """Make sure that the server answers at all: one more connection, refused or not, comes in time.
+
+        Raises:
+            EngineUnavailable: It says nothing.
+        """
+        try:
+            psycopg.Connection.connect(self._address, connect_timeout=CONNECT_SECONDS).close()
+        except psycopg.errors.ConnectionTimeout as error:
+            raise EngineUnavailable(UNREADABLE, detail="the server says nothing") from error
+        except psycopg.Error:
+            return  # it speaks, or its connections end by themselves
 
     def give_back(self, session: Session) -> None:
         """Take back a session that was lent."""
@@ -314,7 +329,7 @@ class PostgresPool:
                 application_name="rowgate",
             )
         except psycopg.Error as error:
-            raise EngineUnavailable(_UNREADABLE, detail=str(error)) from error
+            raise EngineUnavailable(UNREADABLE, detail=str(error)) from error
         connection.pgconn.nonblocking = 0  # what is sent is small, or waits until the server has taken it
         session = Session(connection)
         settings = f"{_SETTINGS}; SET lock_timeout = {BUSY_MILLISECONDS}"
@@ -323,7 +338,7 @@ class PostgresPool:
         found = connection.pgconn.exec_(settings.encode())
         if found.status != pq.ExecStatus.COMMAND_OK:
             session.close()
-            raise EngineUnavailable(_UNREADABLE, detail=_tell(connection.pgconn))
+            raise EngineUnavailable(UNREADABLE, detail=_tell(connection.pgconn))
         return session
 
 
@@ -342,7 +357,7 @@ def ask(session: Session, text: str, parameters: Sequence[Value] = ()) -> list[t
         while not session.wait(max(deadline - time.monotonic(), 0)):
             if time.monotonic() >= deadline:
                 session.stop()
-                raise EngineUnavailable(_UNREADABLE, detail="the catalog does not answer")
+                raise EngineUnavailable(UNREADABLE, detail="the catalog does not answer")
         result = session.take_result()
         if result.status == pq.ExecStatus.FATAL_ERROR:
             raise session.take_error(result)
@@ -353,32 +368,6 @@ def ask(session: Session, text: str, parameters: Sequence[Value] = ()) -> list[t
         if result.status == pq.ExecStatus.TUPLES_OK:
             session.finish()
             return rows
-
-
-def translate_error(code: str, detail: str) -> RowsError:
-    """Give the refusal that stands for an error of PostgreSQL's.
-
-    Args:
-        code: Its SQLSTATE.
-        detail: Its own words, which stay private.
-
-    Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes"
-    """
-    if code.startswith(_WAITS_TO_PASS) or code in _TAKEN:
-        return EngineUnavailable(_UNREADABLE, detail=detail)
-    if code == _CANCELLED:
-        return StatementTimeout("The statement took longer than the server allows.", detail=detail)
-    if code == _TOO_LARGE:
-        return InvalidParameter(
-            "A sum is beyond 64 bits.", field="aggregates", expected="avg, or filters that leave fewer rows"
-        )
-    if code in _UNWRITABLE:
-        return InvalidParameter(
-            "The database's encoding has no such character.",
-            field="filters",
-            expected="text of the database's encoding",
-        )
-    return EngineFailure("The database could not answer.", detail=detail)
 
 
 def _tell(connection: pq.abc.PGconn) -> str:

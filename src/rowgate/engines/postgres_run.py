@@ -16,6 +16,7 @@ from rowgate.rows.model import Statement
 
 BLOCK_BYTES = 1_048_576  # 1 MiB of text and binary, about
 LOOK_SECONDS = 0.1  # between looks at deadline and cancel
+SILENT_SECONDS = 10.0  # after which the server is asked whether it is there
 _GONE = ("42", "3F")  # undefined, of another type or no longer allowed; no such schema: the catalog has changed
 
 _T = TypeVar("_T")
@@ -41,6 +42,7 @@ class PostgresRun(Generic[_T]):
         self._seconds_left = seconds
         self._is_sent = False
         self._cancelled = False
+        self._silent_looks = 0  # since the server has said something
 
     def send(self) -> None:
         """Send the statement."""
@@ -89,15 +91,32 @@ class PostgresRun(Generic[_T]):
         while not self.session.wait(self.find_pause(deadline)):
             self.look(deadline)
         self.heed_cancel()
+        self.hear()
         return self.session.take_result()
+
+    def hear(self) -> None:
+        """Note that the server has said something."""
+        self._silent_looks = 0
 
     def find_pause(self, deadline: float) -> float:
         """Give the seconds until the next look."""
         return min(LOOK_SECONDS, max(deadline - time.monotonic(), 0))
 
     def look(self, deadline: float) -> None:
-        """End the statement where it is cancelled or has taken too long."""
+        """End the statement where it is cancelled, has taken too long, or waits for a server that is no longer there.
+
+        Only a server that works and one that is frozen or cut off are silent alike: the one takes connections.
+        """
         self.heed_cancel()
+        self._silent_looks += 1
+        if self._silent_looks * LOOK_SECONDS >= SILENT_SECONDS:
+            self._silent_looks = 0
+            try:
+                self._pool.check_alive()
+            except EngineUnavailable:
+                self.session.condemn()  # to cancel it would wait for the same server
+                self.session.was_idle = False  # nor would another connection help
+                raise
         if time.monotonic() >= deadline:
             self.session.stop()
             raise StatementTimeout("The statement took longer than the server allows.")
@@ -115,7 +134,8 @@ class PostgresRun(Generic[_T]):
     def close(self) -> None:
         """See `ports.RowBlocks`."""
         if self._is_sent and not self.has_ended:
-            self.session.stop()
+            if not self.session.is_lost:
+                self.session.stop()
         elif self._is_sent and self.statement.is_call:
             self.session.undo()  # a function may have set something for the whole session
         self._pool.give_back(self.session)

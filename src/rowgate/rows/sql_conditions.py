@@ -108,10 +108,25 @@ def _comparison(condition: Condition, binder: Binder) -> str:
             at_least = _place(compared, Function.GREATER_EQUAL, least, binder)
             return f"({at_least} AND {_place(compared, Function.LESS_EQUAL, most, binder)})"
         case Function.GREATER | Function.GREATER_EQUAL | Function.LESS | Function.LESS_EQUAL:
-            compared = _compare(condition, binder)
+            compared = _compare(_keep_decisive(condition, binder.dialect), binder)
             return join_alternatives([_place(compared, condition.function, value, binder) for value in compared.values])
         case _:
             assert_never(condition.function)
+
+
+def _keep_decisive(condition: Condition, dialect: Dialect) -> Condition:
+    """Give the condition with one value: greater than any of several is greater than the least of them.
+
+    Where it is not sure that the engine sorts them as Python does, all of them stay.
+    """
+    is_text = condition.column.family is Family.TEXT and condition.column.holds is not Holds.UUID
+    if len(condition.values) <= 1 or not (is_text and dialect.orders_by_code_point):
+        return condition
+    texts = [value for value in condition.values if isinstance(value, str)]
+    if len(texts) < len(condition.values):
+        return condition
+    choose = min if condition.function in (Function.GREATER, Function.GREATER_EQUAL) else max
+    return replace(condition, values=(choose(texts, key=None if condition.match_case else fold),))
 
 
 def _any_of(condition: Condition, binder: Binder) -> str:
