@@ -1,5 +1,6 @@
 """A home whose state is copied into PostgreSQL: its clients notice nothing."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -35,6 +36,18 @@ def test_secrets_and_tokens_of_before_are_good_after(
     moved = load_settings(settings.home, {}, {})
     assert (moved.state, moved.state_schema) == (address, "moved")
     settings.state_path.rename(tmp_path / "state.db")  # nothing of it is read
+
+    examined = subprocess.run(
+        [*ROWGATE, "doctor", "--home", str(settings.home), "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    found = {finding["question"]: finding for finding in json.loads(examined.stdout)}
+    assert found["the state and its keys can be read"]["found"].endswith("schema moved")
+    assert found["the clock agrees with that of the state's server"]["good"]
+    assert "only its owner can read state.db" not in found
 
     with run_server(moved) as server:
         bearer = {"Authorization": f"Bearer {issued['access_token']}"}

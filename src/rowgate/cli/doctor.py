@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MIN_FREE_BYTES = 536_870_912  # 512 MiB
 _SOON_SECONDS = 30 * 86_400
+_MAX_CLOCK_ERROR_SECONDS = 5.0
 _SANE_CLOCK_SECONDS = 1_700_000_000  # November 2023: an earlier clock was never set
 
 
@@ -71,6 +72,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield _port(settings)
     now = time.time()
     shown = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now))
+    yield from _clock_of_replicas(settings)
     yield Finding("the clock is set", now > _SANE_CLOCK_SECONDS, shown, "set the machine's clock: expiry depends on it")
 
 
@@ -103,6 +105,20 @@ def _state(settings: Settings) -> Finding:
         return Finding(question, False, str(error))  # noqa: FBT003
     found = f"{count} applications" + (f" in {where}" if where else "")
     return Finding(question, True, found)  # noqa: FBT003
+
+
+def _clock_of_replicas(settings: Settings) -> Iterator[Finding]:
+    from rowgate import wiring  # noqa: PLC0415
+    from rowgate.ports import StoreError  # noqa: PLC0415
+
+    try:
+        error = wiring.measure_clock_error(settings)
+    except (StoreError, ConfigError):
+        return  # that the state cannot be read is a finding of its own
+    if error is not None:
+        advice = "have one time service for every replica and the database: assertions are judged by each one's clock"
+        question = "the clock agrees with that of the state's server"
+        yield Finding(question, abs(error) < _MAX_CLOCK_ERROR_SECONDS, f"{error:+.1f} s", advice)
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:

@@ -54,6 +54,16 @@ class PostgresReader(SqlReader):
         self._has_been_lost = False
         return state
 
+    def ask_clock(self) -> float:
+        """Give the server's time of day, in seconds since 1970.
+
+        Raises:
+            StoreError: It cannot be asked.
+        """
+        with self._explained():
+            ((now,),) = self._run("SELECT extract(epoch FROM clock_timestamp())::float8", ())
+        return float(now)
+
     def close(self) -> None:
         """Let go of the connection."""
         if self._reading is not None:

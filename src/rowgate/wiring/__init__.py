@@ -19,7 +19,7 @@ from rowgate.wiring.opening import (
     prove_databases,
 )
 from rowgate.wiring.outside import check_trusted_issuers
-from rowgate.wiring.state import open_reader, open_store, tell_state
+from rowgate.wiring.state import measure_clock_error, open_reader, open_store, tell_state
 from rowgate.wiring.webhooks import check_webhook, create_webhook_key, try_webhook
 from rowgate.wiring.worker import build_app, build_worker
 
@@ -36,6 +36,7 @@ __all__ = [
     "list_procedure_faults",
     "make_audit_writer",
     "make_recorder",
+    "measure_clock_error",
     "move_state",
     "open_administration",
     "open_databases",

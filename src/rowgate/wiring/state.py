@@ -1,6 +1,7 @@
 """Opens a home's state where the settings say that it is: a file in the home, or PostgreSQL, which replicas share."""
 
 import contextlib
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,25 @@ def tell_state(settings: Settings) -> str:
         ConfigError: The settings do not say where it is.
     """
     return _find_place(settings).told if settings.state else ""
+
+
+def measure_clock_error(settings: Settings) -> float | None:
+    """Give by how many seconds this machine's clock is ahead of that of the state's server; None: it is a file here.
+
+    Raises:
+        StoreError: The server cannot be asked.
+        ConfigError: The settings do not say where it is.
+    """
+    if not settings.state:
+        return None
+    place = _find_place(settings)
+    from rowgate.store.postgres import PostgresReader  # noqa: PLC0415 - most do without
+
+    with contextlib.closing(PostgresReader(place, load_master_key(settings.master_key_path))) as reader:
+        reader.find_revision()  # so that the time to connect is no part of it
+        asked_at = time.time()
+        told = reader.ask_clock()
+        return (asked_at + time.time()) / 2 - told
 
 
 def _make_reader(settings: Settings, master_key: bytes) -> SqlReader:
