@@ -5,9 +5,12 @@ How the lines are asked for: rows/sql_lines.py.
 
 from psycopg import pq
 
-from rowgate.engines.postgres_run import BLOCK_BYTES, PostgresRun
+from rowgate.engines.postgres_run import PostgresRun
 
-BLOCK_LINES = 2000
+# About what a socket holds: the server goes on writing while a block is worked on. Twice as much costs a fifth of the
+# speed.
+BLOCK_BYTES = 180_224  # 176 KiB
+BLOCK_LINES = 4000
 
 
 class PostgresLines(PostgresRun[bytes]):
