@@ -279,6 +279,12 @@ def test_an_order_holds_and_blocks_are_bounded(kept: Kept) -> None:
     assert max(sizes) <= BLOCK_LINES
 
 
+def test_the_same_rows_are_cut_into_the_same_blocks(kept: Kept) -> None:
+    kept.owner.execute("CREATE OR REPLACE VIEW uneven AS SELECT n, repeat('x', n % 700) AS t FROM many")
+    plan = kept.plan("uneven", orderby=["n"])
+    assert len({kept.write_lines(plan, Format.ARROW) for _ in range(3)}) == 1
+
+
 def test_groups_and_distinct_rows_come_as_from_rows(kept: Kept) -> None:
     for asked in ({"groupby": ["t"], "columns": ["n"]}, {"distinct": True, "columns": ["t"], "orderby": ["t desc"]}):
         plan = kept.plan("many", **asked)

@@ -17,6 +17,7 @@ class PostgresLines(PostgresRun[bytes]):
     """See `ports.LineBlocks`."""
 
     _is_copying = False
+    _weight = 0  # bytes of the block, so far
 
     def send(self) -> None:
         """See `PostgresRun`."""
@@ -24,12 +25,10 @@ class PostgresLines(PostgresRun[bytes]):
         self.session.begin_copy(self.statement.text)
 
     def fill(self, parts: list[bytes], deadline: float) -> None:
-        """See `PostgresRun`."""
-        weight = sum(map(len, parts))
-        while not self.has_ended and len(parts) < BLOCK_LINES and weight < BLOCK_BYTES:
-            before = len(parts)
+        """See `PostgresRun`. Where a block ends depends on the lines alone: the same rows give the same document."""
+        while not self.has_ended and len(parts) < BLOCK_LINES and self._weight < BLOCK_BYTES:
             self.take(parts, deadline)
-            weight += sum(map(len, parts[before:]))
+        self._weight = 0
 
     def take(self, parts: list[bytes], deadline: float) -> None:
         """See `PostgresRun`. What the connection holds is taken first; then it is waited for more."""
@@ -37,8 +36,9 @@ class PostgresLines(PostgresRun[bytes]):
             self._expect(pq.ExecStatus.COPY_OUT, deadline)
             self._is_copying = True
         before = len(parts)
-        while self.session.take_lines(parts, BLOCK_LINES - before):
+        while self.session.take_lines(parts, BLOCK_LINES - before, most_bytes=BLOCK_BYTES - self._weight):
             if len(parts) > before:
+                self._weight += sum(map(len, parts[before:]))
                 self.heed_cancel()
                 self.hear()
                 return

@@ -130,8 +130,10 @@ class Session:
                 raise EngineFailure("The database could not answer.", detail=str(error)) from error
             self._is_condemned = True  # taking the result tells
 
-    def take_lines(self, lines: list[bytes], most: int) -> bool:
-        """Add the lines of a copy that are at hand, so many at most; tell whether there may be more of them.
+    def take_lines(self, lines: list[bytes], most: int, *, most_bytes: int) -> bool:
+        """Add the lines of a copy that are at hand, up to these bounds; tell whether there may be more of them.
+
+        The last line may pass the bound of bytes.
 
         Raises:
             EngineUnavailable: The connection is gone.
@@ -144,6 +146,9 @@ class Session:
                 if size <= 0:
                     return size == 0
                 add(line.tobytes())  # a copy costs less than what handles views
+                most_bytes -= size
+                if most_bytes <= 0:
+                    return True
         except psycopg.Error as error:
             self._is_condemned = True
             raise EngineUnavailable(UNREADABLE, detail=str(error)) from error
