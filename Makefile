@@ -2,6 +2,8 @@
 .PHONY: help setup demo serve test test-slow test-clients test-engines protocol fuzz lint bench lock clean
 PYTHON ?= python3
 TEST_PROCESSES ?= 2
+# Containers often forbid it: then each of the many processes here compiles its sources, and pytest rewrites its tests, anew.
+export PYTHONDONTWRITEBYTECODE :=
 STAMP := .venv/.stamp-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
 help: ## this list

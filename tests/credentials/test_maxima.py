@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from credentials.conftest import ENROL, Client
+from protocol.keyed import within_a_second
 from rowgate.config import Settings
 from rowgate.oauth.model import NEVER
 from rowgate.service.admin.applications import NewCredentials
@@ -172,6 +173,7 @@ def test_tokens_made_before_end_at_the_maximum(unlimited: Settings, restart: Res
     with administer(client.server.settings, restart.clock) as desks:
         desks.policies.set("long", PolicyChange(access_token_format="jwt"))
     client = Client(restart(unlimited), client.made)
+    within_a_second(lambda: client.ask_token(client.first).status_code == 200)  # it first makes a key to sign with
     signed = ask(client)
     restart.clock.advance(ACCESS)
     tokens = [sealed["access_token"], signed["access_token"]]
