@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rowgate.rows.dialects.model import Dialect
 from rowgate.rows.dialects.postgres import POSTGRES
 from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import InvalidParameter
@@ -54,10 +55,11 @@ _AROUND = re.compile(
 )
 
 
-def check_text(statement: Statement, allowed: set[str]) -> None:
+def check_text(statement: Statement, allowed: set[str], dialect: Dialect) -> None:
     """The text is known words, quoted names of the catalog, and a place for each value."""
-    found = {name.replace('""', '"') for name in _QUOTED.findall(statement.text)}
-    assert found <= allowed | {"C"}  # the collation
+    # a name that says this has its quotes doubled, so it stays
+    text = statement.text.replace(' COLLATE "C"', " COLLATE BINARY") if dialect is POSTGRES else statement.text
+    assert {name.replace('""', '"') for name in _QUOTED.findall(text)} <= allowed
     skeleton = _QUOTED.sub(" ", statement.text)
     assert _SKELETON.fullmatch(skeleton), skeleton
     numbers = [place[1] for place in _PLACES.finditer(skeleton)]
@@ -156,8 +158,8 @@ def test_only_names_of_the_catalog_reach_the_text(made: tuple[ObjectDescription,
             plans += [p for p in (go_on_after(plan, place), go_on_after(plan, [None] * len(place))) if p]
         for found in plans:
             for dialect in (SQLITE, POSTGRES):
-                check_text(render_select(found, dialect), known)
-                check_text(render_count(found, dialect), known)
+                check_text(render_select(found, dialect), known, dialect)
+                check_text(render_count(found, dialect), known, dialect)
             for form in (Format.CSV, Format.ARROW):
                 if (lines := render_lines(found, form, POSTGRES)) is not None:
                     check_lines(lines, found)
@@ -176,7 +178,7 @@ def test_hostile_names_of_real_objects_give_their_rows(bench: Bench, table: str,
     try:
         described = source.find_object(table)
         assert described is not None
-        assert table in [listed.name for listed in source.list_objects()]
+        assert [listed.name for listed in source.list_objects()].count(table) == 1
         body = {
             "columns": [column],
             "filters": [
