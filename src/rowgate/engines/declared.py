@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rowgate.ports.calls import CallSource, HeldCall
 from rowgate.ports.queries import QuerySource
-from rowgate.ports.rows import LineBlocks, RowBlocks
+from rowgate.ports.rows import ArrayBlocks, LineBlocks, RowBlocks
 from rowgate.rows.dialects.model import Dialect
 from rowgate.rows.errors import EngineFailure
 from rowgate.rows.fold import fold
@@ -98,7 +98,7 @@ class DeclaredProcedures:
         """See `ports.RowSource`."""
         return self._source.open_rows(statement, statement_seconds=statement_seconds)
 
-    def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> LineBlocks | None:
+    def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> LineBlocks | ArrayBlocks | None:
         """See `ports.RowSource`."""
         return self._source.open_lines(plan, form, statement_seconds=statement_seconds)
 

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 
 import duckdb
 
+from rowgate.engines.duckdb_arrays import DuckdbArrays
 from rowgate.engines.duckdb_catalog import describe_column
 from rowgate.engines.generic import GenericSource
+from rowgate.ports.rows import ArrayBlocks
 from rowgate.rows.dialects.duckdb import DUCKDB
 from rowgate.rows.errors import EngineUnavailable, InvalidParameter, RowsError
-from rowgate.rows.model import Column
+from rowgate.rows.model import Column, Format, Plan
 from rowgate.rows.procedures import ParameterType, TableColumn
+from rowgate.rows.sql_arrays import render_arrays
 
 _TYPES = {
     ParameterType.TEXT: "VARCHAR",
@@ -34,6 +37,15 @@ _NEGATIVE_LIMIT = "LIMIT/OFFSET cannot be negative"  # told as what else is wron
 
 class DuckdbSource(GenericSource):
     """See `ports.QuerySource`."""
+
+    def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> ArrayBlocks | None:
+        """See `ports.RowSource`."""
+        statement = render_arrays(plan) if form is Format.ARROW else None
+        if statement is None:
+            return None
+        arrays = DuckdbArrays(self, self.borrow(), statement)
+        arrays.seconds_left = statement_seconds
+        return arrays
 
     def describe_query(self, text: str, places: int) -> Sequence[Column]:
         """See `ports.QuerySource`."""

@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from rowgate.engines.driver_values import make_plain
 from rowgate.engines.manners import Manner
 from rowgate.engines.watch import Watch
+from rowgate.ports.rows import ArrayBlocks
 from rowgate.rows.dialects.model import Dialect
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, StatementCancelled, StatementTimeout
 from rowgate.rows.model import Format, ObjectDescription, ObjectListing, Plan, Statement, Value
@@ -28,8 +29,8 @@ ASK_SECONDS = 60.0  # that the catalog may take
 _CACHED_DESCRIPTIONS = 20_000
 
 
-class GenericRows:
-    """See `ports.RowBlocks`."""
+class GenericRun:
+    """One statement on its connection, block by block; what a block is, those below say."""
 
     def __init__(self, source: "GenericSource", connection: sqlalchemy.Connection, statement: Statement) -> None:
         self.is_exhausted = False
@@ -38,13 +39,12 @@ class GenericRows:
         self._connection: sqlalchemy.Connection | None = connection
         self._statement = statement
         self._result: Any = None  # what rows are fetched from: a result of SQLAlchemy's, or a cursor of the driver's
-        self._given = 0  # rows
         self._cancelled = False
         self._timed_out = False
         self._hurry: Callable[[], None] | None = None
 
-    def read_block(self) -> list[tuple[Value, ...]]:
-        """See `ports.RowBlocks`."""
+    def _take(self) -> Any:
+        """Give the next block, with the errors of `ports.RowBlocks.read_block`."""
         begun = time.monotonic()
         if self._cancelled:
             self._let_go()
@@ -66,10 +66,9 @@ class GenericRows:
         if self._timed_out or (self.seconds_left <= 0 and not self.is_exhausted):
             self._let_go()
             raise StatementTimeout("The statement took longer than the server allows.")
-        self._given += len(rows)
-        return make_plain(rows)
+        return rows
 
-    def _read(self) -> list[Sequence[Any]]:
+    def _read(self) -> Any:
         if self._result is None:
             try:
                 self._result = self._start()
@@ -97,7 +96,7 @@ class GenericRows:
         is_lost = isinstance(self._source.manner.translate(self._source.unwrap(error)), EngineUnavailable)
         return is_lost and not self._cancelled and not self._timed_out
 
-    def _fill(self, result: Any) -> list[Sequence[Any]]:
+    def _fill(self, result: Any) -> Any:
         """Take rows until the block is full, or heavy: a table of documents must not fill the memory."""
         rows: list[Sequence[Any]] = []
         weight = 0
@@ -152,6 +151,14 @@ class GenericRows:
         if self._timed_out:
             return StatementTimeout("The statement took longer than the server allows.")
         return self._source.translate_call(error) if self._statement.is_call else self._source.translate(error)
+
+
+class GenericRows(GenericRun):
+    """See `ports.RowBlocks`."""
+
+    def read_block(self) -> list[tuple[Value, ...]]:
+        """See `ports.RowBlocks`."""
+        return make_plain(self._take())
 
 
 class GenericSource:
@@ -222,8 +229,9 @@ class GenericSource:
         rows.seconds_left = statement_seconds
         return rows
 
-    def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> None:
-        """See `ports.RowSource`. Rows come as values only."""
+    def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> ArrayBlocks | None:  # noqa: ARG002
+        """See `ports.RowSource`. Most drivers give rows as values only."""
+        return None
 
     def estimate_rows(self, plan: Plan) -> int | None:  # noqa: ARG002
         """See `ports.RowSource`. Engines say it in too many ways; the rows are counted."""

@@ -107,7 +107,7 @@ class CalledRows(GenericRows):
         return cursor
 
     def _fill(self, result: Any) -> list[Sequence[Any]]:
-        rows = super()._fill(result)
+        rows: list[Sequence[Any]] = super()._fill(result)
         if self.is_exhausted:
             while result.nextset():
                 while result.fetchmany(BATCH_ROWS):

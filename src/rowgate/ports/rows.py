@@ -34,8 +34,30 @@ class LineBlocks(Protocol):
 
     is_exhausted: bool
 
-    def read_block(self) -> list[bytes]:
+    def read_block(self) -> Sequence[bytes]:
         """Give the next rows, a line each; see `RowBlocks.read_block`."""
+
+    def cancel(self) -> None:
+        """See `RowBlocks.cancel`."""
+
+    def close(self) -> None:
+        """See `RowBlocks.close`."""
+
+
+class ArrayBatch(Protocol):
+    """A record batch of PyArrow, of which most of the service knows how many rows it has."""
+
+    def __len__(self) -> int:
+        """Give the number of rows."""
+
+
+class ArrayBlocks(Protocol):
+    """The result of one statement as Arrow's arrays; see `rows.encode_arrow_lines`. In all else as `RowBlocks`."""
+
+    is_exhausted: bool
+
+    def read_block(self) -> ArrayBatch:
+        """Give the next rows; see `RowBlocks.read_block`."""
 
     def cancel(self) -> None:
         """See `RowBlocks.cancel`."""
@@ -90,8 +112,8 @@ class RowSource(Protocol):
             EngineUnavailable: The database is busy or cannot be read.
         """
 
-    def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> LineBlocks | None:
-        """Start what a plan reads, as lines that the engine writes; None: it does not, for this plan in this format.
+    def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> LineBlocks | ArrayBlocks | None:
+        """Start what a plan reads, as the engine itself writes it; None: it does not, for this plan in this format.
 
         Raises:
             EngineUnavailable: The database is busy or cannot be read.

@@ -1,4 +1,6 @@
-"""An Arrow IPC stream made of lines of CSV by Arrow's own reader of them, with the schema that `encode_arrow` writes.
+"""An Arrow IPC stream of what an engine has written, with the schema that `encode_arrow` writes.
+
+Lines of CSV are read by Arrow's own reader of them; arrays go on as they are.
 
 Source: the Arrow columnar format 1.5, "IPC streaming format"
 """
@@ -27,14 +29,17 @@ class ArrowOfLines:
         self._types = dict(zip(self._names, self._schema.types, strict=True))
         self._head: bytes = self._schema.serialize().to_pybytes()
 
-    def encode_block(self, lines: Sequence[bytes]) -> bytes:
-        """Give a record batch; the schema before the first.
+    def encode_block(self, lines: Any) -> bytes:
+        """Give a record batch of lines, or of a record batch whose types are the schema's; the schema before the first.
 
         Raises:
             InvalidParameter: A value does not fit its column's type.
         """
         if not lines:
             return b""
+        if isinstance(lines, pa.RecordBatch):
+            named = pa.RecordBatch.from_arrays(lines.columns, schema=self._schema)
+            return self._take_head() + bytes(named.serialize().to_pybytes())
         text = b"".join(lines)
         try:
             read = self._read(text, self._names)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from math import isfinite
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -28,9 +28,9 @@ _NULL, _EMPTY = b"\n", b'""\n'
 
 
 class LineEncoder(Protocol):
-    """See `encode.BlockEncoder`; it is given lines in place of rows."""
+    """See `encode.BlockEncoder`; it is given lines in place of rows, or a record batch of Arrow's."""
 
-    def encode_block(self, lines: Sequence[bytes]) -> bytes:
+    def encode_block(self, lines: Any) -> bytes:
         """Give the bytes of the next rows.
 
         Raises:

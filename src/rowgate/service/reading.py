@@ -7,7 +7,7 @@ from typing import Any
 
 from rowgate.access import Access
 from rowgate.ports.calls import HeldCall
-from rowgate.ports.rows import LineBlocks, RowBlocks
+from rowgate.ports.rows import ArrayBlocks, LineBlocks, RowBlocks
 from rowgate.rows.coding import PLAIN, AcceptedCoding
 from rowgate.rows.comparison import Comparison
 from rowgate.rows.encode import BlockEncoder, open_encoder
@@ -56,7 +56,7 @@ class Reading:
         self.statement_seconds = 0.0  # of each of its statements
         self.charged = NOTHING  # what of it is counted, see `Budgets`
         self.pace: AbstractContextManager[None] = NO_PACE  # of its blocks
-        self._blocks: RowBlocks | LineBlocks | None = None
+        self._blocks: RowBlocks | LineBlocks | ArrayBlocks | None = None
         self._encode: Callable[[Any], bytes]  # a block of rows, or of lines
         self._encode_end: Callable[[], bytes]
         self._held: HeldCall | None = None  # while it is being called
@@ -93,7 +93,7 @@ class Reading:
         self._write_by(open_encoder(plan, self.format, mask_key=mask_key))
         self.first = self.read() if plan.page is None else self._read_page(plan, plan.page.size, blocks, seal)
 
-    def start_lines(self, plan: Plan, blocks: LineBlocks) -> None:
+    def start_lines(self, plan: Plan, blocks: LineBlocks | ArrayBlocks) -> None:
         """Read the first block of a result that the engine itself writes. Runs in a thread."""
         self.plan = plan
         self._hold(blocks)
@@ -124,7 +124,7 @@ class Reading:
         held.hold()
         self._held = None  # what reads from it keeps it
 
-    def _hold(self, blocks: RowBlocks | LineBlocks) -> None:
+    def _hold(self, blocks: RowBlocks | LineBlocks | ArrayBlocks) -> None:
         self._blocks = blocks
         if self._cancelled:
             blocks.cancel()

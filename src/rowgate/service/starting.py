@@ -11,7 +11,7 @@ from typing import Protocol
 from rowgate.access import Access
 from rowgate.ports import Clock
 from rowgate.ports.calls import HELD, CallSource, HeldCall
-from rowgate.ports.rows import LineBlocks, RowBlocks, RowSource
+from rowgate.ports.rows import ArrayBlocks, LineBlocks, RowBlocks, RowSource
 from rowgate.rows.encode_lines import takes_lines
 from rowgate.rows.errors import EngineFailure, EngineUnavailable
 from rowgate.rows.model import Counting, ObjectDescription, Plan, Row, RowsRequest, Statement, Value
@@ -197,7 +197,7 @@ class Starting:
     def _open(self, reading: Reading, statement: Statement, source: RowSource | HeldCall) -> RowBlocks:
         return source.open_rows(statement, statement_seconds=reading.statement_seconds)
 
-    def _open_lines(self, reading: Reading, plan: Plan, source: RowSource) -> LineBlocks | None:
+    def _open_lines(self, reading: Reading, plan: Plan, source: RowSource) -> LineBlocks | ArrayBlocks | None:
         """Give the rows as the engine writes them, where it does; there the document is made without values."""
         if not takes_lines(reading.format):
             return None

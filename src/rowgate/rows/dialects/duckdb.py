@@ -26,6 +26,16 @@ _WIDEST_DECIMAL = "DECIMAL(38,10)"
 _EXACT_DIGITS = 15  # decimals of so many digits are told apart by floating-point numbers
 _PRECISION = re.compile(r"DECIMAL\((\d+),")
 
+_IN_ARRAYS = {  # the others are there what they are here
+    Holds.INTEGER: "BIGINT",
+    Holds.SINGLE: "DOUBLE",
+    **dict.fromkeys((Holds.UUID, Holds.TIME, Holds.OTHER), "VARCHAR"),
+}
+_LIMITS = {  # what stands for moments that never come: the last and the first
+    Holds.DATE: ("9999-12-31", "0001-01-01"),
+    Holds.MOMENT: ("9999-12-31T23:59:59.999999", "0001-01-01T00:00:00"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class DuckdbDialect(Dialect):
@@ -89,4 +99,27 @@ class DuckdbDialect(Dialect):
         return Dialect.compute(self, function, column)
 
 
+@dataclass(frozen=True, slots=True)
+class DuckdbArraysDialect(DuckdbDialect):
+    """Shows every value as the type that docs/reference/types.md has for it in Arrow, in DuckDB's words."""
+
+    def show(self, expression: str, column: Column) -> str:
+        """See `Dialect`."""
+        if column.holds in _LIMITS:
+            return _write_moment(expression, *_LIMITS[column.holds])
+        is_text = column.holds is Holds.DECIMAL and not _PRECISION.match(column.declared_type)
+        shown = "VARCHAR" if is_text else _IN_ARRAYS.get(column.holds)
+        return expression if shown is None else f"CAST({expression} AS {shown})"
+
+
+def _write_moment(moment: str, last: str, first: str) -> str:
+    """Give a moment as the other formats have it: one that never comes is the last there is."""
+    text = f"CAST({moment} AS VARCHAR)"
+    return (
+        f"CASE WHEN isfinite({moment}) AND year({moment}) BETWEEN 1 AND 9999 THEN replace({text}, ' ', 'T') "
+        f"WHEN {text} = 'infinity' THEN '{last}' WHEN {text} = '-infinity' THEN '{first}' ELSE {text} END"
+    )
+
+
 DUCKDB = DuckdbDialect()
+DUCKDB_ARRAYS = DuckdbArraysDialect()

@@ -1,0 +1,172 @@
+"""What DuckDB gives as arrays is what Python writes of the same rows, whatever they hold."""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rowgate.engines.duckdb import DuckdbManner
+from rowgate.engines.duckdb_arrays import BATCH_ROWS
+from rowgate.engines.duckdb_source import DuckdbSource
+from rowgate.ports.rows import ArrayBlocks
+from rowgate.rows.encode import open_encoder
+from rowgate.rows.encode_lines import open_line_encoder
+from rowgate.rows.errors import StatementCancelled, StatementTimeout
+from rowgate.rows.model import Format, Plan
+from rowgate.rows.plan import plan_rows
+from rowgate.rows.policy import read_policy
+from rowgate.rows.request import parse_rows_body
+from rowgate.rows.sql import render_select
+
+_MOMENTS = st.datetimes().map(str) | st.sampled_from(
+    ["infinity", "-infinity", "0044-03-15 (BC) 01:02:03", "12345-01-01 00:00:00.5", "2020-01-01 00:00:00.120000"]
+)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "TINYINT": st.integers(-(2**7), 2**7 - 1),
+    "UINTEGER": st.integers(0, 2**32 - 1),
+    "BIGINT": st.integers(-(2**63), 2**63 - 1),
+    "UBIGINT": st.integers(0, 2**64 - 1),
+    "HUGEINT": st.integers(-(2**126), 2**126).map(str),
+    "DECIMAL(4,1)": st.decimals(-999, 999, places=1).map(str),
+    "DECIMAL(38,10)": st.decimals(-(10**20), 10**20, places=10).map(str),
+    "DOUBLE": st.floats(),
+    "FLOAT": st.floats(width=32),
+    "BOOLEAN": st.booleans(),
+    "VARCHAR": st.text(st.characters(codec="utf-8"), max_size=20),
+    "UUID": st.uuids().map(str),
+    "BLOB": st.binary(max_size=20),
+    "DATE": st.dates().map(str) | st.sampled_from(["infinity", "-infinity", "0044-03-15 (BC)", "12345-01-01"]),
+    "TIME": st.times().map(dt.time.isoformat),
+    "TIMESTAMP": _MOMENTS,
+    "TIMESTAMP_MS": st.datetimes().map(str),
+    "INTEGER[]": st.lists(st.integers(0, 9), max_size=3).map(str),
+}
+ROWS = st.lists(st.tuples(*[st.none() | values for values in VALUES.values()]), max_size=12)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("arrays")
+
+
+def make_table(path: Path, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
+    path.unlink(missing_ok=True)
+    with closing(duckdb.connect(str(path))) as owner:
+        owner.execute(f"CREATE TABLE t ({', '.join(f'c{n} {kind}' for n, kind in enumerate(columns))})")
+        if rows:
+            owner.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(columns))})", rows)
+
+
+@pytest.fixture
+def long(folder: Path) -> Iterator[DuckdbSource]:
+    path = folder / "long.duckdb"
+    if not path.exists():
+        with closing(duckdb.connect(str(path))) as owner:
+            owner.execute(f"CREATE TABLE t AS SELECT range AS n, 'x' || range AS s FROM range({5 * BATCH_ROWS + 7})")
+    with closing(DuckdbSource(DuckdbManner(path))) as source:
+        yield source
+
+
+def plan_for(source: DuckdbSource, body: bytes = b"{}") -> Plan:
+    described = source.find_object("t")
+    assert described is not None
+    return plan_rows(parse_rows_body(body), described, run_key="")
+
+
+def open_arrays(source: DuckdbSource, plan: Plan) -> ArrayBlocks:
+    arrays = source.open_lines(plan, Format.ARROW, statement_seconds=30)
+    assert arrays is not None
+    return arrays
+
+
+def read_arrays(source: DuckdbSource, plan: Plan) -> pa.Table:
+    encoder = open_line_encoder(plan, Format.ARROW)
+    parts = []
+    with closing(open_arrays(source, plan)) as blocks:
+        while not blocks.is_exhausted:
+            parts.append(encoder.encode_block(blocks.read_block()))
+    return pa.ipc.open_stream(b"".join([*parts, encoder.encode_end()])).read_all()
+
+
+def read_values(source: DuckdbSource, plan: Plan) -> pa.Table:
+    encoder = open_encoder(plan, Format.ARROW)
+    statement = render_select(plan, source.dialect)
+    parts = []
+    with closing(source.open_rows(statement, statement_seconds=30)) as blocks:
+        while not blocks.is_exhausted:
+            parts.append(encoder.encode_block(blocks.read_block()))
+    return pa.ipc.open_stream(b"".join([*parts, encoder.encode_end()])).read_all()
+
+
+def tell(table: pa.Table) -> list[str]:
+    """Give the rows so that NaN is equal to itself, and -0.0 is not 0.0."""
+    return [repr(row) for row in table.to_pylist()]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS)
+def test_both_ways_give_the_same(folder: Path, rows: list[tuple[Any, ...]]) -> None:
+    path = folder / "types.duckdb"
+    make_table(path, list(VALUES), rows)
+    with closing(DuckdbSource(DuckdbManner(path))) as source:
+        plan = plan_for(source)
+        arrays, values = read_arrays(source, plan), read_values(source, plan)
+    assert arrays.schema == values.schema
+    assert tell(arrays) == tell(values)
+    assert len(arrays) == len(rows)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"filters": [{"column": "s", "function": "starts_with", "value": "X1"}], "orderby": ["n desc"]}',
+        b'{"columns": ["s"], "groupby": ["n"], "offset": 3, "limit": 5}',
+        b'{"columns": ["s"], "distinct": true, "orderby": ["s"]}',
+        b'{"filters": [{"column": "n", "function": "less", "value": 0}]}',
+    ],
+)
+def test_they_are_of_the_same_request(long: DuckdbSource, body: bytes) -> None:
+    plan = plan_for(long, body)
+    arrays = read_arrays(long, plan)
+    assert arrays.equals(read_values(long, plan).combine_chunks().select(arrays.column_names))
+
+
+def test_a_mask_a_page_and_what_is_computed_go_the_other_way(long: DuckdbSource) -> None:
+    described = long.find_object("t")
+    assert described is not None
+    policy = read_policy(None, (("s", "last4"),), (), ())
+    masked = plan_rows(parse_rows_body(b"{}"), described, run_key="", policy=policy)
+    computed = plan_for(long, b'{"aggregates": ["count"]}')
+    for plan in (masked, computed):
+        assert long.open_lines(plan, Format.ARROW, statement_seconds=30) is None
+    assert long.open_lines(plan_for(long), Format.CSV, statement_seconds=30) is None
+
+
+def test_it_comes_in_batches(long: DuckdbSource) -> None:
+    with closing(open_arrays(long, plan_for(long))) as blocks:
+        sizes = []
+        while not blocks.is_exhausted:
+            sizes.append(len(blocks.read_block()))
+    assert sum(sizes) == 5 * BATCH_ROWS + 7
+    assert max(sizes) <= BATCH_ROWS
+
+
+def test_it_ends_when_it_is_cancelled_or_late(long: DuckdbSource) -> None:
+    plan = plan_for(long)
+    with closing(open_arrays(long, plan)) as blocks:
+        blocks.read_block()
+        blocks.cancel()
+        with pytest.raises(StatementCancelled):
+            blocks.read_block()
+    late = long.open_lines(plan, Format.ARROW, statement_seconds=0)
+    assert late is not None
+    with closing(late), pytest.raises(StatementTimeout):
+        late.read_block()
+    assert len(read_arrays(long, plan)) == 5 * BATCH_ROWS + 7  # connections are as good as before
