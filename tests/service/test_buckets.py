@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rowgate.ports.buckets import Buckets
 from rowgate.service.throttle import OwnBuckets
-from rowgate.store.shared_buckets import SLOTS, SharedBuckets
+from rowgate.store.shared_buckets import SharedBuckets
 
 NOW = 1_800_000_000.0
 _law = settings(
@@ -90,12 +90,18 @@ def test_of_processes_that_take_at_once_none_takes_what_another_has(tmp_path: Pa
     assert sum(int(child.communicate(timeout=30)[0]) for child in children) == 120
 
 
-def test_an_application_that_shares_a_slot_fills_it_anew(tmp_path: Path) -> None:
-    """It is bounded, and nobody is kept out by another's count."""
-    shared = SharedBuckets(tmp_path / "tokens.counts")
-    assert take(shared, 1, 9, NOW) == 5
-    assert take(shared, 1 + SLOTS, 9, NOW) == 5
-    assert (tmp_path / "tokens.counts").stat().st_size <= SLOTS * 24
+@_law
+@given(numbers=st.sets(st.integers(1, 2**31), min_size=2, max_size=6))
+def test_no_two_applications_have_a_count_between_them(tmp_path: Path, numbers: set[int]) -> None:
+    """By turns each gets what is its own and no more; the file is as large on disk as what is counted."""
+    path = tmp_path / "tokens.counts"
+    path.unlink(missing_ok=True)
+    shared = SharedBuckets(path)
+    given_out = [sum(take(shared, number, 1, NOW) for _ in range(9)) for number in numbers]
+    by_turns = [take(shared, number, 1, NOW + 24) for _ in range(9) for number in numbers]
+    assert given_out == [5] * len(numbers)
+    assert sum(by_turns) == 2 * len(numbers)
+    assert path.stat().st_blocks * 512 <= 65_536 * len(numbers)
 
 
 @pytest.mark.parametrize("left", [float("nan"), float("inf"), -1.0, 1e300])
@@ -107,6 +113,34 @@ def test_a_file_that_is_none_of_ours_withholds_nothing(tmp_path: Path, left: flo
 
 def test_without_the_file_a_worker_counts_for_itself(tmp_path: Path) -> None:
     assert take(SharedBuckets(tmp_path / "nowhere" / "tokens.counts"), 1, 9, NOW) == 5
+
+
+def test_every_fault_of_the_file_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """And what a worker counted by itself meanwhile is forgotten when the file can be used."""
+    shared = SharedBuckets(tmp_path / "home" / "tokens.counts")
+    assert take(shared, 1, 9, NOW) == 5
+    assert len(caplog.records) == 1
+    (tmp_path / "home").mkdir()
+    assert take(shared, 1, 9, NOW) == 5
+    shared = SharedBuckets(tmp_path / "home" / "tokens.counts")
+    assert take(shared, 1, 9, NOW) == 0
+    assert len(caplog.records) == 1
+
+
+def test_a_fault_that_comes_back_is_told_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = SharedBuckets(tmp_path / "tokens.counts")
+
+    def fail(*_arguments: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    for told in (1, 2):
+        with monkeypatch.context() as patch:
+            patch.setattr("rowgate.store.shared_buckets.os.pread", fail)
+            take(shared, 1, 3, NOW)
+        assert len(caplog.records) == told
+        take(shared, 1, 1, NOW)
 
 
 def test_counts_are_their_owners_alone(tmp_path: Path) -> None:

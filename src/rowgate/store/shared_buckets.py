@@ -1,5 +1,8 @@
 """Counts that the workers of one home share: a file with a slot for each application, and a lock for each slot.
 
+A slot stands where the application's number says, and nobody else's ever does: numbers are not given again. Where
+nothing is counted the file has holes.
+
 Nothing in it is durable or secret; it may be deleted while nobody is serving. The system lets go of a lock when its
 process ends, however it ends.
 
@@ -15,7 +18,6 @@ from pathlib import Path
 
 from rowgate.oauth.bucket import draw_one
 
-SLOTS = 4096
 _SLOT = struct.Struct("=qdd")
 _TRIES = 200  # to get a slot's lock, which is held for microseconds
 
@@ -23,7 +25,7 @@ _log = logging.getLogger("rowgate.store")
 
 
 class SharedBuckets:
-    """See `ports.buckets.Buckets`. Two applications whose numbers are 4096 apart share a slot, and fill it anew."""
+    """See `ports.buckets.Buckets`."""
 
     def __init__(self, path: Path) -> None:
         """Take where the counts are; the file is made when something is counted first."""
@@ -33,7 +35,7 @@ class SharedBuckets:
 
     def take(self, application_number: int, *, size: int, per_minute: int, now: float) -> int:
         """See `ports.buckets.Buckets`."""
-        place = application_number % SLOTS * _SLOT.size
+        place = application_number * _SLOT.size
         try:
             descriptor = self._open()
             is_locked = self._lock(descriptor, place)
@@ -46,6 +48,7 @@ class SharedBuckets:
             finally:
                 if is_locked:
                     fcntl.lockf(descriptor, fcntl.LOCK_UN, _SLOT.size, place)
+            self._own.clear()
         except OSError as error:
             if not self._own:
                 _log.error("%s: quotas are counted by each worker for itself: %s", self._path, error.strerror)
