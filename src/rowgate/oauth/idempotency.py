@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from rowgate.oauth.errors import InvalidRequest
 
 REPEAT_SECONDS = 600  # 10 min: how long after the first time an answer is given again
-_KEY = re.compile(rb'"?([A-Za-z0-9_-]{32,128})"?')  # 32 signs hold 128 bits even in hexadecimal
+SKEW_SECONDS = 10  # between the clocks of replicas
+_KEY = re.compile(rb'("?)([A-Za-z0-9_-]{32,128})\1')  # 32 signs hold 128 bits even in hexadecimal
 _PURPOSE = b"rowgate repeated request\x00"
 _MAX_BYTES = 32  # of one draw: one HMAC
 
@@ -40,7 +41,7 @@ def parse_idempotency_key(values: Sequence[bytes]) -> bytes:
         raise InvalidRequest(
             "An Idempotency-Key has 32 to 128 letters, digits, - and _, made at random.", reason="idempotency_key"
         )
-    return found[1]
+    return found[2]
 
 
 def derive_entropy(key: bytes, *parts: bytes) -> Callable[[int], bytes]:
@@ -67,5 +68,5 @@ def derive_entropy(key: bytes, *parts: bytes) -> Callable[[int], bytes]:
 
 
 def is_repeat_in_time(first_at: float, now: float) -> bool:
-    """Tell whether an answer may be given again; a clock that was set back gives no longer time."""
-    return abs(now - first_at) < REPEAT_SECONDS
+    """Tell whether an answer may be given again; a clock that was set back gives no longer time, but ends it."""
+    return -SKEW_SECONDS <= now - first_at < REPEAT_SECONDS
