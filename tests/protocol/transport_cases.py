@@ -121,6 +121,8 @@ RAW_CASES = (
         _CHUNKED_GOOD.replace("chunked", "gzip, chunked", 1),), error="invalid_request"),
     RawCase("P10", "transfer-codings-in-two-headers", "RFC 9112 §6.1", (501,), (
         _CHUNKED_GOOD.replace("Transfer-Encoding", "Transfer-Encoding: gzip\r\nTransfer-Encoding", 1),)),
+    RawCase("P10", "transfer-coding-in-http-1.0", "RFC 9112 §6.1", (400,), (
+        _CHUNKED_GOOD.replace("HTTP/1.1", "HTTP/1.0", 1),), error="invalid_request"),
     RawCase("P11", "two-content-encodings", "RFC 9110 §15.5.16", (415,), (
         raw_request(GOOD, "Content-Encoding: gzip", "Content-Encoding: identity"),)),
     RawCase("P10", "http-2.0", "RFC 9110 §15.6.6", (505,), (raw_request(GOOD).replace("HTTP/1.1", "HTTP/2.0", 1),),

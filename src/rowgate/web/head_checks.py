@@ -1,6 +1,7 @@
 """What makes the head of a request invalid though the parser takes it. No connection here.
 
-A header that counts stands there once: of two, another server on the way could have gone by the other one.
+What the answer or the framing hangs on stands there once: of two, another server on the way could have gone by the
+other one. Of credentials the endpoints see to that; of Content-Length the parser does.
 """
 
 from rowgate.web.exchange import Headers
@@ -30,6 +31,12 @@ def find_fault(headers: Headers, version: str) -> tuple[int, str] | None:
         return 400, "The request has more than one Content-Type header."  # RFC 9110 §5.3
     if names.count(b"content-encoding") > 1:
         return 415, "Send the body without a content encoding."
+    return _find_coding_fault(headers, version) if b"transfer-encoding" in names else None
+
+
+def _find_coding_fault(headers: Headers, version: str) -> tuple[int, str] | None:
+    if version == "1.0":
+        return 400, "HTTP/1.0 has no transfer codings."  # RFC 9112 §6.1: the framing is faulty
     if not all(value.strip().lower() == b"chunked" for name, value in headers if name == b"transfer-encoding"):
         return 501, "The transfer coding is not known."  # RFC 9112 §6.1
     return None
