@@ -20,12 +20,12 @@ from rowgate.store.postgres import PostgresReader
 from rowgate.store.postgres_connection import PostgresPlace, connect, explain_error
 from rowgate.store.sql_store import SqlStore
 from rowgate.store.tables import bring_up_to_date, keep_first_keys
-from rowgate.store.writer import SqlWriter
+from rowgate.store.transactions import SNAPSHOT, Transactions
 
 _LOCK = "SELECT pg_advisory_xact_lock(1383032933, hashtext(current_schema()))"  # the number stands for Rowgate
 
 
-class PostgresStore(PostgresReader):
+class PostgresStore(Transactions, PostgresReader):
     """See `ports.Store`. Used by one thread at a time."""
 
     def __init__(self, place: PostgresPlace, master_key: bytes, *, max_secret_seconds: int = 0) -> None:
@@ -35,8 +35,7 @@ class PostgresStore(PostgresReader):
             StoreError: It is missing, of a newer release, or cannot be reached.
         """
         super().__init__(place, master_key, max_secret_seconds=max_secret_seconds)
-        self._engine = _open_engine(place)
-        self._snapshots = self._engine.execution_options(rowgate_snapshot=True)
+        self._take_engine(_open_engine(place))
         try:
             self._bring_up_to_date()
         except BaseException:
@@ -71,23 +70,6 @@ class PostgresStore(PostgresReader):
         with source.held() as held:
             _make_state(place, lambda connection: copy_tables(held, connection))
         return cls(place, master_key)
-
-    @contextmanager
-    def changing(self) -> Iterator[SqlWriter]:
-        """See `ports.Store`."""
-        with self._explained(), self._engine.begin() as connection:
-            yield SqlWriter(connection, self._master_key, max_secret_seconds=self._max_secret_seconds)
-
-    @contextmanager
-    def reading(self) -> Iterator[SqlWriter]:
-        """See `ports.Store`."""
-        with self._explained(), self._snapshots.connect() as connection:
-            yield SqlWriter(connection, self._master_key, max_secret_seconds=self._max_secret_seconds)
-
-    def close(self) -> None:
-        """See `ports.Store`."""
-        super().close()
-        self._engine.dispose()
 
     def _bring_up_to_date(self) -> None:
         revision = self.find_revision()
@@ -151,7 +133,7 @@ def _open_engine(place: PostgresPlace) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("rowgate_snapshot", False):
+        if connection.get_execution_options().get(SNAPSHOT, False):
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         else:
             connection.exec_driver_sql(_LOCK)

@@ -14,10 +14,10 @@ from rowgate.ports import StoreError
 from rowgate.store.following import BUSY_MILLISECONDS, NEWEST_REVISION
 from rowgate.store.reader import SqliteReader, explain_error
 from rowgate.store.tables import bring_up_to_date, keep_first_keys
-from rowgate.store.writer import SqlWriter
+from rowgate.store.transactions import SNAPSHOT, Transactions
 
 
-class SqlStore(SqliteReader):
+class SqlStore(Transactions, SqliteReader):
     """See `ports.Store`. Used by one thread at a time."""
 
     def __init__(self, path: Path, master_key: bytes, *, max_secret_seconds: int = 0) -> None:
@@ -27,8 +27,7 @@ class SqlStore(SqliteReader):
             StoreError: The file is missing, damaged, locked or of a newer release.
         """
         super().__init__(path, master_key, max_secret_seconds=max_secret_seconds)
-        self._engine = _open_engine(path)
-        self._snapshots = self._engine.execution_options(rowgate_snapshot=True)
+        self._take_engine(_open_engine(path))
         with self._explained():
             if self.find_revision() != NEWEST_REVISION:
                 with self._engine.begin() as connection:
@@ -61,27 +60,10 @@ class SqlStore(SqliteReader):
         return store
 
     @contextmanager
-    def changing(self) -> Iterator[SqlWriter]:
-        """See `ports.Store`."""
-        with self._explained(), self._engine.begin() as connection:
-            yield SqlWriter(connection, self._master_key, max_secret_seconds=self._max_secret_seconds)
-
-    @contextmanager
-    def reading(self) -> Iterator[SqlWriter]:
-        """See `ports.Store`."""
-        with self._explained(), self._snapshots.connect() as connection:
-            yield SqlWriter(connection, self._master_key, max_secret_seconds=self._max_secret_seconds)
-
-    @contextmanager
     def held(self) -> Iterator[Connection]:
         """Keep all writers out while the state is copied; give the connection to read it with."""
         with self._explained(), self._engine.begin() as connection:
             yield connection
-
-    def close(self) -> None:
-        """See `ports.Store`."""
-        super().close()
-        self._engine.dispose()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -108,7 +90,7 @@ def _open_engine(path: Path) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # IMMEDIATE: a transaction that reads, then writes, must not find that another has written in between.
-        snapshot = connection.get_execution_options().get("rowgate_snapshot", False)
+        snapshot = connection.get_execution_options().get(SNAPSHOT, False)
         connection.exec_driver_sql("BEGIN" if snapshot else "BEGIN IMMEDIATE")
 
     return engine
