@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import duckdb
 
+from rowgate.engines.call_errors import refuse_values
 from rowgate.engines.duckdb_arrays import DuckdbArrays
 from rowgate.engines.duckdb_catalog import describe_column
 from rowgate.engines.generic import GenericSource
 from rowgate.ports.rows import ArrayBlocks
 from rowgate.rows.dialects.duckdb import DUCKDB
-from rowgate.rows.errors import EngineUnavailable, InvalidParameter, RowsError
+from rowgate.rows.errors import EngineUnavailable, RowsError
 from rowgate.rows.model import Column, Format, Plan
 from rowgate.rows.procedures import ParameterType, TableColumn
 from rowgate.rows.sql_arrays import render_arrays
@@ -76,9 +77,4 @@ class DuckdbSource(GenericSource):
         is_of_values = isinstance(raised, _OF_THE_VALUES) or _NEGATIVE_LIMIT in str(raised)
         if not is_of_values or isinstance(translated, EngineUnavailable):
             return translated
-        return InvalidParameter(
-            "The procedure cannot work with these values.",
-            field="parameters",
-            expected="values that it takes",
-            detail=translated.detail,
-        )
+        return refuse_values(translated.detail)

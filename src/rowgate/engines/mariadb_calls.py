@@ -12,6 +12,7 @@ import pymysql
 import sqlalchemy
 from pymysql.constants import ER
 
+from rowgate.engines.call_errors import refuse_values, refuse_writing
 from rowgate.engines.generic import BATCH_ROWS, GenericRows
 from rowgate.engines.mysql_results import describe_fields
 from rowgate.rows.dialects.model import Dialect
@@ -125,12 +126,7 @@ def translate_call_error(error: RowsError, raised: Exception) -> RowsError:
     if not isinstance(error, (EngineFailure, InvalidParameter)):
         return error
     if code in _TRIED_TO_WRITE:
-        return EngineFailure("The procedure tried to write, and nothing was changed.", detail=error.detail)
+        return refuse_writing(error.detail)
     if code in _OF_THE_VALUES:
-        return InvalidParameter(
-            "The procedure cannot work with these values.",
-            field="parameters",
-            expected="values that it takes",
-            detail=error.detail,
-        )
+        return refuse_values(error.detail)
     return error

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from rowgate.engines.call_errors import refuse_values, refuse_writing
 from rowgate.engines.postgres_catalog import make_column
 from rowgate.engines.postgres_pool import Session, ask
 from rowgate.rows.dialects.postgres import POSTGRES
@@ -222,14 +223,9 @@ def translate_call_error(error: RowsError, code: str) -> RowsError:
     if not isinstance(error, (EngineFailure, InvalidParameter)):
         return error
     if code in _READ_ONLY:
-        return EngineFailure("The procedure tried to write, and nothing was changed.", detail=error.detail)
+        return refuse_writing(error.detail)
     if code.startswith(_ENDS_TRANSACTION):
         return EngineFailure("The procedure tried to end its transaction: nothing was changed.", detail=error.detail)
     if code.startswith(_OF_THE_VALUES):
-        return InvalidParameter(
-            "The procedure cannot work with these values.",
-            field="parameters",
-            expected="values that it takes",
-            detail=error.detail,
-        )
+        return refuse_values(error.detail)
     return error

@@ -4,6 +4,7 @@ What is taken of its result is for those who extend it.
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -22,7 +23,7 @@ _GONE = ("42", "3F")  # undefined, of another type or no longer allowed; no such
 _T = TypeVar("_T")
 
 
-class PostgresRun(Generic[_T]):
+class PostgresRun(ABC, Generic[_T]):
     """Gives a result as parts, in blocks; see `ports.RowBlocks`."""
 
     def __init__(
@@ -44,17 +45,17 @@ class PostgresRun(Generic[_T]):
         self._cancelled = False
         self._silent_looks = 0  # since the server has said something
 
+    @abstractmethod
     def send(self) -> None:
         """Send the statement."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, parts: list[_T], deadline: float) -> None:
         """Take what comes next, or learn that there is nothing more."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fill(self, parts: list[_T], deadline: float) -> None:
         """Take until the block is full."""
-        raise NotImplementedError
 
     def read_block(self) -> list[_T]:
         """See `ports.RowBlocks`."""

@@ -2,6 +2,7 @@
 
 import apsw
 
+from rowgate.engines.call_errors import refuse_values
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, InvalidParameter, RowsError
 
 _WAITS_TO_PASS = (
@@ -26,9 +27,7 @@ def translate_error(error: Exception) -> RowsError:
 def translate_call_error(error: Exception) -> RowsError:
     """Give the refusal that stands for an error in what a procedure gives: of what it was given, where it can be."""
     if isinstance(error, _OF_A_VALUE) or str(error) in _TOLD_OF_A_VALUE:
-        return InvalidParameter(
-            "The procedure cannot work with these values.", field="parameters", expected="values that it takes"
-        )
+        return refuse_values()
     return translate_error(error)
 
 
