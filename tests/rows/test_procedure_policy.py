@@ -29,7 +29,7 @@ from rowgate.rows.sql_call import render_read
 from rows.generated import Bench
 from rows.oracle import Row, matches, read
 from rows.test_oracle import filters, tables
-from rows.test_policy import KEY, in_sight, law, make_policy, masks, names_of, requests, rules, shown
+from rows.test_policy import KEY, change_what_is_hidden, in_sight, law, make_policy, masks, requests, rules, shown
 
 COLUMNS = (
     Column("n", "int", Family.NUMBER, may_be_real=False, holds=Holds.INTEGER),
@@ -136,21 +136,7 @@ def test_two_databases_that_differ_in_what_is_hidden_alone_answer_alike(  # noqa
     policy = make_policy(columns, masked, rule)
     first = ask(sqlite_bench, body, policy, form)
     let_through, _ = ask(sqlite_bench, {"columns": ["n"]}, make_policy(None, {}, rule), Format.JSON)
-    assert isinstance(let_through, bytes)
-    matched = {row["n"] for row in msgspec.json.decode(let_through)}
-    ruled = set().union(*(names_of(item) for item in rule))
-    hidden = {
-        name
-        for name in "tir"
-        if name not in ruled and ((columns is not None and name not in columns) or masked.get(name) is Mask.NULL)
-    }
-    others = {"t": st.none() | st.text(max_size=3), "i": st.integers(-9, 9), "r": st.floats(-9, 9)}
-    for row in rows:
-        if row["n"] not in matched:
-            sqlite_bench.writer.execute("DELETE FROM generated WHERE n = ?", (row["n"],))
-        for name in sorted(hidden):
-            values = (data.draw(others[name]), row["n"])
-            sqlite_bench.writer.execute(f"UPDATE generated SET {name} = ? WHERE n = ?", values)
+    change_what_is_hidden(sqlite_bench, rows, let_through, columns=columns, masked=masked, rule=rule, data=data)
     assert ask(sqlite_bench, body, policy, form) == first
 
 
