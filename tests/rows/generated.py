@@ -128,7 +128,9 @@ class Bench:
         self.writer.execute("INSERT INTO generated VALUES (?, ?, ?, ?)", (n, *self._keep(row)))
 
     def _keep(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Give the row as the engine can store it."""
+        """Give the row as the engine can store it: SQLite keeps no sign of a zero (sqlite.org/floatingpoint.html)."""
+        if isinstance(self.source, SqliteSource):
+            row = tuple(value + 0.0 if isinstance(value, float) else value for value in row)
         if self.source.dialect.holds_nul:
             return row
         return tuple(value.replace("\0", "\1") if isinstance(value, str) else value for value in row)

@@ -27,6 +27,7 @@ STORED = [
     Stored("REAL", "1e300", "1e300"),
     Stored("REAL", "5e-324", "5e-324"),
     Stored("REAL", "1.7976931348623157e308", "1.7976931348623157e308"),
+    Stored("REAL", "-0.0", "0.0"),
     Stored("REAL", "9e999", '"Infinity"'),
     Stored("DOUBLE", "-9e999", '"-Infinity"'),
     Stored("REAL", "9e999 - 9e999", "null"),

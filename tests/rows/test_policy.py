@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rowgate.rows.encode import open_encoder
@@ -101,6 +101,7 @@ def in_sight(rows: list[Row], rule: list[Row]) -> list[Row]:
 
 
 @law
+@example([(None, None, -0.0)], frozenset({"r"}), {}, [], [], 0)
 @given(tables, shown, masks, rules, st.lists(filters, max_size=2), st.integers(0, 5))
 def test_answer_is_that_of_plain_python_over_what_is_in_sight(  # noqa: PLR0917 - one per strategy
     bench: Bench,
