@@ -1,6 +1,8 @@
 """The threads that work for the event loop: nothing is lost, nothing waits for another's end."""
 
 import asyncio
+import os
+import sys
 import threading
 
 import pytest
@@ -87,5 +89,20 @@ def test_closing_cancels_what_no_thread_has_taken() -> None:
             await waiting
         release.set()
         await asyncio.wait_for(under_way, 20)
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+def test_nicer_hands_go_after_the_event_loop_which_stays_as_it_was() -> None:
+    def find_niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, 0)
+
+    async def main() -> None:
+        own, plain, nicer = find_niceness(), Hands(1, name="test"), Hands(1, name="test", niceness=3)
+        assert await asyncio.wait_for(nicer.run(find_niceness), 20) == min(own + 3, 19)
+        assert await asyncio.wait_for(plain.run(find_niceness), 20) == find_niceness() == own
+        for hands in (plain, nicer):
+            hands.close(wait=True)
 
     asyncio.run(main())

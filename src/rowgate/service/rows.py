@@ -41,6 +41,7 @@ _log = logging.getLogger("rowgate.rows")
 
 CLOSE_SECONDS = 5.0  # for reads that were told to stop; the engine looks about every millisecond
 SMALL_BYTES = 65_536  # 64 KiB: what a read may hold in memory without having its turn
+LONG_READ_NICENESS = 5  # a third of the processor's time beside the event loop, and all that it leaves
 CUT, FAILED = "cut", "failed"
 
 
@@ -94,6 +95,7 @@ class RowsService:
             tags=tags,
         )
         self._hands = Hands(limits.max_reads, name="rows")
+        self._long_hands = Hands(limits.max_reads, name="blocks", niceness=LONG_READ_NICENESS)
         self._turns = Turns(
             most=limits.max_reads,
             most_per_application=limits.max_reads_per_application,
@@ -187,7 +189,7 @@ class RowsService:
             while True:
                 is_last = reading.is_complete
                 if not is_last:
-                    ahead = self._hands.run(_read_on, reading)
+                    ahead = self._long_hands.run(_read_on, reading)
                 if is_last:
                     await send(block, is_last)
                     outcome, reason = COMPLETE, ""
@@ -252,7 +254,8 @@ class RowsService:
             self._all_ended.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._all_ended.wait(), CLOSE_SECONDS)
-        self._hands.close(wait=not self._under_way)
+        for hands in (self._hands, self._long_hands):
+            hands.close(wait=not self._under_way)
 
     async def _take_turn(self, reading: Reading) -> None:
         """Return when the application may read, as far as its budgets and everybody's limits go."""
