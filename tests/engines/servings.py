@@ -13,10 +13,11 @@ import apsw
 import pytest
 
 from engines.servings_generic import serve_duckdb, serve_mariadb
-from rowgate.engines import postgres, postgres_pool, sqlite, sqlite_connection
+from rowgate.engines import postgres_pool, sqlite, sqlite_connection
 from rowgate.engines.postgres import PostgresSource
 from rowgate.ports.rows import RowSource
 from rowgate.rows.model import Statement
+from support.clock import MovableClock
 from support.postgres import PostgresServer
 
 
@@ -25,6 +26,7 @@ class Serving(Protocol):
 
     runaway: Statement  # gives no row for minutes
     endless: Statement  # gives rows for minutes
+    clock: MovableClock  # by which the source forgets what it knows of the catalog
 
     @property
     def source(self) -> RowSource:
@@ -58,7 +60,8 @@ class SqliteServing:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.execute("CREATE TABLE made (n INTEGER)")
-        self.source = sqlite.SqliteSource(path)
+        self.clock = MovableClock()
+        self.source = sqlite.SqliteSource(path, clock=self.clock)
 
     def execute(self, *statements: str) -> None:
         # apsw, as the source: two SQLite libraries in one process undo each other's file locks.
@@ -96,7 +99,8 @@ class PostgresServing:
         self.server = server
         self.name = server.create_database()
         self.execute("CREATE TABLE made (n INTEGER)")
-        self.source = PostgresSource(server.address(self.name))
+        self.clock = MovableClock()
+        self.source = PostgresSource(server.address(self.name), clock=self.clock)
 
     def execute(self, *statements: str) -> None:
         with self.server.owner(self.name) as owner:
@@ -127,7 +131,6 @@ class PostgresServing:
 def serve_postgres(request: pytest.FixtureRequest, _: Path) -> Iterator[Serving]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(postgres_pool, "BUSY_MILLISECONDS", 50)
-        patch.setattr(postgres, "CATALOG_SECONDS", 0.2)
         serving = PostgresServing(request.getfixturevalue("postgres"))
         with closing(serving.source):
             yield serving
@@ -138,7 +141,6 @@ def serve_postgres(request: pytest.FixtureRequest, _: Path) -> Iterator[Serving]
 def serve_sqlite(_: pytest.FixtureRequest, folder: Path) -> Iterator[Serving]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite_connection, "BUSY_MILLISECONDS", 50)
-        patch.setattr(sqlite, "CATALOG_SECONDS", 0.2)
         serving = SqliteServing(folder / "served.sqlite")
         with closing(serving.source):
             yield serving

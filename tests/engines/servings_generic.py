@@ -8,11 +8,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from rowgate.engines import generic, mariadb
+from rowgate.engines import mariadb
 from rowgate.engines.duckdb import DuckdbManner
 from rowgate.engines.generic import GenericSource
 from rowgate.engines.mariadb import MariadbManner
 from rowgate.rows.model import Statement
+from support.clock import MovableClock
 from support.mariadb import PASSWORD, MariadbServer
 
 _NUMBERS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT {} FROM c"
@@ -27,7 +28,8 @@ class DuckdbServing:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.execute("CREATE TABLE made (n INTEGER)")
-        self.source = GenericSource(DuckdbManner(path))
+        self.clock = MovableClock()
+        self.source = GenericSource(DuckdbManner(path), clock=self.clock)
 
     def execute(self, *statements: str) -> None:
         beside = self.path.with_name("beside.duckdb")
@@ -66,7 +68,9 @@ class MariadbServing:
         self.server = server
         self.name = server.create_database()
         self.execute("CREATE TABLE made (n INTEGER)")
-        self.source = GenericSource(MariadbManner(server.address(self.name), password=PASSWORD))
+        self.clock = MovableClock()
+        manner = MariadbManner(server.address(self.name), password=PASSWORD)
+        self.source = GenericSource(manner, clock=self.clock)
 
     def execute(self, *statements: str) -> None:
         self.server.execute(
@@ -98,17 +102,14 @@ class MariadbServing:
 
 @contextmanager
 def serve_duckdb(_: pytest.FixtureRequest, folder: Path) -> Iterator[Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generic, "CATALOG_SECONDS", 0.2)
-        serving = DuckdbServing(folder / "served.duckdb")
-        with closing(serving.source):
-            yield serving
+    serving = DuckdbServing(folder / "served.duckdb")
+    with closing(serving.source):
+        yield serving
 
 
 @contextmanager
 def serve_mariadb(request: pytest.FixtureRequest, _: Path) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generic, "CATALOG_SECONDS", 0.2)
         patch.setattr(
             mariadb,
             "SETTINGS",

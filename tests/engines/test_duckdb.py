@@ -88,3 +88,7 @@ def test_read_under_way_ends_with_the_file_it_began_with(tmp_path: Path) -> None
         beside.replace(path)
         assert len(run(source, "SELECT n FROM t")) == 7
         assert len(first) + len(read_all(old)) == 5000
+
+
+def test_a_slow_statement_draws_nothing_into_the_servers_output(source: GenericSource) -> None:
+    assert source.ask("SELECT current_setting('enable_progress_bar')") == [(False,)]

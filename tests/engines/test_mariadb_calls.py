@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rowgate.engines import generic
+from rowgate.engines import kept_catalog
 from rowgate.engines.mariadb import MariadbManner
 from rowgate.engines.mariadb_source import MariadbSource
 from rowgate.ports.calls import HELD
@@ -275,7 +275,7 @@ def test_a_procedure_that_was_changed_or_dropped_is_noticed(
         call(source, "passing")
     assert call(source, "passing", b"{parameters: {n: 3}}") == [(3,)], "the failure had it looked at anew"
     mariadb.execute("DROP PROCEDURE passing", database=database)
-    monkeypatch.setattr(generic, "CATALOG_SECONDS", 0)
+    monkeypatch.setattr(kept_catalog, "CATALOG_SECONDS", 0)
     assert source.find_object("passing") is None
 
 

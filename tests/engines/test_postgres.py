@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from engines.test_contract import read_all
-from rowgate.engines import postgres as engine
+from rowgate.engines import kept_catalog
 from rowgate.engines.postgres import PostgresSource
 from rowgate.engines.postgres_address import read_address
 from rowgate.rows.errors import EngineUnavailable, InvalidParameter, NotReadOnly
@@ -318,7 +318,7 @@ def test_collations_are_known(postgres: PostgresServer) -> None:
 def test_a_stale_description_is_forgotten_when_the_database_says_so(
     postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "CATALOG_SECONDS", 3600.0)
+    monkeypatch.setattr(kept_catalog, "CATALOG_SECONDS", 3600.0)
     with serve(postgres, _TABLE) as source:
         read(source, "t", b"{}")
         name = source.pool._address.partition("/")[2]

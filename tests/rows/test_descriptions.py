@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from rowgate.rows.model import Function
+from rowgate.service import descriptions
 from rowgate.service.admin.grants import GrantChange
 from rows.harness import Reader, open_reader, refusal
 from support.homes import add_application, administer
@@ -195,3 +196,11 @@ def test_a_description_is_coded_for_who_asks_and_has_a_tag_of_its_own(shop: Read
     assert head.headers["etag"] == coded.headers["etag"]
     refused = shop.client.get(path, headers={"accept-encoding": "br, identity;q=0"})
     assert (refused.status_code, refused.json()["error"]) == (406, "not_acceptable")
+
+
+def test_estimates_are_refused_for_more_objects_than_one_answer_looks_at(
+    shop: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(descriptions, "MAX_DESCRIBED", 2)
+    assert refusal(shop.client.get(f"{DATA}?count=estimated"))[0] == "authorization_details"
+    assert len(shop.client.get(DATA).json()) == 3

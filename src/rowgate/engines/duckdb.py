@@ -9,14 +9,14 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import sqlalchemy
 
-from rowgate.engines.duckdb_catalog import describe, list_catalog
+from rowgate.engines.duckdb_catalog import describe, list_kinds
 from rowgate.engines.manners import BORROW_SECONDS, Ask
 from rowgate.rows.dialects.duckdb import DUCKDB, DuckdbDialect
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, InvalidParameter, NotReadOnly, RowsError
@@ -42,6 +42,7 @@ class DuckdbManner:
         self._memory = memory
         self._threads = threads
         self._keeper: Any = None
+        self._kinds: tuple[Any, Mapping[str, str]] | None = None  # of all objects, in the instance that this one keeps
 
     def identify(self) -> Hashable:
         """See `Manner`. A folder is another one when a file was added, taken away or replaced."""
@@ -88,6 +89,7 @@ class DuckdbManner:
             "SET TimeZone = 'UTC'",
             "SET autoinstall_known_extensions = false",
             "SET autoload_known_extensions = false",
+            "SET enable_progress_bar = false",  # it would be drawn into the server's output
         ):
             keeper.execute(setting)
         if self._path.is_dir():
@@ -115,11 +117,22 @@ class DuckdbManner:
 
     def list_objects(self, ask: Ask) -> Sequence[ObjectListing]:
         """See `Manner`."""
-        return list_catalog(ask)
+        return [ObjectListing(name, kind) for name, kind in self._list_kinds(ask).items()]
 
     def describe(self, ask: Ask, name: str) -> ObjectDescription | None:
         """See `Manner`."""
-        return describe(ask, name)
+        kind = self._list_kinds(ask).get(name)
+        return None if kind is None else describe(ask, name, kind)
+
+    def _list_kinds(self, ask: Ask) -> Mapping[str, str]:
+        """Give the kind of each object by its name; what is open does not change, so it is asked once."""
+        keeper, known = self._keeper, self._kinds
+        if known is not None and known[0] is keeper:
+            return known[1]
+        kinds = list_kinds(ask)
+        if self._keeper is keeper:  # else they may be of the next one
+            self._kinds = keeper, kinds
+        return kinds
 
     def explain(self, ask: Ask, statement: Statement) -> Sequence[str]:
         """See `Manner`. Only operators and tables are told: their conditions hold the values."""

@@ -1,10 +1,11 @@
 """What DuckDB says of the tables and views that are served."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from rowgate.engines.manners import Ask
+from rowgate.rows.dialects.duckdb import DUCKDB
 from rowgate.rows.holds import Collation, Holds
-from rowgate.rows.model import Column, Family, ObjectDescription, ObjectListing
+from rowgate.rows.model import Column, Family, ObjectDescription
 
 _KINDS = {"BASE TABLE": "table", "VIEW": "view"}
 _TYPES = {
@@ -30,34 +31,31 @@ _REALS = (Holds.REAL, Holds.SINGLE, Holds.DECIMAL)
 
 _HERE = "table_catalog = current_database() AND table_schema = current_schema()"
 _LIST = f"SELECT table_name, table_type FROM information_schema.tables WHERE {_HERE} ORDER BY table_name"  # noqa: S608 - our own text
-_FIND = f"SELECT table_type FROM information_schema.tables WHERE {_HERE} AND table_name = $1"  # noqa: S608 - as above
-_COLUMNS = (
-    f"SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE {_HERE} AND table_name = $1 "  # noqa: S608 - as above
-    "ORDER BY ordinal_position"
-)
+_COLUMNS = 'SELECT name, type, "notnull", pk FROM pragma_table_info(?) ORDER BY cid'
 _KEY = (
     "SELECT unnest(constraint_column_names) FROM duckdb_constraints() WHERE database_name = current_database() "
     "AND schema_name = current_schema() AND table_name = $1 AND constraint_type = 'PRIMARY KEY'"
 )
 
 
-def list_catalog(ask: Ask) -> Sequence[ObjectListing]:
-    """Give the tables and views in order of name."""
-    return [ObjectListing(name, _KINDS[kind]) for name, kind in ask(_LIST) if kind in _KINDS]
+def list_kinds(ask: Ask) -> Mapping[str, str]:
+    """Give the kind of each table and view by its name, in order of name."""
+    return {name: _KINDS[kind] for name, kind in ask(_LIST) if kind in _KINDS}
 
 
-def describe(ask: Ask, name: str) -> ObjectDescription | None:
-    """Give the table or view of exactly this name, or None."""
-    kinds = [kind for (kind,) in ask(_FIND, name) if kind in _KINDS]
-    if not kinds:
-        return None
-    columns = tuple(
-        describe_column(column, declared, never_null=is_nullable == "NO")
-        for column, declared, is_nullable in ask(_COLUMNS, name)
-    )
+def describe(ask: Ask, name: str, kind: str) -> ObjectDescription:
+    """Give a table or view that there is, of exactly this name."""
+    columns: list[Column] = []
+    key: list[str] = []
+    # by the pragma, for the views of columns and constraints look at every object, of which there may be thousands
+    for column, declared, never_null, is_in_key in ask(_COLUMNS, DUCKDB.quote(name)):
+        columns.append(describe_column(column, declared, never_null=never_null))
+        if is_in_key:
+            key.append(column)
+    if len(key) > 1:  # only these say in which order they are
+        key = [column for (column,) in ask(_KEY, name)]
     by_name = {column.name: column for column in columns}
-    key = tuple(by_name[column] for (column,) in ask(_KEY, name))
-    return ObjectDescription(name, _KINDS[kinds[0]], columns, key)
+    return ObjectDescription(name, kind, tuple(columns), tuple(by_name[column] for column in key))
 
 
 def describe_column(name: str, declared: str, *, never_null: bool) -> Column:

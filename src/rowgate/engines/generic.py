@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from rowgate.engines.driver_values import make_plain
+from rowgate.engines.kept_catalog import KeptCatalog
 from rowgate.engines.manners import Manner
 from rowgate.engines.watch import Watch
 from rowgate.ports.rows import ArrayBlocks
@@ -24,9 +25,7 @@ from rowgate.rows.model import Format, ObjectDescription, ObjectListing, Plan, S
 BLOCK_ROWS = 1000
 BLOCK_BYTES = 1_048_576  # 1 MiB of text and binary, about
 BATCH_ROWS = 100  # between looks at the weight
-CATALOG_SECONDS = 5.0  # how long a description counts
 ASK_SECONDS = 60.0  # that the catalog may take
-_CACHED_DESCRIPTIONS = 20_000
 
 
 class GenericRun:
@@ -164,8 +163,13 @@ class GenericRows(GenericRun):
 class GenericSource:
     """See `ports.RowSource`. Safe for use from several threads."""
 
-    def __init__(self, manner: Manner, *, max_connections: int = 32) -> None:
-        """Take the engine's manner and how many statements may run at once; nothing is opened yet."""
+    def __init__(
+        self, manner: Manner, *, max_connections: int = 32, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Take the engine's manner and how many statements may run at once; nothing is opened yet.
+
+        By the clock (seconds) what was learnt of the catalog grows old.
+        """
         self.manner = manner
         self.name = manner.name
         self.watch = Watch(f"watch {manner.name}")
@@ -174,7 +178,7 @@ class GenericSource:
         self._lock = threading.Lock()
         self._engine: sqlalchemy.Engine | None = None
         self._identity: Any = None
-        self._descriptions: dict[str, tuple[float, ObjectDescription]] = {}
+        self._catalog = KeptCatalog(clock)
 
     @property
     def computes_here(self) -> bool:
@@ -198,6 +202,10 @@ class GenericSource:
 
     def list_objects(self) -> Sequence[ObjectListing]:
         """See `ports.RowSource`."""
+        self._open_engine()  # another database in its place has other objects
+        return self._catalog.find_list() or self._catalog.keep_list(self._list)
+
+    def _list(self) -> Sequence[ObjectListing]:
         listed = self.manner.list_objects(self.ask)
         if not listed:
             self.manner.check_presence(self.ask)
@@ -205,22 +213,13 @@ class GenericSource:
 
     def find_object(self, name: str) -> ObjectDescription | None:
         """See `ports.RowSource`."""
-        self._open_engine()  # another database in its place has other objects
-        known = self._descriptions.get(name)  # one look-up: another thread may empty it meanwhile
-        if known is not None and time.monotonic() - known[0] < CATALOG_SECONDS:
-            return known[1]
+        self._open_engine()
+        return self._catalog.find(name) or self._catalog.keep(name, lambda: self._describe(name))
+
+    def _describe(self, name: str) -> ObjectDescription | None:
         described = self.manner.describe(self.ask, name)
         if described is None:
             self.manner.check_presence(self.ask)
-        with self._lock:
-            if described is None:
-                self._descriptions.pop(name, None)
-                return None  # not kept: the names of what does not exist are the clients' own
-            if len(self._descriptions) >= _CACHED_DESCRIPTIONS:
-                self._descriptions.clear()
-            if known is not None and known[1] == described:
-                described = known[1]
-            self._descriptions[name] = time.monotonic(), described
         return described
 
     def open_rows(self, statement: Statement, *, statement_seconds: float) -> GenericRows:
@@ -260,7 +259,7 @@ class GenericSource:
             return EngineUnavailable("The database is busy at the moment.", detail=str(error))
         raised = self.unwrap(error)
         if self.manner.is_of_catalog(raised):
-            self._descriptions.clear()
+            self._catalog.forget()
             try:
                 self.manner.check_presence(self.ask)
             except RowsError as gone:
@@ -336,7 +335,7 @@ class GenericSource:
             if self._engine is None or identity != self._identity:
                 if self._engine is not None:
                     self._engine.dispose()  # what is being read is read to its end
-                self._descriptions.clear()
+                self._catalog.forget()
                 self._engine = self.manner.open_engine(max_connections=self._max_connections)
                 self.driver_error = self._engine.dialect.loaded_dbapi.Error
                 self._identity = identity

@@ -5,13 +5,14 @@ session is read-only, and what gives no rows ends its connection.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from psycopg import pq
 
 from rowgate.engines.held import HeldResult
+from rowgate.engines.kept_catalog import KeptCatalog
 from rowgate.engines.postgres_catalog import Traits, describe, find_estimate, list_catalog, read_traits
 from rowgate.engines.postgres_functions import describe_function, list_functions
 from rowgate.engines.postgres_lines import PostgresLines
@@ -33,8 +34,6 @@ from rowgate.rows.sql_lines import render_lines
 
 BLOCK_ROWS = 1000
 BATCH_ROWS = 100  # that the server's rows are taken in, and weighed
-CATALOG_SECONDS = 5.0  # how long a description counts
-_CACHED_DESCRIPTIONS = 20_000
 
 
 class PostgresRows(PostgresRun[Row]):
@@ -92,11 +91,14 @@ class PostgresSource:
     name = "PostgreSQL"
     computes_here = False
 
-    def __init__(self, address: str, *, max_connections: int = 32) -> None:
-        """Take the address, as libpq does, and how many statements may run at once; nothing is opened yet."""
+    def __init__(self, address: str, *, max_connections: int = 32, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the address, as libpq does, and how many statements may run at once; nothing is opened yet.
+
+        By the clock (seconds) what was learnt of the catalog grows old.
+        """
         self.pool = PostgresPool(address, max_connections=max_connections)
-        self._catalog = SharedLook()
-        self._descriptions: dict[str, tuple[float, ObjectDescription]] = {}
+        self._looks = SharedLook()
+        self._catalog = KeptCatalog(clock)
         self._traits: Traits | None = None
 
     @property
@@ -125,6 +127,13 @@ class PostgresSource:
 
     def list_objects(self) -> Sequence[ObjectListing]:
         """See `ports.RowSource`."""
+        if (known := self._catalog.find_list()) is not None:
+            return known
+        with self._looks.alone():
+            # whoever waited has what the one before learnt
+            return self._catalog.find_list() or self._catalog.keep_list(self._list)
+
+    def _list(self) -> Sequence[ObjectListing]:
         with self.pool.borrowed() as session:
             listed = list_catalog(session)
             names = {found.name for found in listed}
@@ -133,32 +142,19 @@ class PostgresSource:
 
     def find_object(self, name: str) -> ObjectDescription | None:
         """See `ports.RowSource`."""
-        if (known := self._find_known(name)) is not None:
+        if (known := self._catalog.find(name)) is not None:
             return known
-        with self._catalog.alone():
-            # whoever waited has what the one before learnt
-            return self._find_known(name) or self._describe(name)
-
-    def _find_known(self, name: str) -> ObjectDescription | None:
-        known = self._descriptions.get(name)  # one look-up: another thread may empty it meanwhile
-        return None if known is None or time.monotonic() - known[0] >= CATALOG_SECONDS else known[1]
+        with self._looks.alone():
+            return self._catalog.find(name) or self._catalog.keep(name, lambda: self._describe(name))
 
     def _describe(self, name: str) -> ObjectDescription | None:
-        now = time.monotonic()
         with self.pool.borrowed() as session:
             collation = self._learn(session).collation
-            described = describe(session, name, collation) or describe_function(session, name, collation)
-            if described is None:
-                self._descriptions.pop(name, None)
-                return None  # not kept: the names of what does not exist are the clients' own
-            if len(self._descriptions) >= _CACHED_DESCRIPTIONS:
-                self._descriptions.clear()
-            self._descriptions[name] = (now, described)
-            return described
+            return describe(session, name, collation) or describe_function(session, name, collation)
 
     def forget(self) -> None:
-        """Forget the descriptions: the database says that they are out of date."""
-        self._descriptions.clear()
+        """Forget what was learnt of the catalog: the database says that it is out of date."""
+        self._catalog.forget()
 
     def open_rows(self, statement: Statement, *, statement_seconds: float) -> PostgresRows:
         """See `ports.RowSource`."""

@@ -5,7 +5,7 @@ Rule: no connection here can write, attach, change a pragma or load an extension
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -156,9 +156,10 @@ class SqliteSource:
     name = "SQLite"
     computes_here = True
 
-    def __init__(self, path: Path) -> None:
-        """Take the path; nothing is opened yet."""
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the path, and the clock (seconds) by which a look at the catalog grows old; nothing is opened yet."""
         self._path = path
+        self._clock = clock
         self._lock = threading.Lock()
         self._looks = SharedLook()  # at the catalog; `_lock` is never held for long
         self._idle: list[tuple[tuple[int, int], apsw.Connection]] = []
@@ -167,6 +168,7 @@ class SqliteSource:
         self._catalog_key: tuple[int, int, int] | None = None
         self._looked_at = float("-inf")
         self._descriptions: dict[str, ObjectDescription] = {}
+        self._listing: Sequence[ObjectListing] | None = None
         self._dialect: SqliteDialect | None = None
         self._versions = VersionWatch(path, lambda: self._connect(allow_watching), allow_watching)
 
@@ -198,11 +200,13 @@ class SqliteSource:
     def list_objects(self) -> Sequence[ObjectListing]:
         """See `ports.RowSource`."""
         with self._look() as catalog:
-            return list_catalog(catalog)
+            if self._listing is None:
+                self._listing = list_catalog(catalog)
+            return self._listing
 
     def find_object(self, name: str) -> ObjectDescription | None:
         """See `ports.RowSource`."""
-        now = time.monotonic()
+        now = self._clock()
         if now - self._looked_at < CATALOG_SECONDS:
             found = self._descriptions.get(name)  # one look-up: another thread may empty it meanwhile
             if found is not None:
@@ -343,6 +347,7 @@ class SqliteSource:
         key = (*file, int(self._catalog.pragma("schema_version")))
         if key != self._catalog_key:
             self._descriptions.clear()
+            self._listing = None
             self._catalog_key = key
         return self._catalog
 

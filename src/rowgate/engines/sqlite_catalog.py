@@ -41,8 +41,9 @@ def describe(connection: apsw.Connection, name: str) -> ObjectDescription | None
 
     None also for a virtual table that cannot even be opened without writing (rtree): there is no reading it here.
     """
+    # the pragma is given the name: else it would look at every object there is, of which there may be thousands
     found = connection.execute(
-        "SELECT type, wr FROM pragma_table_list WHERE schema = 'main' AND name = ? COLLATE BINARY", (name,)
+        "SELECT type, wr FROM pragma_table_list(?) WHERE schema = 'main' AND name = ? COLLATE BINARY", (name, name)
     ).fetchone()
     if found is None or found[0] not in _KINDS or name.startswith("sqlite_"):
         return None

@@ -102,11 +102,11 @@ class DescriptionService:
 
         Raises:
             InsufficientScope: It may read nothing at all, by its scope.
-            RowsError: The database cannot be asked now.
+            RowsError: The database cannot be asked now, or there are more than `MAX_DESCRIBED` to estimate.
         """
         self._objects.decide_scope(access)
         if with_estimates:
-            return await _in_thread(lambda: [self._count(access, listed) for listed in self._list(access)])
+            return await _in_thread(lambda: [self._count(access, listed) for listed in self._list_few(access)])
         return await _in_thread(lambda: self._list(access))
 
     async def describe(self, access: Access, object_name: str) -> DescribedObject:
@@ -144,15 +144,8 @@ class DescriptionService:
         return None if plan.rule else self._databases.open_source(described).estimate_rows(plan)
 
     def _describe_all(self, access: Access) -> Sequence[DescribedObject]:
-        listed = self._list(access)
-        if len(listed) > MAX_DESCRIBED:
-            raise InvalidParameter(
-                "The token may read more objects than one document describes.",
-                field="authorization_details",
-                expected=f"a token for at most {MAX_DESCRIBED} objects",
-            )
         described = []
-        for item in listed:
+        for item in self._list_few(access):
             found = self._databases.find_object(item.name)
             if isinstance(found, Procedure) and found.fault:
                 continue  # declared wrongly: it cannot be called
@@ -164,6 +157,17 @@ class DescriptionService:
         listed = self._databases.list_objects(self._state.list_granted(access.application_number))
         readable = [found for found in listed if self._objects.may_read(access, found.name)]
         return [ListedObject(*self._head(found.name, found.kind, found.title)) for found in readable]
+
+    def _list_few(self, access: Access) -> Sequence[ListedObject]:
+        """Give them where the database can be asked about each one: that takes milliseconds an object."""
+        listed = self._list(access)
+        if len(listed) > MAX_DESCRIBED:
+            raise InvalidParameter(
+                "The token may read more objects than one answer looks at.",
+                field="authorization_details",
+                expected=f"a token for at most {MAX_DESCRIBED} objects",
+            )
+        return listed
 
     def _describe(self, access: Access, object_name: str) -> DescribedObject:
         name = self._state.resolve_alias(object_name)

@@ -1,5 +1,6 @@
 """Puts the rooms together. The only room that knows every one of them."""
 
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -69,13 +70,16 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     store = open_reader(settings)
     store.load_keys()
     store.close()
-    databases = open_databases(settings)
-    try:
-        unreachable = prove_databases(databases)
-        engine = _tell_engines(databases)
-    finally:
-        databases.close()
-    bound = server.bind_socket(settings.host, settings.port)
+    opened = open_databases(settings)
+    # a worker of this very process goes on with them: to open thousands of objects once more may take a second
+    is_alone = settings.workers == 1
+    with contextlib.ExitStack() as until_then:
+        until_then.callback(opened.close)
+        unreachable = prove_databases(opened)
+        engine = _tell_engines(opened)
+        bound = server.bind_socket(settings.host, settings.port)
+        if is_alone:
+            until_then.pop_all()
     settings = dataclasses.replace(settings, port=bound.getsockname()[1])
     workers = f", {settings.workers} workers" if settings.workers > 1 else ""
     listening = dataclasses.replace(settings, public_url="").issuer
@@ -87,7 +91,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         _log.info(told)  # every line is one that a log collector can read
     else:
         announce(told)
-    server.run_server(settings, functools.partial(build_worker, settings), bound)
+    server.run_server(settings, functools.partial(build_worker, settings, opened if is_alone else None), bound)
 
 
 def _tell_engines(databases: Databases) -> str:

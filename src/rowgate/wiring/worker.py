@@ -138,17 +138,20 @@ def _list_tls_methods(settings: Settings) -> tuple[str, ...]:
     )
 
 
-def build_worker(settings: Settings) -> App:
-    """Give the application of a worker process, with its log lines set up."""
+def build_worker(settings: Settings, databases: Databases | None = None) -> App:
+    """Give the application of a worker process, with its log lines set up; see `build_app`."""
     set_up_logs(settings.log_format, settings.log_level)
-    return build_app(settings)
+    return build_app(settings, databases)
 
 
-def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy = os.urandom) -> App:
+def build_app(
+    settings: Settings, databases: Databases | None = None, *, clock: Clock = time.time, entropy: Entropy = os.urandom
+) -> App:
     """Give the application; nothing runs before its lifespan begins.
 
     Args:
         settings: Checked settings.
+        databases: Those that this process has opened already; the application closes them.
         clock: The time of day; tests move it.
         entropy: Randomness.
 
@@ -157,7 +160,7 @@ def build_app(settings: Settings, *, clock: Clock = time.time, entropy: Entropy 
         ConfigError: The database cannot be served.
     """
     store = open_reader(settings)
-    databases = open_databases(settings)
+    databases = databases or open_databases(settings)
     state = LiveState(store.load_state())
     audit = SegmentSink(
         make_audit_writer(settings),
