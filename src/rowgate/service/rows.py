@@ -41,7 +41,7 @@ _log = logging.getLogger("rowgate.rows")
 
 CLOSE_SECONDS = 5.0  # for reads that were told to stop; the engine looks about every millisecond
 SMALL_BYTES = 65_536  # 64 KiB: what a read may hold in memory without having its turn
-LONG_READ_NICENESS = 5  # a third of the processor's time beside the event loop, and all that it leaves
+LONG_READ_NICENESS = 3  # half of the processor's time where others want it, and all that they leave
 CUT, FAILED = "cut", "failed"
 
 
