@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import psycopg
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from rowgate.oauth.model import RefreshFamily
 from rowgate.ports import StoreError
 from rowgate.records import Revocation
 from rowgate.store import postgres_connection
@@ -22,7 +24,9 @@ from rowgate.store.schema import metadata
 from store.conftest import MASTER, NewSchema, create_state, make_application
 from store.test_state_file import refuse
 from support.postgres import STATE_OWNER, PostgresServer
+from support.servers import wait_until
 
+NOW = 1_800_000_000
 _number = count()
 
 
@@ -244,6 +248,23 @@ def test_what_is_used_once_is_durable_where_the_server_would_not_wait(place: Pos
     """The server of these tests has synchronous_commit off."""
     with connect(place, autocommit=True) as connection:
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
+
+
+def test_who_waited_for_its_turn_sees_what_was_changed(place: PostgresPlace, owner: psycopg.Connection) -> None:
+    """Whatever isolation the role or the database has by default; the role of these tests has another."""
+    family, kept = b"f" * 16, RefreshFamily(current=3, rotated_at=NOW)
+
+    def look() -> RefreshFamily | None:
+        with opened(place) as store, store.changing() as change:
+            return change.find_refresh_family(family)
+
+    waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with ThreadPoolExecutor(1) as pool:
+        with opened(place) as store, store.changing() as change:
+            second = pool.submit(look)
+            wait_until(lambda: owner.execute(waiting).fetchall())
+            change.keep_refresh_family(family, kept, forget_at=NOW + 60)
+        assert second.result() == kept
 
 
 def cut_off(owner: psycopg.Connection) -> None:

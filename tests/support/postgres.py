@@ -85,6 +85,8 @@ class PostgresServer:
         with self.owner() as owner:
             if not owner.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (STATE_OWNER,)).fetchall():
                 owner.execute(f"CREATE ROLE {STATE_OWNER} LOGIN")
+                # a state must not hang on what a role has by default
+                owner.execute(f"ALTER ROLE {STATE_OWNER} SET default_transaction_isolation = 'serializable'")
             owner.execute(f"CREATE DATABASE {name} OWNER {STATE_OWNER}")
         return name
 

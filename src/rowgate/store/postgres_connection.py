@@ -30,6 +30,9 @@ _CONNECTING = {
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
 }
+# What a change looks at is as of its statement, so after it has the lock of the writers. Under the two higher levels,
+# which a role or a database may have by default, it would be as of before the wait for that lock.
+_AS_OF_NOW = "SET default_transaction_isolation = 'read committed'"
 # What is undone or replayed must stay so after a crash: "off" would let the last half second be forgotten.
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 
@@ -91,7 +94,7 @@ def connect(place: PostgresPlace, *, autocommit: bool) -> BoundedConnection:
         connection.execute(
             f"SET search_path = \"{place.schema}\"; SET timezone = 'UTC'; SET client_min_messages = error; "
             f"SET lock_timeout = {BUSY_MILLISECONDS}; SET statement_timeout = {STATEMENT_MILLISECONDS}; "
-            f"SET idle_in_transaction_session_timeout = {IDLE_MILLISECONDS}; {_DURABLE}"
+            f"SET idle_in_transaction_session_timeout = {IDLE_MILLISECONDS}; {_AS_OF_NOW}; {_DURABLE}"
         )
         connection.autocommit = autocommit
     except BaseException:
