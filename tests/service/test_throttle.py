@@ -10,6 +10,7 @@ from rowgate.service.throttle import (
     FREE_FAILURES,
     FREE_FAILURES_OF_SOURCE,
     LONGEST_WAIT_SECONDS,
+    MAX_NAME_LENGTH,
     REVOCATIONS_PER_MINUTE,
     FailureThrottle,
     OwnBuckets,
@@ -119,6 +120,29 @@ def test_time_without_a_failure_forgets_them(failures: int, more_seconds: float)
     later = NOW + FORGET_SECONDS + more_seconds
     throttle.note_failure("app", "198.51.100.1", later)
     assert find_wait(throttle, "app", "198.51.100.1", later) == 0
+
+
+@_law
+@given(st.integers(1, 100_000), st.integers(0, 200))
+def test_a_name_that_nobody_has_for_its_length_is_not_kept(more: int, ids: int) -> None:
+    """A count costs the same whatever was typed; the address that types it is slowed down as a whole."""
+    throttle, long_name = FailureThrottle(), "x" * (MAX_NAME_LENGTH + more)
+    for number in range(ids):
+        throttle.note_failure(f"{long_name}{number}", "198.51.100.1", NOW)
+        throttle.note_success(f"{long_name}{number}", "198.51.100.1")
+    assert len(throttle) <= 1
+    assert len(throttle._good) == 0
+    assert (find_wait(throttle, long_name, "198.51.100.1", NOW) > 0) == (ids >= FREE_FAILURES_OF_SOURCE)
+
+
+def test_success_of_one_that_named_nobody_clears_nothing() -> None:
+    """Else a good job among the guesses would let an address guess for ever."""
+    throttle = FailureThrottle()
+    for number in range(FREE_FAILURES_OF_SOURCE):
+        throttle.note_failure(f"made-up-{number}", "198.51.100.1", NOW)
+        throttle.note_success("", "198.51.100.1")
+    assert find_wait(throttle, "never-seen", "198.51.100.1", NOW)
+    assert find_wait(throttle, "", "198.51.100.1", NOW)
 
 
 def test_success_forgets_the_failures_of_that_application_there() -> None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from rowgate.config import ConfigError, load_settings
 from rowgate.service.admin.policies import PolicyChange
+from rowgate.service.throttle import FREE_FAILURES
 from support.certificates import Authority, make_own_certificate, read_certificate_alone
 from support.homes import add_application, add_without_secret, make_home
 from support.servers import RunningServer, run_server, wait_until
@@ -90,6 +91,26 @@ def test_proxy_that_validates_makes_names_count(sample_database: Path, tmp_path:
     with serve(tmp_path / "home", sample_database, pem, client_certificate_validated=True) as (server, ids):
         answer = httpx.post(f"{server.url}/token", data=ask(ids["named"]), headers=write_header(pem))
     assert answer.status_code == 200
+
+
+@pytest.mark.number("P119", "RFC 6585 §4")
+def test_119_how_a_stranger_is_slowed_down_does_not_tell_who_there_is(sample_database: Path, tmp_path: Path) -> None:
+    """With a certificate of its own making, for an application that has none, one that has another, and nobody."""
+    pem = make_own_certificate(tmp_path, "a")
+    stranger = write_header(make_own_certificate(tmp_path, "stranger"))
+    with serve(tmp_path / "home", sample_database, pem) as (server, ids):
+        secret = add_application(server.settings, "by its secret").application.client_id
+        basic = add_application(server.settings, "later")
+        credentials = basic.application.client_id, basic.client_secret
+        form = {"grant_type": "client_credentials"}
+        wait_until(lambda: httpx.post(f"{server.url}/token", data=form, auth=credentials).status_code == 200)
+        server.clock.freeze()
+        told = []
+        for number, client_id in enumerate((secret, ids["own"], ids["named"], "nobody")):
+            headers = {**stranger, "X-Forwarded-For": f"192.0.2.{number}"}
+            answers = [httpx.post(f"{server.url}/token", data=ask(client_id), headers=headers) for _ in range(14)]
+            told.append([answer.status_code for answer in answers])
+        assert told == [[401] * FREE_FAILURES + [429] * 4] * 4
 
 
 @pytest.mark.number("P52", "RFC 8705 §2")

@@ -64,7 +64,8 @@ def authenticate_by_certificate(
     if application is None:
         raise InvalidClient(_FAILED, reason="unknown_client")
     policy = application.policy
-    refusal = InvalidClient(_FAILED, reason="method_not_registered")
+    # not "method_not_registered", which says that something was proved
+    refusal = InvalidClient(_FAILED, reason="no_registered_certificate")
     for method in (SELF_SIGNED_TLS_CLIENT_AUTH, TLS_CLIENT_AUTH):
         if method in policy.authentication_methods:
             try:

@@ -6,7 +6,7 @@ Failures are counted by application and address, and by address alone.
 
 Counted together with the address, a stranger cannot lock an application out: its own address has failed at nothing
 (PROTOCOL 119). Memory is bounded: of a flood of made-up client ids the oldest are forgotten, and the address that
-sends them is slowed down as a whole.
+sends them is slowed down as a whole. A name that is longer than any counts as none.
 """
 
 from collections import OrderedDict
@@ -21,6 +21,7 @@ FIRST_WAIT_SECONDS = 1
 LONGEST_WAIT_SECONDS = 60
 FORGET_SECONDS = 900  # 15 min without a failure
 MAX_KEPT = 10_000
+MAX_NAME_LENGTH = 255  # a client id has 20; a job that names none goes by its platform's name for it
 REVOCATIONS_AT_ONCE = 1000  # of one application, before it must wait
 REVOCATIONS_PER_MINUTE = 30  # from then on
 
@@ -66,7 +67,7 @@ class FailureThrottle:
         """
         if not self._kept:
             return
-        mine = (client_id, source)
+        mine = (_name(client_id), source)
         # whoever has proved itself from an address does not wait for the others behind it
         for key in (mine,) if mine in self._good else (mine, ("", source)):
             failures = self._kept.get(key)
@@ -82,6 +83,9 @@ class FailureThrottle:
 
     def note_success(self, client_id: str, source: str) -> None:
         """Remember that an application has proved itself from an address; what it failed before is forgotten."""
+        client_id = _name(client_id)
+        if not client_id:  # it would stand for everybody behind the address
+            return
         key = (client_id, source)
         if key not in self._good:
             if len(self._good) >= self._max_kept:
@@ -92,6 +96,7 @@ class FailureThrottle:
 
     def note_failure(self, client_id: str, source: str, now: float) -> None:
         """Count an attempt that failed; an empty client_id stands for one that named nobody."""
+        client_id = _name(client_id)
         if client_id:  # else it would be counted twice under the address, by the smaller bound
             self._count((client_id, source), self._free_failures, now)
         self._count(("", source), self._free_failures_of_source, now)
@@ -109,6 +114,10 @@ class FailureThrottle:
             failures.wait_until = now + min(FIRST_WAIT_SECONDS * 2 ** min(beyond, 6), LONGEST_WAIT_SECONDS)
         while len(self._kept) > self._max_kept:
             self._kept.popitem(last=False)
+
+
+def _name(client_id: str) -> str:
+    return client_id if len(client_id) <= MAX_NAME_LENGTH else ""
 
 
 class OwnBuckets:
