@@ -5,11 +5,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rowgate.ports import StoreError, StoreWriter
-from rowgate.records import ObjectSettings, Revocation
+from rowgate.records import Changes, Grants, ObjectSettings, Revocation, StateSnapshot
 from rowgate.service.state import LiveState
 from rowgate.store.sql_store import SqlStore
 from store.conftest import MASTER, make_application, make_secret
@@ -108,6 +109,16 @@ def test_applying_changes_equals_loading_everything(new_state: Path, commits: li
         finally:
             store.close()
             follower.close()
+
+
+@pytest.mark.parametrize("told", [(1, 2), (2, 1)], ids=["gone first", "come first"])
+def test_a_client_id_that_is_there_again_is_found_in_whichever_order_it_is_told(told: tuple[int, int]) -> None:
+    gone, come = (Grants(make_application("a", number=number), frozenset()) for number in (1, 2))
+    live = LiveState(StateSnapshot(sequence=1, grants=(gone,), objects=(), revocations=()))
+    news = {1: None, 2: come}
+    live.apply(Changes(sequence=2, applications={number: news[number] for number in told}))
+    assert live.find_application("id-a") == come.application
+    assert live.list_applications() == [come.application]
 
 
 def _commit(store: SqlStore, step: Step) -> None:

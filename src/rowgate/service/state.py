@@ -80,7 +80,10 @@ class LiveState:
             self._by_number[number] = found
             self._by_client_id[found.application.client_id] = found.application
         elif (old := self._by_number.pop(number, None)) is not None:
-            self._by_client_id.pop(old.application.client_id, None)
+            client_id = old.application.client_id
+            # changes come in no order: another may have the client id by now
+            if self._by_client_id.get(client_id) is old.application:
+                del self._by_client_id[client_id]
 
     def find_application(self, client_id: str) -> Application | None:
         """Give the application of that client id, or None."""
