@@ -13,7 +13,7 @@ from rowgate.oauth.token_exchange import ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE
 from rowgate.service.admin.applications import NewCredentials
 from rowgate.service.admin.policies import PolicyChange
 from support.homes import add_application, administer
-from support.servers import RunningServer, fetch_token, wait_until
+from support.servers import RunningServer, ask_until, fetch_token, wait_until
 
 
 def rowgate(server: RunningServer, *arguments: str, stdin: str = "") -> Outcome:
@@ -27,7 +27,7 @@ def tokens(server: RunningServer, request: pytest.FixtureRequest) -> dict[str, s
         patched.setenv("ROWGATE_DATABASE", server.settings.database)
         made = add_application(server.settings, request.node.name)
         client = made.application.client_id
-        wait_until(lambda: _is_known(server, client, made.client_secret))
+        ask_until(lambda: _is_known(server, client, made.client_secret))
         return fetch_token(server.url, client, made.client_secret)
 
 
@@ -88,7 +88,7 @@ def narrow(server: RunningServer, request: pytest.FixtureRequest) -> tuple[str, 
     """Give an application's name, a token of it for one column, and one that was exchanged for that."""
     policy = PolicyChange(token_exchange=True)
     made = add_application(server.settings, request.node.name, policy=policy)
-    wait_until(lambda: _is_known(server, made.application.client_id, made.client_secret))
+    ask_until(lambda: _is_known(server, made.application.client_id, made.client_secret))
     detail: dict[str, object] = {
         "type": "rowgate_object",
         "object": "SA_Activity_Events",
@@ -140,7 +140,7 @@ def signed(server: RunningServer, request: pytest.FixtureRequest) -> dict[str, s
     with administer(server.settings) as desks:
         desks.keys.rotate_signing("EdDSA", at_once=True)
     made = add_application(server.settings, request.node.name, policy=PolicyChange(access_token_format="jwt"))
-    wait_until(lambda: _is_known(server, made.application.client_id, made.client_secret))
+    ask_until(lambda: _is_known(server, made.application.client_id, made.client_secret))
     tokens = fetch_token(server.url, made.application.client_id, made.client_secret)
     assert tokens["access_token"].count(".") == 2
     return tokens

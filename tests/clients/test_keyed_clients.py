@@ -17,7 +17,7 @@ from joserfc.jwk import KeySet
 from rowgate.service.admin.policies import PolicyChange
 from support.client_keys import ClientKey
 from support.homes import add_application, administer
-from support.servers import RunningServer, fetch_token, wait_until
+from support.servers import RunningServer, ask_until, fetch_token
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 VIEW = "SA_ADInventory_UsersView"
@@ -68,7 +68,7 @@ def wait_for(server: RunningServer, client_id: str) -> None:
         (event,) = [event for event in server.events() if event.get("request_id") == request_id]
         return bool(event["reason"] != "unknown_client")
 
-    wait_until(is_known)
+    ask_until(is_known)
 
 
 def test_page_on_keys_does_what_it_says(server: RunningServer, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from credentials.conftest import HOUR, Client
 from rowgate.oauth.model import NEVER
 from rowgate.service.admin.policies import PolicyChange
 from support.homes import administer
-from support.servers import wait_until
+from support.servers import ask_until, wait_until
 
 HEADER = "client-secret-expires"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -46,7 +46,7 @@ def test_the_header_begins_with_the_last_quarter(client: Client, rotates: bool) 
 def test_a_secret_without_an_end_has_no_header_and_a_refusal_none_either(client: Client) -> None:
     with administer(client.server.settings) as desks:
         endless = desks.applications.add_secret("report", secret_name="endless", expires_at=NEVER).client_secret
-    wait_until(lambda: client.ask_token(endless).status_code == 200)
+    ask_until(lambda: client.ask_token(endless).status_code == 200)
     client.server.clock.freeze(client.made.secret.expires_at - HOUR)
     assert HEADER not in client.ask_token(endless).headers
     refused = client.post("/api/v1/token", client.first, {"grant_type": "nonsense"})

@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from credentials.conftest import ENROL, Client
-from protocol.keyed import within_a_second
 from rowgate.config import Settings
 from rowgate.oauth.model import NEVER
 from rowgate.service.admin.applications import NewCredentials
@@ -20,7 +19,7 @@ from rowgate.service.admin.policies import PolicyChange, TermsChange
 from support.client_keys import ClientKey
 from support.clock import MovableClock
 from support.homes import add_application, administer, make_home
-from support.servers import RunningServer, run_server
+from support.servers import RunningServer, run_server, within_a_second
 
 ACCESS, REFRESH, SECRET = 600, 7200, 36_000
 LOW: dict[str, Any] = {

@@ -11,7 +11,7 @@ from credentials.conftest import HOUR, OVERLAP, SECRET, Client
 from rowgate import wiring
 from rowgate.oauth.model import NEVER
 from support.homes import add_application, administer
-from support.servers import wait_until
+from support.servers import ask_until, wait_until
 
 
 def test_a_renewal_gives_the_next_secret_and_lets_the_old_one_overlap(client: Client) -> None:
@@ -47,7 +47,7 @@ def test_a_secret_that_ends_sooner_than_the_overlap_keeps_its_end(client: Client
 def test_a_secret_that_never_ends_ends_with_the_overlap(client: Client) -> None:
     with administer(client.server.settings) as desks:
         endless = desks.applications.add_secret(client.client_id, secret_name="endless", expires_at=NEVER)
-    wait_until(lambda: client.ask_token(endless.client_secret).status_code == 200)
+    ask_until(lambda: client.ask_token(endless.client_secret).status_code == 200)
     renewed = client.renew(endless.client_secret)
     assert renewed["previous_client_secret_expires_at"] == int(client.server.clock()) + OVERLAP
 
@@ -98,7 +98,7 @@ def test_a_copy_that_renews_after_the_successor_was_used_ends_the_line(client: C
     """R13: whoever is the thief, every secret of the line and every token of it is dead, and the rest is not."""
     with administer(client.server.settings) as desks:
         other = desks.applications.add_secret(client.client_id, secret_name="other line", expires_at=NEVER)
-    wait_until(lambda: client.ask_token(other.client_secret).status_code == 200)
+    ask_until(lambda: client.ask_token(other.client_secret).status_code == 200)
     second = client.renew(client.first)["client_secret"]
     tokens = [client.fetch_token(client.first)]
     kept = client.fetch_token(other.client_secret)
@@ -234,7 +234,7 @@ def test_no_value_of_a_secret_is_kept(client: Client) -> None:
 
 def test_another_applications_secret_renews_nothing_of_this_one(client: Client) -> None:
     other = add_application(client.server.settings, "other")
-    wait_until(lambda: Client(client.server, other).ask_token(other.client_secret).status_code == 200)
+    ask_until(lambda: Client(client.server, other).ask_token(other.client_secret).status_code == 200)
     assert client.post(SECRET, other.client_secret).status_code == 401
     assert len(client.load().secrets) == 1
 

@@ -13,7 +13,7 @@ import pytest
 from docs.test_docs import CHECKOUT, find_blocks
 from docs.test_walkthrough import Reader
 from support.homes import add_application, make_home
-from support.servers import run_server, wait_until
+from support.servers import ask_until, run_server, wait_until
 
 PAGE = CHECKOUT / "docs/how-to/be-warned.md"
 
@@ -83,7 +83,7 @@ def test_the_lines_of_the_page_show_the_metrics(tmp_path: Path, sample_database:
         made = json.loads((tmp_path / "prometheus.json").read_text("utf-8"))
         grant = {"grant_type": "client_credentials"}
         credentials = (made["client_id"], made["client_secret"])
-        wait_until(lambda: httpx.post(f"{server.url}/token", data=grant, auth=credentials).is_success)
+        ask_until(lambda: httpx.post(f"{server.url}/token", data=grant, auth=credentials).is_success)
         said = reader.paste(curl)
     assert "# TYPE rowgate_secrets_expiring gauge" in said
     assert 'application="report"' in said

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 from docs.test_walkthrough import Reader, find_blocks
-from protocol.keyed import within_a_second
 from rowgate.oauth.model import ClientPolicy
 from support.homes import add_application, administer, make_home
-from support.servers import run_server
+from support.servers import run_server, within_a_second
 
 _PAGE = "docs/how-to/budgets.md"
 

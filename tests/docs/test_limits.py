@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from docs.test_walkthrough import CHECKOUT, Reader, find_blocks
-from protocol.keyed import within_a_second
 from support.homes import add_application, make_home
-from support.servers import run_server
+from support.servers import run_server, within_a_second
 
 _PAGE = "docs/how-to/limit-columns-and-rows.md"
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from support.homes import add_application, administer
-from support.servers import RunningServer, fetch_token, serve_process, wait_until
+from support.servers import RunningServer, ask_until, fetch_token, serve_process, wait_until
 
 CHECKOUT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -117,7 +117,7 @@ def test_tutorial_leads_where_it_says(tmp_path: Path) -> None:
 def credentials(server: RunningServer) -> dict[str, str]:
     """The environment of the clients' snippets."""
     made = add_application(server.settings, "clients", ("*",))
-    wait_until(lambda: _try_token(server, made.application.client_id, made.client_secret))
+    ask_until(lambda: _try_token(server, made.application.client_id, made.client_secret))
     return {"URL": server.url, "ID": made.application.client_id, "SECRET": made.client_secret}
 
 
@@ -267,7 +267,7 @@ def test_lines_of_curl_declare_and_call_a_procedure(tmp_path: Path, server: Runn
     """The file is served, granted and named; the second call gives groups of the three hosts."""
     made = add_application(server.settings, "report", ("SA_ServiceAccounts",))
     credentials = (made.application.client_id, made.client_secret)
-    token = wait_until(lambda: _try_token(server, *credentials))
+    token = ask_until(lambda: _try_token(server, *credentials))
     reader = Reader(tmp_path)
     reader.environment |= {"URL": server.url, "TOKEN": token["access_token"], "ROWGATE_HOME": str(server.settings.home)}
     page = (CHECKOUT / "docs/how-to/call-a-procedure.md").read_text("utf-8")

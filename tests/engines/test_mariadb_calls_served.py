@@ -19,7 +19,7 @@ from rowgate.service.admin.grants import GrantChange
 from rows.harness import Reader, read_from, refusal, success
 from support.homes import add_application, administer
 from support.mariadb import PASSWORD, MariadbServer
-from support.servers import fetch_token, wait_until
+from support.servers import ask_until, fetch_token, wait_until
 
 pytestmark = pytest.mark.engines
 
@@ -162,7 +162,7 @@ def test_what_a_grant_holds_of_a_stored_procedure_is_held(shop: Reader) -> None:
             desks.grants.grant("held", ["untold"], GrantChange(columns=("n",)))
     credentials = (made.application.client_id, made.client_secret)
     form = {"grant_type": "client_credentials"}
-    wait_until(lambda: httpx.post(f"{shop.server.url}/token", data=form, auth=credentials).is_success)
+    ask_until(lambda: httpx.post(f"{shop.server.url}/token", data=form, auth=credentials).is_success)
     headers = {"Authorization": f"Bearer {fetch_token(shop.server.url, *credentials)['access_token']}"}
     body = {"parameters": {"n": 3}, "count": "exact"}
     wait_until(lambda: call(shop, "staff_up_to", body, **headers).is_success)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fuzz.test_requests import fuzzed
 from fuzz.wire import VIEW, World
 from support.homes import add_application
-from support.servers import wait_until
+from support.servers import ask_until, wait_until
 
 _HOUR = 3600
 _LIFETIME = 86_400  # of the access tokens of conftest's applications
@@ -91,7 +91,7 @@ def _wait_for_looks(world: World, name: str) -> None:
     for number in range(2):
         made = add_application(world.server.settings, f"{name}-{number}", clock=world.server.clock)
         form = {"grant_type": "client_credentials", "client_id": made.application.client_id}
-        wait_until(partial(_is_known, world, {**form, "client_secret": made.client_secret}))
+        ask_until(partial(_is_known, world, {**form, "client_secret": made.client_secret}))
 
 
 def _is_known(world: World, form: dict[str, str]) -> bool:

@@ -23,7 +23,7 @@ from rowgate.service.admin.policies import PolicyChange
 from support.certificates import make_own_certificate, read_certificate_alone
 from support.client_keys import ASSERTION_TYPE, ClientKey
 from support.homes import add_application, add_without_secret, administer, make_home
-from support.servers import run_server, wait_until
+from support.servers import ask_until, run_server
 
 HEADER = b"x-client-cert"
 ISSUER, AUDIENCE = "https://jobs.example", "https://rowgate.example"
@@ -191,7 +191,7 @@ def test_what_is_edited_was_good(proofs: Proofs) -> None:
     _go_on(proofs)
     header = {"alg": "ES256", "kid": proofs.key.key_id, "typ": "JWT"}
     token = proofs.key.sign(proofs.claim_job(), **header)
-    wait_until(lambda: proofs.post_form("/token", {"grant_type": GRANT, "assertion": token}).status == 200)
+    ask_until(lambda: proofs.post_form("/token", {"grant_type": GRANT, "assertion": token}).status == 200)
     assert proofs.show(_write(proofs.certificate, "url_encoded_pem")) == 200
     ours = proofs.post_form("/token", {"grant_type": "client_credentials", **proofs.assert_client()}).members
     bearer = f"Bearer {ours['access_token']}".encode()

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from support.client_keys import ClientKey
-from support.servers import RunningServer, wait_until
+from support.servers import RunningServer, ask_until
 
 MARK = "zq7Xmark"  # stands in whatever is made up, and in no answer
 FORM = b"application/x-www-form-urlencoded"
@@ -58,9 +58,9 @@ class World:
 
     def wait(self) -> None:
         """Wait until the server knows both applications; keep tokens to begin with."""
-        wait_until(lambda: self.ask_token().status == 200)
+        ask_until(lambda: self.ask_token().status == 200)
         assertion = {"grant_type": "client_credentials"}
-        wait_until(lambda: self.post_form("/token", {**assertion, **self.assert_client()}).status == 200)
+        ask_until(lambda: self.post_form("/token", {**assertion, **self.assert_client()}).status == 200)
         tokens = self.ask_token().members
         self._kept = {name: tokens[name] for name in ("access_token", "refresh_token")}
 

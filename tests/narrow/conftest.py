@@ -10,13 +10,12 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from protocol.keyed import within_a_second
 from rowgate.oauth.token_exchange import ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE
 from rowgate.service.admin.applications import NewCredentials
 from rowgate.service.admin.policies import PolicyChange, TermsChange
 from support.client_keys import ClientKey
 from support.homes import add_application, administer
-from support.servers import RunningServer
+from support.servers import RunningServer, within_a_second
 
 USERS, ACCOUNTS, DISKS = "SA_ADInventory_UsersView", "SA_ServiceAccounts", "SA_Jobs_DiskUsage"
 OBJECTS = (USERS, ACCOUNTS, DISKS)

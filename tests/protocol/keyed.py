@@ -1,8 +1,6 @@
 """Applications that sign: registered in a running world, with what they send."""
 
 import itertools
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -14,18 +12,10 @@ from protocol.world import GRANTED, World
 from rowgate.service.admin.policies import PolicyChange, TermsChange
 from support.client_keys import ClientKey
 from support.homes import add_application, administer
+from support.servers import within_a_second
 
 _NUMBERS = itertools.count()
 CLIENT_CREDENTIALS = {"grant_type": "client_credentials"}
-
-
-def within_a_second(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, asking seldom enough that no throttle takes the questions for guesses."""
-    for _ in range(9):
-        if condition():
-            return
-        time.sleep(0.1)
-    assert condition(), "it did not come to pass within a second"
 
 
 @dataclass

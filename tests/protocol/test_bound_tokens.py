@@ -6,11 +6,12 @@ import pytest
 
 from protocol.case import numbered
 from protocol.judge import judge_error
-from protocol.keyed import Keyed, register, within_a_second
+from protocol.keyed import Keyed, register
 from protocol.test_signed_tokens import decode
 from protocol.world import World
 from rowgate.service.admin.policies import PolicyChange
 from support.client_keys import ClientKey, encode_base64url, sign_by_hand
+from support.servers import within_a_second
 
 _OTHER = ClientKey(key_id="other")
 

@@ -9,10 +9,11 @@ from joserfc.jws import deserialize_compact
 
 from protocol.case import numbered
 from protocol.judge import judge_error
-from protocol.keyed import CLIENT_CREDENTIALS, Keyed, register, register_with_key, within_a_second
+from protocol.keyed import CLIENT_CREDENTIALS, Keyed, register, register_with_key
 from protocol.world import World
 from rowgate.service.admin.policies import PolicyChange
 from support.client_keys import ASSERTION_TYPE, ClientKey, sign_by_hand
+from support.servers import within_a_second
 
 _KEY = ClientKey()
 _OTHER = ClientKey()

@@ -8,7 +8,7 @@ from protocol.case import BASIC, CC, numbered
 from protocol.world import World
 from rowgate.oauth.model import NEVER
 from support.homes import administer
-from support.servers import wait_until
+from support.servers import ask_until
 
 HOUR, DAY = 3600, 86_400
 _REFRESH = "grant_type=refresh_token&refresh_token="
@@ -20,7 +20,7 @@ def lasting(world: World) -> str:
     with administer(world.server.settings) as desks:
         made = desks.applications.add_secret(world.values["id"], secret_name="lasting", expires_at=NEVER)
     basic = f"<id>:{made.client_secret}"
-    wait_until(lambda: world.post_token(basic=basic).status_code == 200)
+    ask_until(lambda: world.post_token(basic=basic).status_code == 200)
     return basic
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from protocol.case import numbered
 from protocol.judge import judge_error
-from protocol.keyed import Keyed, register, within_a_second
+from protocol.keyed import Keyed, register
 from protocol.world import World, open_world
 from rowgate.service.admin.policies import PolicyChange
 from rowgate.service.remote_keys import RELOAD_SECONDS, RETRY_SECONDS
 from support.client_keys import ClientKey
 from support.homes import add_application, administer
 from support.other_host import OtherHost, Said, run_other_host
-from support.servers import wait_until
+from support.servers import wait_until, within_a_second
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from protocol.world import GRANTED, World, revoke
 from rowgate.oauth.model import NEVER
 from rowgate.service.admin.policies import TermsChange
 from support.homes import administer
-from support.servers import wait_until
+from support.servers import ask_until, wait_until
 
 _REFRESH = "grant_type=refresh_token&refresh_token="
 _OTHER = "<other_id>:<other_secret>"
@@ -67,7 +67,7 @@ def test_compromised_secret_takes_what_it_got(world: World) -> None:
     with administer(world.server.settings) as desks:
         made = desks.applications.add_secret(world.values["id"], secret_name="lost", expires_at=NEVER)
     lost = f"<id>:{made.client_secret}"
-    wait_until(lambda: world.post_token(basic=lost).status_code == 200)
+    ask_until(lambda: world.post_token(basic=lost).status_code == 200)
     by_lost, by_first = world.get_tokens(basic=lost), world.get_tokens()
     with administer(world.server.settings) as desks:
         desks.applications.revoke_secret(world.values["id"], made.secret.key_id, kills_tokens=True)
@@ -83,7 +83,7 @@ def test_replaced_secret_leaves_what_it_got(world: World) -> None:
     with administer(world.server.settings) as desks:
         made = desks.applications.add_secret(world.values["id"], secret_name="replaced", expires_at=NEVER)
     replaced = f"<id>:{made.client_secret}"
-    wait_until(lambda: world.post_token(basic=replaced).status_code == 200)
+    ask_until(lambda: world.post_token(basic=replaced).status_code == 200)
     tokens = world.get_tokens(basic=replaced)
     with administer(world.server.settings) as desks:
         desks.applications.revoke_secret(world.values["id"], made.secret.key_id, kills_tokens=False)

@@ -10,7 +10,7 @@ from protocol.keyed import Keyed
 from protocol.world import GRANTED, World
 from rowgate.oauth.dpop_nonce import MAX_SKEW_SECONDS, NONCE_LIFETIME_SECONDS
 from support.homes import add_application
-from support.servers import wait_until
+from support.servers import ask_until
 
 SETTINGS = {"dpop_nonce_required": True}
 
@@ -19,7 +19,7 @@ SETTINGS = {"dpop_nonce_required": True}
 def keyed(world: World) -> Keyed:
     made = add_application(world.server.settings, "with-nonces", (GRANTED,))
     client = Keyed(world, "with-nonces", made.application.client_id, made.client_secret)
-    wait_until(lambda: client.world.post_token(basic=f"{client.client_id}:{client.client_secret}").status_code == 200)
+    ask_until(lambda: client.world.post_token(basic=f"{client.client_id}:{client.client_secret}").status_code == 200)
     return client
 
 

@@ -13,13 +13,14 @@ from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 from protocol.case import numbered
 from protocol.judge import judge_error
-from protocol.keyed import Keyed, register, within_a_second
+from protocol.keyed import Keyed, register
 from protocol.world import World
 from rowgate import wiring
 from rowgate.oauth.jws import SIGNING_ALGORITHMS, SigningAlgorithm
 from rowgate.service.admin.policies import PolicyChange
 from rowgate.store.reader import SqliteReader
 from support.client_keys import ClientKey, sign_by_hand
+from support.servers import within_a_second
 
 JWKS = "/.well-known/jwks.json"
 _REGISTRY = jws.JWSRegistry(algorithms=list(SIGNING_ALGORITHMS))

@@ -6,10 +6,11 @@ import httpx
 import pytest
 
 from protocol.case import STD, numbered
-from protocol.keyed import CLIENT_CREDENTIALS, Keyed, register, register_with_key, within_a_second
+from protocol.keyed import CLIENT_CREDENTIALS, Keyed, register, register_with_key
 from protocol.world import World
 from rowgate.service.admin.policies import PolicyChange
 from rowgate.service.throttle import FREE_FAILURES, LONGEST_WAIT_SECONDS
+from support.servers import within_a_second
 
 SETTINGS = {"trusted_proxies": ("127.0.0.1",)}
 _GUESSER, _CLIENT = "192.0.2.1", "192.0.2.2"

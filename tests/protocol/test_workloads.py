@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from protocol.case import FORM, TOKEN, numbered
-from protocol.keyed import within_a_second
 from protocol.world import GRANTED, World, open_world
 from rowgate.oauth.workload_rules import ClaimRule
 from rowgate.service.admin.desk import AdminError
 from support.client_keys import ASSERTION_TYPE, ClientKey, encode_base64url, sign_by_hand
 from support.homes import add_application, administer
 from support.other_host import OtherHost, Said, run_other_host
+from support.servers import within_a_second
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 AUDIENCE = "https://rowgate.test"

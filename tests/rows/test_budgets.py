@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.keyed import within_a_second
 from rowgate.config import Settings
 from rowgate.oauth.model import Application, ClientPolicy
 from rowgate.ports import StoreError
@@ -27,7 +26,7 @@ from rowgate.service.writes import Writes
 from rows.harness import Reader, address
 from rows.streams import CREATE_VIEWS, STUCK, receive_answer, slow_reader
 from support.homes import add_application, administer, make_home
-from support.servers import RunningServer, fetch_token, run_server, wait_until
+from support.servers import RunningServer, fetch_token, run_server, wait_until, within_a_second
 
 ROWS = 200_000
 

@@ -28,7 +28,7 @@ from rows.harness import Reader, open_reader, refusal, to_query
 from rows.oracle import Row, matches
 from rows.test_oracle import comparisons, integers, reals, texts
 from support.homes import add_application, administer
-from support.servers import fetch_token, wait_until
+from support.servers import ask_until, fetch_token, wait_until
 
 OLD, NEW = "2026-01-01T06:00:00", "2026-02-01T06:00:00"
 COLUMNS = ("t", "i", "r")
@@ -301,7 +301,7 @@ def test_hidden_columns_are_neither_seen_nor_compared(hosts: Reader) -> None:
     made = add_application(hosts.server.settings, "narrow", ("hosts",))
     credentials = (made.application.client_id, made.client_secret)
     form = {"grant_type": "client_credentials"}
-    wait_until(lambda: httpx.post(f"{hosts.server.url}/token", data=form, auth=credentials).is_success)
+    ask_until(lambda: httpx.post(f"{hosts.server.url}/token", data=form, auth=credentials).is_success)
 
     def compare(*columns: str) -> httpx.Response:
         details = json.dumps([{"type": "rowgate_object", "object": "hosts", "columns": columns}])

@@ -10,7 +10,7 @@ import pytest
 
 from rows.harness import Reader, open_reader
 from support.homes import add_application, administer
-from support.servers import fetch_token, wait_until
+from support.servers import ask_until, fetch_token, wait_until
 
 
 @pytest.fixture(params=["delete", "wal"], scope="module")
@@ -100,7 +100,7 @@ def test_another_application_and_a_narrower_token_have_their_own(shop: Reader) -
     made = add_application(shop.server.settings, "other", ("sales",))
     credentials = (made.application.client_id, made.client_secret)
     form = {"grant_type": "client_credentials"}
-    wait_until(lambda: httpx.post(f"{shop.server.url}/token", data=form, auth=credentials).is_success)
+    ask_until(lambda: httpx.post(f"{shop.server.url}/token", data=form, auth=credentials).is_success)
     details = '[{"type":"rowgate_object","object":"sales","columns":["Id"]}]'
     for more in ({}, {"authorization_details": details}):
         token = fetch_token(shop.server.url, *credentials, **more)["access_token"]

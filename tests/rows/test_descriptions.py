@@ -14,7 +14,7 @@ from rowgate.service import descriptions
 from rowgate.service.admin.grants import GrantChange
 from rows.harness import Reader, open_reader, refusal
 from support.homes import add_application, administer
-from support.servers import fetch_token, wait_until
+from support.servers import ask_until, fetch_token, wait_until
 
 DATA = "/api/v1/data"
 
@@ -170,7 +170,7 @@ def test_an_estimate_of_all_rows_is_not_told_where_a_rule_hides_some(shop: Reade
         desks.grants.grant(made.application.name, ("ruled",), rule)
     credentials = (made.application.client_id, made.client_secret)
     form = {"grant_type": "client_credentials"}
-    wait_until(lambda: httpx.post(f"{shop.server.url}/token", data=form, auth=credentials).is_success)
+    ask_until(lambda: httpx.post(f"{shop.server.url}/token", data=form, auth=credentials).is_success)
     token = fetch_token(shop.server.url, *credentials)["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
     wait_until(lambda: shop.client.get(f"{DATA}/ruled", headers=headers).json()["some_rows_only"])

@@ -26,7 +26,7 @@ from rows.generated import Bench
 from rows.harness import Reader, refusal
 from rows.tables import HOSTILE
 from support.homes import add_application
-from support.servers import fetch_token, wait_until
+from support.servers import ask_until, fetch_token
 
 ATTACKS = [
     *('"', '""', "'", "]", "[x]", "`", ";", "--", "/*", "\n", "\0", "?", "?1", ":a", "$a", "%", "\\", "\u2028"),
@@ -235,7 +235,7 @@ def test_hostile_values_are_values(sample: Reader, function: str, value: str) ->
 def test_no_spelling_reaches_an_object_that_is_not_granted(odd: Reader) -> None:
     """Datasette GHSA-h547: `plain` is granted, `plain\\n` is another table, and nothing else is either of them."""
     made = add_application(odd.server.settings, "plain only", ("plain",))
-    token = wait_until(lambda: _try_token(odd, made.application.client_id, made.client_secret))
+    token = ask_until(lambda: _try_token(odd, made.application.client_id, made.client_secret))
     with httpx.Client(base_url=odd.server.url, headers={"Authorization": f"Bearer {token}"}) as client:
 
         def status(name: str) -> int:

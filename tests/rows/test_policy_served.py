@@ -15,7 +15,6 @@ import nanoarrow
 import pyarrow.parquet
 import pytest
 
-from protocol.keyed import within_a_second
 from rowgate.access import Access
 from rowgate.config import Settings
 from rowgate.records import GrantPolicy
@@ -26,7 +25,7 @@ from rowgate.service.admin.grants import ALL_COLUMNS, GrantChange
 from rowgate.service.admin.policies import PolicyChange
 from rows.harness import address, refusal
 from support.homes import add_application, administer, make_home
-from support.servers import RunningServer, fetch_token, run_server
+from support.servers import RunningServer, fetch_token, run_server, within_a_second
 
 STAFF = "Staff"
 PEOPLE = [

@@ -16,7 +16,7 @@ from rows.generated import Bench
 from rows.harness import Reader, open_reader, refusal, to_query
 from rows.test_oracle import requests
 from support.homes import add_application, administer
-from support.servers import fetch_token, wait_until
+from support.servers import ask_until, fetch_token, wait_until
 
 SECRET = "a value of the request"
 
@@ -150,7 +150,7 @@ def test_the_names_of_hidden_columns_stay_hidden(shop: Reader) -> None:
     made = add_application(shop.server.settings, "narrow", ("runs",))
     credentials = (made.application.client_id, made.client_secret)
     form = {"grant_type": "client_credentials"}
-    wait_until(lambda: httpx.post(f"{shop.server.url}/token", data=form, auth=credentials).is_success)
+    ask_until(lambda: httpx.post(f"{shop.server.url}/token", data=form, auth=credentials).is_success)
     details = '[{"type":"rowgate_object","object":"runs","columns":["n"]}]'
     token = fetch_token(shop.server.url, *credentials, authorization_details=details)["access_token"]
     told = preview(shop, "runs", {}, authorization=f"Bearer {token}")

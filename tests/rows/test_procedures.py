@@ -20,7 +20,7 @@ from rows.cases import USERS
 from rows.harness import Members, Reader, read_from, refusal, success, unordered
 from rows.test_injection import ATTACKS, attacks
 from support.homes import add_application, administer, make_home
-from support.servers import fetch_token, wait_until
+from support.servers import ask_until, fetch_token, wait_until
 
 DEPARTMENT = """\
 -- title: Users of one department
@@ -310,7 +310,7 @@ def test_a_call_needs_a_token_and_a_grant_that_may_be_narrow(calls: Reader) -> N
     made = add_application(calls.server.settings, "caller", ("UsersOf", "Echo"))
     credentials = (made.application.client_id, made.client_secret)
     form = {"grant_type": "client_credentials"}
-    wait_until(lambda: httpx.post(f"{calls.server.url}/token", data=form, auth=credentials).is_success)
+    ask_until(lambda: httpx.post(f"{calls.server.url}/token", data=form, auth=credentials).is_success)
 
     def statuses(**details: Any) -> list[int]:
         more = {"authorization_details": json.dumps([{"type": "rowgate_object", **details}])} if details else {}
@@ -351,7 +351,7 @@ def test_a_new_and_a_changed_file_are_served_within_seconds(calls: Reader) -> No
     add = add_application(calls.server.settings, "early", ("Echo2",))
     credentials = (add.application.client_id, add.client_secret)
     form = {"grant_type": "client_credentials"}
-    wait_until(lambda: httpx.post(f"{calls.server.url}/token", data=form, auth=credentials).is_success)
+    ask_until(lambda: httpx.post(f"{calls.server.url}/token", data=form, auth=credentials).is_success)
     headers = {"Authorization": f"Bearer {fetch_token(calls.server.url, *credentials)['access_token']}"}
     wait_until(lambda: call(calls, "Echo2", **headers).is_success)
     file.write_text("SELECT 2 AS b")
@@ -404,7 +404,7 @@ def test_what_a_grant_holds_of_a_procedure_is_held(calls: Reader) -> None:
         desks.grants.grant("held", ["UsersOf"], change)
     credentials = (made.application.client_id, made.client_secret)
     form = {"grant_type": "client_credentials"}
-    wait_until(lambda: httpx.post(f"{calls.server.url}/token", data=form, auth=credentials).is_success)
+    ask_until(lambda: httpx.post(f"{calls.server.url}/token", data=form, auth=credentials).is_success)
     headers = {"Authorization": f"Bearer {fetch_token(calls.server.url, *credentials)['access_token']}"}
     body: Members = {"parameters": {"department": "Legal"}, "count": "exact"}
     wait_until(lambda: call(calls, "UsersOf", body, **headers).is_success)

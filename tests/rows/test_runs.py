@@ -9,7 +9,7 @@ import pytest
 
 from rows.harness import Reader, open_reader, refusal
 from support.homes import add_application, administer
-from support.servers import fetch_token, wait_until
+from support.servers import ask_until, fetch_token, wait_until
 
 RUNS = ("2026-01-01T06:00:00", "2026-02-01T06:00:00", "2026-03-01T06:00:00")
 
@@ -95,7 +95,7 @@ def test_a_token_that_may_not_know_the_run_key_learns_no_runs(jobs: Reader) -> N
     made = add_application(jobs.server.settings, "narrow", ("hosts",))
     credentials = (made.application.client_id, made.client_secret)
     form = {"grant_type": "client_credentials"}
-    wait_until(lambda: httpx.post(f"{jobs.server.url}/token", data=form, auth=credentials).is_success)
+    ask_until(lambda: httpx.post(f"{jobs.server.url}/token", data=form, auth=credentials).is_success)
     details = '[{"type":"rowgate_object","object":"hosts","columns":["Host"]}]'
     token = fetch_token(jobs.server.url, *credentials, authorization_details=details)["access_token"]
     answer = list_runs(jobs, "hosts", authorization=f"Bearer {token}")

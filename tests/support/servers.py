@@ -27,6 +27,7 @@ from rowgate.config import Settings
 from rowgate.web.server import bind_socket, make_server_config
 from support.clock import MovableClock
 
+_SELDOM_SECONDS = 0.1  # ten wrong guesses are free
 _TRUSTING = ssl._create_unverified_context()
 ROWGATE = (sys.executable, "-m", "rowgate.cli.main")
 
@@ -39,6 +40,20 @@ def wait_until(condition: Callable[[], Any], *, seconds: float = 10.0, every_sec
             return found
         time.sleep(every_seconds)
     raise AssertionError(f"it did not come to pass within {seconds} s")
+
+
+def ask_until(condition: Callable[[], Any]) -> Any:
+    """Wait for a server to hear of a change, asking seldom enough that no throttle takes the questions for guesses."""
+    return wait_until(condition, every_seconds=_SELDOM_SECONDS)
+
+
+def within_a_second(condition: Callable[[], bool]) -> None:
+    """Wait as `ask_until` does, for as long as a change may take."""
+    for _ in range(9):
+        if condition():
+            return
+        time.sleep(_SELDOM_SECONDS)
+    assert condition(), "it did not come to pass within a second"
 
 
 @dataclasses.dataclass

@@ -17,7 +17,7 @@ from rowgate.service.admin.policies import PolicyChange
 from rowgate.service.throttle import FREE_FAILURES
 from support.certificates import Authority, make_own_certificate, read_certificate_alone
 from support.homes import add_application, add_without_secret, make_home
-from support.servers import RunningServer, run_server, wait_until
+from support.servers import RunningServer, ask_until, run_server
 from tls.conftest import ROWS, ask, bearer
 
 HEADER = "X-Client-Cert"
@@ -103,7 +103,7 @@ def test_119_how_a_stranger_is_slowed_down_does_not_tell_who_there_is(sample_dat
         basic = add_application(server.settings, "later")
         credentials = basic.application.client_id, basic.client_secret
         form = {"grant_type": "client_credentials"}
-        wait_until(lambda: httpx.post(f"{server.url}/token", data=form, auth=credentials).status_code == 200)
+        ask_until(lambda: httpx.post(f"{server.url}/token", data=form, auth=credentials).status_code == 200)
         server.clock.freeze()
         told = []
         for number, client_id in enumerate((secret, ids["own"], ids["named"], "nobody")):
@@ -138,7 +138,7 @@ def test_without_the_settings_there_are_no_certificates(sample_database: Path, t
         made = add_application(server.settings, "bound", policy=PolicyChange(certificate_bound_tokens=True))
         auth = (made.application.client_id, made.client_secret)
         form = {"grant_type": "client_credentials"}
-        answer = wait_until(
+        answer = ask_until(
             lambda: (
                 found if (found := httpx.post(f"{server.url}/token", data=form, auth=auth)).status_code != 401 else None
             )

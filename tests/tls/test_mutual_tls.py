@@ -15,7 +15,7 @@ from cryptography import x509
 from rowgate.service.admin.policies import PolicyChange
 from support.certificates import Authority, make_own_certificate, read_certificate_alone, trust
 from support.homes import add_application, administer
-from support.servers import wait_until
+from support.servers import ask_until, wait_until
 from tls.conftest import ROWS, Site, ask, bearer, is_refused_in_handshake
 
 OWN, BY_NAME = ("self_signed_tls_client_auth",), ("tls_client_auth",)
@@ -193,7 +193,7 @@ def test_client_with_a_secret_may_have_bound_tokens(site: Site) -> None:
     pem = site.authority.issue(site.folder, "any")
     form = {"grant_type": "client_credentials"}
     with site.connect(pem) as client:
-        wait_until(lambda: client.post("/token", data=form, auth=auth).status_code == 200)
+        ask_until(lambda: client.post("/token", data=form, auth=auth).status_code == 200)
         tokens = client.post("/token", data=form, auth=auth).json()
         assert client.get(ROWS, headers=bearer(tokens["access_token"])).status_code == 200
     with site.connect() as client:

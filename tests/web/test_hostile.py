@@ -13,7 +13,7 @@ from rowgate.audit.events import redact
 from rowgate.sample import build_sample
 from rowgate.service.admin.desk import AdminError
 from support.homes import add_application, administer, make_home
-from support.servers import RunningServer, fetch_token, run_server, wait_until
+from support.servers import RunningServer, ask_until, fetch_token, run_server, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def _bearer(server: RunningServer, name: str) -> str:
             return str(fetch_token(server.url, made.application.client_id, made.client_secret)["access_token"])
         return None
 
-    return str(wait_until(ask))
+    return str(ask_until(ask))
 
 
 def _connect(server: RunningServer) -> socket.socket:

@@ -20,11 +20,11 @@ from requests.auth import HTTPBasicAuth
 
 from oauth.jose_makers import make_jwks, make_key, sign
 from rowgate import wiring
-from rowgate.oauth.model import JWT as JWT_FORMAT
-from rowgate.oauth.model import Application, ClientPolicy
+from rowgate.oauth.model import Application
 from rowgate.oauth.tokens import REFRESH, TokenSealer
+from rowgate.service.admin.policies import PolicyChange
 from support.homes import add_application, administer, make_home
-from support.servers import RunningServer, fetch_token, run_server, wait_until
+from support.servers import RunningServer, ask_until, fetch_token, run_server, wait_until
 
 OBJECT = "SA_ServiceAccounts"
 REVOKE, INTROSPECT = "/api/v1/revoke", "/api/v1/introspect"
@@ -68,6 +68,13 @@ class World:
     main: Client
     other: Client
     inspector: Client
+
+    def add(self, name: str, **options: Any) -> Client:
+        """Register an application, as it is to be, in one change; return when the server has heard of it."""
+        made = add_application(self.server.settings, name, **options)
+        client = Client(self.server.url, made.application, made.client_secret)
+        ask_until(lambda: client.refresh("x").json()["error"] == "invalid_grant")
+        return client
 
     def is_good(self, access_token: str) -> bool:
         url = f"{self.server.url}/api/v1/data/{OBJECT}/rows?limit=1"
@@ -198,9 +205,7 @@ def test_any_refresh_token_of_a_family_takes_the_family(world: World) -> None:
 @pytest.mark.number("P90", "RFC 7009 §2.1")
 def test_a_family_stays_dead_for_as_long_as_its_last_access_token(world: World) -> None:
     """An expired refresh token can still be revoked: what it got in its last second lives on without that."""
-    made = add_application(world.server.settings, "brief", refresh_lifetime_seconds=1000)
-    client = Client(world.server.url, made.application, made.client_secret)
-    wait_until(lambda: client.refresh("x").json()["error"] == "invalid_grant")
+    client = world.add("brief", refresh_lifetime_seconds=1000)
     tokens, spared = client.get_tokens(), client.get_tokens()
     world.server.clock.advance(990)
     last, kept = (client.refresh(each["refresh_token"]).json()["access_token"] for each in (tokens, spared))
@@ -381,9 +386,7 @@ def test_protocol_92_whoever_may_ask_about_all_is_told_about_all(world: World) -
 @pytest.mark.number("P92", "RFC 7662 §2.2")
 def test_active_means_what_the_rows_endpoint_means(world: World) -> None:
     """After every change that an administrator can make, introspection and the rows agree."""
-    made = add_application(world.server.settings, "changing")
-    client = Client(world.server.url, made.application, made.client_secret)
-    wait_until(lambda: client.refresh("x").json()["error"] == "invalid_grant")
+    client = world.add("changing")
     name = "changing"
 
     def agree(tokens: dict[str, Any], *, good: bool) -> None:
@@ -405,7 +408,7 @@ def test_active_means_what_the_rows_endpoint_means(world: World) -> None:
         agree(tokens, good=False)
         tokens = client.get_tokens()
         agree(tokens, good=True)
-        desks.applications.revoke_secret(name, made.secret.key_id, kills_tokens=True)
+        desks.applications.revoke_secret(name, client.application.secrets[0].key_id, kills_tokens=True)
         agree(tokens, good=False)
         desks.applications.remove(name)
         agree(tokens, good=False)
@@ -551,7 +554,7 @@ def make_signing_key(world: World) -> None:
 
 def test_signed_access_tokens_are_told_and_revoked_like_sealed_ones(world: World) -> None:
     make_signing_key(world)
-    client = add_with_policy(world, "signed", ClientPolicy(access_token_format=JWT_FORMAT))
+    client = world.add("signed", policy=PolicyChange(access_token_format="jwt"))
     tokens, sibling = client.get_tokens(), client.get_tokens()
     assert tokens["access_token"].count(".") == 2
     told = client.introspect(tokens["access_token"]).json()
@@ -566,30 +569,14 @@ def test_signed_access_tokens_are_told_and_revoked_like_sealed_ones(world: World
     assert client.introspect(sibling["access_token"]).content == INACTIVE
 
 
-def add_with_policy(world: World, name: str, policy: ClientPolicy) -> Client:
-    """Register an application with more set for it than usual; return when the server has heard of it."""
-    settings = world.server.settings
-    made = add_application(settings, name)
-    with closing(wiring.open_store(settings)) as store, store.changing() as change:
-        change.set_policy(made.application.number, policy)
-    client = Client(world.server.url, made.application, made.client_secret)
-
-    def is_known() -> bool:
-        found = world.inspector.introspect("x")  # any request: the server looks by itself
-        answer = client.revoke("x")
-        methods = policy.authentication_methods
-        return found.status_code == 200 and answer.status_code == (200 if "client_secret_basic" in methods else 401)
-
-    wait_until(is_known)
-    return client
-
-
 @pytest.mark.parametrize("path", [REVOKE, INTROSPECT])
 def test_client_that_proves_a_key_does_so_here_too_and_once(world: World, path: str) -> None:
     """An assertion counts once, whichever endpoint it was used at (RFC 7523 §3)."""
     key = make_key("EdDSA")
-    policy = ClientPolicy(authentication_methods=("private_key_jwt",), jwks=make_jwks(key).decode())
-    client = add_with_policy(world, f"key{path.replace('/', '-')}", policy)
+    client = world.add(f"key{path.replace('/', '-')}")
+    with administer(world.server.settings) as desks:
+        policy = PolicyChange(authentication_methods=("private_key_jwt",), jwks=make_jwks(key).decode())
+        desks.policies.set(client.application.name, policy)
     client_id, now = client.basic[0], int(world.server.clock())
 
     def send(jti: str, to: str) -> httpx.Response:
@@ -602,7 +589,7 @@ def test_client_that_proves_a_key_does_so_here_too_and_once(world: World, path: 
         return httpx.post(world.server.url + to, data=form)
 
     attempts = itertools.count()  # an assertion counts once, whatever came of it
-    wait_until(lambda: send(f"first {next(attempts)}", path).status_code == 200)
+    ask_until(lambda: send(f"first {next(attempts)}", path).status_code == 200)
     answer = send("second", path)
     assert answer.status_code == 200, answer.text
     assert world.find_event(answer)["application"] == client.application.name

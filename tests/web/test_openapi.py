@@ -16,7 +16,7 @@ from openapi_spec_validator import validate
 from rowgate.rows.request import PARAMETERS
 from rows.harness import Reader, read_from, refusal
 from support.homes import add_application, administer, make_home
-from support.servers import fetch_token, wait_until
+from support.servers import ask_until, fetch_token, wait_until
 
 OPENAPI = "/api/v1/openapi.json"
 Document = dict[str, Any]
@@ -197,7 +197,7 @@ def test_a_narrower_token_gets_a_narrower_document(shop: Reader) -> None:
     made = add_application(shop.server.settings, "narrow", ("sales", "sold"))
     credentials = (made.application.client_id, made.client_secret)
     form = {"grant_type": "client_credentials"}
-    wait_until(lambda: httpx.post(f"{shop.server.url}/token", data=form, auth=credentials).is_success)
+    ask_until(lambda: httpx.post(f"{shop.server.url}/token", data=form, auth=credentials).is_success)
     details = '[{"type":"rowgate_object","object":"sales","columns":["price"]}]'
     token = fetch_token(shop.server.url, *credentials, authorization_details=details)["access_token"]
     told = shop.client.get(OPENAPI, headers={"Authorization": f"Bearer {token}"})

@@ -3,13 +3,13 @@
 import httpx
 
 from support.homes import add_application, administer
-from support.servers import RunningServer, fetch_token, wait_until
+from support.servers import RunningServer, ask_until, fetch_token, wait_until
 
 
 def test_application_gets_token_reads_rows_and_is_refused(server: RunningServer) -> None:
     """What the product is for, once, from end to end."""
     made = add_application(server.settings, "road", ("SA_ADInventory_UsersView", "SA_ServiceAccounts"))
-    tokens = wait_until(lambda: _try_token(server, made.application.client_id, made.client_secret))
+    tokens = ask_until(lambda: _try_token(server, made.application.client_id, made.client_secret))
     bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
     data = f"{server.url}/api/v1/data"
     rows = httpx.get(
