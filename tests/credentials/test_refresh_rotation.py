@@ -3,8 +3,9 @@
 import dataclasses
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,8 @@ import pytest
 
 from rowgate import wiring
 from rowgate.service.admin.policies import PolicyChange
+from rowgate.service.throttle import RevocationQuota
+from rowgate.wiring import worker
 from support.clock import MovableClock
 from support.homes import add_application, administer, make_home
 from support.servers import RunningServer, fetch_token, run_server, wait_until
@@ -48,15 +51,22 @@ class Client:
         return httpx.get(url, headers={"Authorization": f"Bearer {access_token}"}).status_code
 
 
-@pytest.fixture
-def client(sample_database: Path, tmp_path: Path) -> Iterator[Client]:
-    settings = make_home(tmp_path / "home", sample_database)
+@contextmanager
+def serve_client(database: Path, home: Path) -> Iterator[Client]:
+    """Serve a home with one application, whose refresh tokens rotate."""
+    settings = make_home(home, database)
     clock = MovableClock()
     made = add_application(settings, "rotating", clock=clock, secret_expires_at=0)
     with administer(settings, clock) as desks:
         desks.policies.set("rotating", PolicyChange(rotate_refresh_tokens=True))
     with run_server(settings, clock=clock) as server:
         yield Client(server, (made.application.client_id, made.client_secret))
+
+
+@pytest.fixture
+def client(sample_database: Path, tmp_path: Path) -> Iterator[Client]:
+    with serve_client(sample_database, tmp_path / "home") as served:
+        yield served
 
 
 @pytest.mark.number("P79", "ours")
@@ -99,6 +109,27 @@ def test_81_a_grandparent_is_reuse_within_the_grace_too(client: Client) -> None:
     third = client.rotate(client.rotate(first))
     assert client.is_reuse(first)
     assert client.is_reuse(third)
+
+
+@pytest.mark.number("P119", "RFC 6585 §4")
+def test_119_reuse_is_no_way_around_the_bound_on_revocations(
+    sample_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every worker keeps each for longer than its tokens live; beyond the bound nothing is looked at any more."""
+    monkeypatch.setattr(worker, "RevocationQuota", partial(RevocationQuota, at_once=3))
+    with serve_client(sample_database, tmp_path / "home") as client:
+        client.server.clock.freeze()
+        for _ in range(4):  # the fourth is beyond the bound, and ends its family all the same
+            first = client.start()
+            third = client.rotate(client.rotate(first))
+            assert client.is_reuse(first)
+            assert client.is_reuse(third)
+        refused = client.refresh(client.start())
+        assert (refused.status_code, refused.json()["error"]) == (429, "slow_down")
+        revoked = httpx.post(f"{client.server.url}/revoke", auth=client.basic, data={"token": client.start()})
+        assert revoked.status_code == 429
+        client.server.clock.advance(int(refused.headers["retry-after"]))
+        client.rotate(client.start())
 
 
 @pytest.mark.number("P83", "ours")

@@ -244,6 +244,30 @@ def test_who_revokes_all_the_time_must_wait() -> None:
     assert passed == pytest.approx(REVOCATIONS_PER_MINUTE * 60, abs=5)
 
 
+def test_reuse_is_counted_and_then_every_rotation_is() -> None:
+    """What ends a family always passes; who does that too often has as many rotations as revocations."""
+    quota = RevocationQuota(at_once=3)
+    for _ in range(3):
+        quota.check_rotation(1, NOW)
+        quota.note_reuse(1, NOW)
+    for _ in range(100):
+        quota.check_rotation(1, NOW)  # none of them ended anything
+    quota.note_reuse(1, NOW)
+    with pytest.raises(TooManyRequests) as refused:
+        quota.check_rotation(1, NOW)
+    assert refused.value.reason == "revokes_too_often"
+    quota.check_rotation(2, NOW)
+    with pytest.raises(TooManyRequests):
+        quota.take(1, NOW)
+    later = NOW + refused.value.retry_after_seconds
+    quota.check_rotation(1, later)
+    with pytest.raises(TooManyRequests):
+        quota.check_rotation(1, later)
+    much_later = NOW + 3600
+    for _ in range(100):
+        quota.check_rotation(1, much_later)
+
+
 @_law
 @given(st.integers(1, 64))
 def test_what_is_free_is_divided_between_workers(workers: int) -> None:

@@ -169,12 +169,13 @@ class TokenQuota:
 
 
 class RevocationQuota:
-    """Revocations that an application may ask for: each is kept by every worker for longer than its token lives."""
+    """Revocations that an application may bring about: each is kept by every worker for longer than its token lives."""
 
     def __init__(self, buckets: Buckets | None = None, *, at_once: int = REVOCATIONS_AT_ONCE) -> None:
         """Take who keeps the counts, as for `TokenQuota`, and how many may come together."""
         self._at_once = at_once
         self._buckets = buckets or OwnBuckets()
+        self._strict_until: dict[int, float] = {}  # by application that has ended more families than it may
 
     def take(self, application_number: int, now: float) -> None:
         """Let a revocation pass.
@@ -191,3 +192,19 @@ class RevocationQuota:
                 reason="revokes_too_often",
                 retry_after_seconds=wait,
             )
+
+    def check_rotation(self, application_number: int, now: float) -> None:
+        """Let a rotation pass, which may find that a family must end.
+
+        It takes nothing, unless the application has ended too many of late: then each takes one, however it goes.
+
+        Raises:
+            TooManyRequests: There were too many; nothing was looked at. The client may ask for tokens anew instead.
+        """
+        if now < self._strict_until.get(application_number, 0.0):
+            self.take(application_number, now)
+
+    def note_reuse(self, application_number: int, now: float) -> None:
+        """Count a family that ended since a replaced refresh token came back: that is never refused, and never free."""
+        if self._buckets.take(application_number, size=self._at_once, per_minute=REVOCATIONS_PER_MINUTE, now=now):
+            self._strict_until[application_number] = now + self._at_once * 60 / REVOCATIONS_PER_MINUTE

@@ -88,6 +88,10 @@ def _read_dpop_policy(settings: Settings, digest_key: bytes) -> DpopPolicy:
     return DpopPolicy(nonce_keys=(nonce_key,), nonce_required=settings.dpop_nonce_required)
 
 
+def _count_revocations(settings: Settings) -> RevocationQuota:
+    return RevocationQuota(open_buckets(settings, "revocations"))
+
+
 def _keep_keys(
     settings: Settings,
     state: LiveState,
@@ -172,7 +176,7 @@ def build_app(
 
     keeper = _keep_keys(settings, state, sealer, databases, audit, clock=clock, entropy=entropy)
     signing_keys = SigningKeys(state)
-    issuer, maxima = settings.issuer, read_maxima(settings)
+    issuer, maxima, revocations = settings.issuer, read_maxima(settings), _count_revocations(settings)
     writes = Writes(lambda: open_store(settings), follower, store_thread, record=audit.record_from_thread, clock=clock)
     outside = open_outside(settings, state, clock=clock)
     clients = ClientAuthenticator(
@@ -194,9 +198,9 @@ def build_app(
         Questions(clients, mint, audit=audit, clock=clock),
         signing_keys,
         narrowing,
-        RefreshRotation(writes, digest_key=state.keys.digest, clock=clock),
+        RefreshRotation(writes, digest_key=state.keys.digest, clock=clock, quota=revocations),
         maxima=maxima,
-        quota=RevocationQuota(open_buckets(settings, "revocations")),
+        quota=revocations,
         writes=writes,
         issuer=issuer,
         audit=audit,
@@ -206,7 +210,7 @@ def build_app(
         clients,
         mint,
         ProofChecker(_read_dpop_policy(settings, state.keys.digest), clock=clock, entropy=entropy),
-        RefreshRotation(writes, digest_key=state.keys.digest, clock=clock),
+        RefreshRotation(writes, digest_key=state.keys.digest, clock=clock, quota=revocations),
         narrowing=narrowing,
         exchange=TokenExchange(state, mint, issuer=issuer, maxima=maxima),
         maxima=maxima,
