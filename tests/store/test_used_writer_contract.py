@@ -66,3 +66,14 @@ def test_families_are_forgotten_when_their_tokens_have_expired(store: Store) -> 
         assert change.find_refresh_family(FAMILY) is not None
         change.forget_refresh_families(NOW + 1)
         assert change.find_refresh_family(FAMILY) is None
+
+
+def test_a_family_is_kept_for_the_longest_lived_of_its_tokens(store: Store) -> None:
+    """A successor ends sooner where a maximum was set since; the first lives on when that is taken back."""
+    with store.changing() as change:
+        change.keep_refresh_family(FAMILY, RefreshFamily(1, NOW), forget_at=NOW + 90)
+        change.keep_refresh_family(FAMILY, RefreshFamily(2, NOW), forget_at=NOW + 7)
+        change.forget_refresh_families(NOW + 90)
+        assert change.find_refresh_family(FAMILY) == RefreshFamily(2, NOW)
+        change.forget_refresh_families(NOW + 91)
+        assert change.find_refresh_family(FAMILY) is None

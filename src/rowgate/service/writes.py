@@ -19,6 +19,7 @@ from rowgate.records import CLOCK_ERROR_SECONDS
 from rowgate.service.follow import Follower
 
 CLEAR_SECONDS = 60.0  # between clearings of what is too old to matter
+CLOCKS_APART_SECONDS = 60  # the most that a replica's may be ahead of another's: what is too old here may be good there
 MAX_WAITING = 1000  # changes; a disk that stands still must not gather more
 MAX_TOGETHER = 100  # changes in one transaction: it keeps other writers out
 
@@ -173,7 +174,7 @@ class Writes:
             try:
                 with store.changing() as change:
                     if clears_until is not None:
-                        change.forget_used(clears_until)
+                        change.forget_used(clears_until - CLOCKS_APART_SECONDS)
                         change.forget_refresh_families(clears_until - CLOCK_ERROR_SECONDS)
                         change.forget_revocations(clears_until - CLOCK_ERROR_SECONDS)
                     events: list[Event] = []

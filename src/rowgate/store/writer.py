@@ -318,14 +318,17 @@ class SqlWriter:
 
     def keep_refresh_family(self, family: bytes, state: RefreshFamily, *, forget_at: int) -> None:
         """See `ports.StoreWriter`."""
-        self._connection.execute(sa.delete(refresh_families).where(refresh_families.c.family == family))
+        is_same = refresh_families.c.family == family
+        kept = self._connection.execute(sa.select(refresh_families.c.forget_at).where(is_same)).scalar() or 0
+        self._connection.execute(sa.delete(refresh_families).where(is_same))
         self._connection.execute(
             sa.insert(refresh_families).values(
                 family=family,
                 current=state.current,
                 rotated_at=int(state.rotated_at),
                 revoked=state.revoked,
-                forget_at=forget_at,
+                # an older token of it may have been made to live longer, under a maximum that was higher then
+                forget_at=max(forget_at, kept),
             )
         )
 
