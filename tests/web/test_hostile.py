@@ -4,6 +4,7 @@ import contextlib
 import socket
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,8 @@ import pytest
 from rowgate.audit.events import redact
 from rowgate.sample import build_sample
 from rowgate.service.admin.desk import AdminError
+from rowgate.service.quiet_record import QuietRecord
+from rowgate.wiring import worker
 from support.homes import add_application, administer, make_home
 from support.servers import RunningServer, ask_until, fetch_token, run_server, wait_until
 
@@ -181,3 +184,33 @@ def test_alias_of_another_object_is_not_taken_away(large: RunningServer) -> None
         with pytest.raises(AdminError):
             desks.objects.remove_alias("SA_ServiceAccounts", "events")
         assert desks.objects.remove_alias("SA_Activity_Events", "events").aliases == ()
+
+
+def test_refusals_of_nobody_do_not_fill_the_record(
+    sample_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the endpoint; the stranger is answered as before, and who proves itself is on record always."""
+    monkeypatch.setattr(worker, "QuietRecord", partial(QuietRecord, at_once=5))
+    settings = make_home(tmp_path / "home", sample_database)
+    made = add_application(settings, "behind the same address")
+    rows = "/api/v1/data/SA_ServiceAccounts/rows?limit=1"
+    with run_server(settings) as server, httpx.Client(base_url=server.url) as client:
+        server.clock.freeze()
+        for _ in range(10):
+            answers = (
+                client.post("/token", data={"grant_type": "client_credentials"}),
+                client.post("/token", content=b"x", headers={"content-type": "a/b"}),
+                client.post("/introspect", data={"token": "x"}),
+                client.post("/api/v1/enrol", json={}),
+                client.get(rows),
+                client.get(rows, headers={"authorization": "Bearer x"}),
+            )
+            assert [answer.status_code for answer in answers] == [401, 400, 401, 400, 401, 401]
+            token = fetch_token(server.url, made.application.client_id, made.client_secret)["access_token"]
+            assert client.get(rows, headers={"authorization": f"Bearer {token}"}).status_code == 200
+        server.clock.advance(1)
+        client.get(rows)
+        kinds = [event["kind"] for event in server.events()]
+        refused = kinds.count("token_refused") + kinds.count("rows_refused")
+        assert (kinds.count("token_issued"), kinds.count("rows_opened"), refused) == (10, 10, 6)
+        assert sum(event.get("left_out", 0) for event in server.events()) == 60 - 5

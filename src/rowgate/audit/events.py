@@ -62,6 +62,7 @@ class TokenRefused(Event, frozen=True, tag="token_refused"):
     client_id: str = ""  # as presented: not proved
     key_id: str = ""
     endpoint: str = "token"  # token, introspect, revoke, secret, enrol, register
+    left_out: int = 0  # refusals of nobody before this one that are not on record, in this worker
 
 
 class TokenRevoked(Event, frozen=True, tag="token_revoked"):
@@ -236,6 +237,7 @@ class RowsRefused(Event, frozen=True, tag="rows_refused"):
     application: str = ""
     token_id: str = ""
     object: str = ""
+    left_out: int = 0  # as of `token_refused`
 
 
 class AdministrativeChange(Event, frozen=True, tag="administrative_change"):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rowgate import __version__
 from rowgate.audit.segments import SegmentSink
 from rowgate.config import Settings
-from rowgate.ports import Clock, Entropy
+from rowgate.ports import AuditSink, Clock, Entropy
 from rowgate.rows.errors import RowsError
 from rowgate.service.databases import Database, Databases
 from rowgate.service.descriptions import DescriptionService
@@ -89,7 +89,7 @@ def list_registration_endpoints(
     settings: Settings,
     state: LiveState,
     writes: Writes,
-    audit: SegmentSink,
+    audit: AuditSink,
     *,
     clock: Clock,
     entropy: Entropy,

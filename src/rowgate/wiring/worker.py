@@ -36,6 +36,7 @@ from rowgate.service.narrowing import Narrowing
 from rowgate.service.object_access import ObjectAccess
 from rowgate.service.proofs import ProofChecker
 from rowgate.service.questions import Questions
+from rowgate.service.quiet_record import QuietRecord
 from rowgate.service.rotation import RefreshRotation
 from rowgate.service.row_tags import RowTags
 from rowgate.service.rows import ReadLimits, RowsService
@@ -86,6 +87,15 @@ GC_THRESHOLDS = (20_000, 50, 100)  # requests leave few cycles; the default look
 def _read_dpop_policy(settings: Settings, digest_key: bytes) -> DpopPolicy:
     nonce_key = hmac.digest(digest_key, b"rowgate dpop nonce", "sha256")
     return DpopPolicy(nonce_keys=(nonce_key,), nonce_required=settings.dpop_nonce_required)
+
+
+def _open_record(settings: Settings) -> tuple[SegmentSink, QuietRecord]:
+    """Give the record, and the same for whoever answers strangers."""
+    sink = SegmentSink(
+        make_audit_writer(settings),
+        on_failure=lambda error: _log.error("the audit record cannot be written: %s", error),
+    )
+    return sink, QuietRecord(sink)
 
 
 def _count_revocations(settings: Settings) -> RevocationQuota:
@@ -166,10 +176,7 @@ def build_app(
     store = open_reader(settings)
     databases = databases or open_databases(settings)
     state = LiveState(store.load_state())
-    audit = SegmentSink(
-        make_audit_writer(settings),
-        on_failure=lambda error: _log.error("the audit record cannot be written: %s", error),
-    )
+    audit, told = _open_record(settings)
     store_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
     follower = Follower(store, state, store_thread, clock)
     sealer = TokenSealer(state.keys.sealing)
@@ -195,7 +202,7 @@ def build_app(
     narrowing = Narrowing(state, databases, issuer=issuer)
     inspection = InspectionService(
         state,
-        Questions(clients, mint, audit=audit, clock=clock),
+        Questions(clients, mint, audit=told, clock=clock),
         signing_keys,
         narrowing,
         RefreshRotation(writes, digest_key=state.keys.digest, clock=clock, quota=revocations),
@@ -203,7 +210,7 @@ def build_app(
         quota=revocations,
         writes=writes,
         issuer=issuer,
-        audit=audit,
+        audit=told,
     )
     tokens = TokenService(
         state,
@@ -216,7 +223,7 @@ def build_app(
         maxima=maxima,
         quota=TokenQuota(open_buckets(settings, "tokens")),
         issuer=issuer,
-        audit=audit,
+        audit=told,
         clock=clock,
     )
     budgets = Budgets(state, writes, clock=clock)
@@ -225,7 +232,7 @@ def build_app(
         state,
         databases,
         confirm=tokens.confirm,
-        audit=audit,
+        audit=told,
         clock=clock,
         limits=ReadLimits(
             settings.max_reads,
@@ -271,7 +278,7 @@ def build_app(
             store.close()
             databases.close()
 
-    gate = DataGate(tokens, audit, clock, issuer=issuer)
+    gate = DataGate(tokens, told, clock, issuer=issuer)
     data = DataEndpoints(
         gate,
         rows,
@@ -283,7 +290,7 @@ def build_app(
             **dict.fromkeys(TOKEN_PATHS, (refuse_method, TOKEN_ALLOW)),
             **list_inspection_endpoints(inspection, max_body_bytes=settings.max_token_body_bytes),
             **list_secret_endpoints(
-                clients, writes, audit, clock=clock, entropy=entropy, digest_key=state.keys.digest, settings=settings
+                clients, writes, told, clock=clock, entropy=entropy, digest_key=state.keys.digest, settings=settings
             ),
             "/healthz": (HealthEndpoint({}), READ_ALLOW),
             "/readyz": (check_readiness(databases, follower, audit), READ_ALLOW),
@@ -294,7 +301,7 @@ def build_app(
                 list_algorithms=lambda: signing_keys.list_algorithms(clock()),
                 registers_clients=settings.client_registration,
             ),
-            **list_registration_endpoints(settings, state, writes, audit, clock=clock, entropy=entropy),
+            **list_registration_endpoints(settings, state, writes, told, clock=clock, entropy=entropy),
             **data.of_all,
             "/metrics": (open_metrics(gate, state, audit, clock), READ_ALLOW),
             JWKS_PATH: (JwksEndpoint(signing_keys, clock, max_age_seconds=settings.jwks_max_age_seconds), READ_ALLOW),
