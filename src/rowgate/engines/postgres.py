@@ -15,7 +15,7 @@ from rowgate.engines.held import HeldResult
 from rowgate.engines.kept_catalog import KeptCatalog
 from rowgate.engines.postgres_catalog import Traits, describe, find_estimate, list_catalog, read_traits
 from rowgate.engines.postgres_functions import describe_function, list_functions
-from rowgate.engines.postgres_lines import PostgresLines
+from rowgate.engines.postgres_lines import LINE_BLOCK_BYTES, PostgresLines
 from rowgate.engines.postgres_pool import PostgresPool, Session, ask
 from rowgate.engines.postgres_proof import prove_read_only
 from rowgate.engines.postgres_queries import describe_query, write_table, write_text, write_value
@@ -165,7 +165,9 @@ class PostgresSource:
         statement = render_lines(plan, form, self.dialect)
         if statement is None:
             return None
-        return PostgresLines(self.pool, statement, seconds=statement_seconds, notice_change=self.forget)
+        lines = PostgresLines(self.pool, statement, seconds=statement_seconds, notice_change=self.forget)
+        lines.block_bytes = LINE_BLOCK_BYTES[form]
+        return lines
 
     def estimate_rows(self, plan: Plan) -> int | None:
         """See `ports.RowSource`. The planner's own estimate; it knows little of groups, so those are counted."""

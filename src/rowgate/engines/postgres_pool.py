@@ -130,8 +130,8 @@ class Session:
                 raise EngineFailure("The database could not answer.", detail=str(error)) from error
             self._is_condemned = True  # taking the result tells
 
-    def take_lines(self, lines: list[bytes], most: int, *, most_bytes: int) -> bool:
-        """Add the lines of a copy that are at hand, up to these bounds; tell whether there may be more of them.
+    def take_lines(self, lines: list[bytes], most: int, *, most_bytes: int) -> tuple[int, bool]:
+        """Add the lines of a copy that are at hand, up to these bounds; tell their bytes, and if there may be more.
 
         The last line may pass the bound of bytes.
 
@@ -139,20 +139,21 @@ class Session:
             EngineUnavailable: The connection is gone.
         """
         add = lines.append
+        taken_bytes = 0
         if self.is_lost:
             raise EngineUnavailable(UNREADABLE, detail=_tell(self._pq))
         try:
             for size, line in map(self._pq.get_copy_data, repeat(1, most)):
                 if size <= 0:
-                    return size == 0
+                    return taken_bytes, size == 0
                 add(line.tobytes())  # a copy costs less than what handles views
-                most_bytes -= size
-                if most_bytes <= 0:
-                    return True
+                taken_bytes += size
+                if taken_bytes >= most_bytes:
+                    break
         except psycopg.Error as error:
             self._is_condemned = True
             raise EngineUnavailable(UNREADABLE, detail=str(error)) from error
-        return True
+        return taken_bytes, True
 
     def wait_for_lines(self, seconds: float) -> bool:
         """Tell whether there is something new, after waiting for it so long at most."""

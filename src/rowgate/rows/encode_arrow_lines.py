@@ -13,8 +13,11 @@ from pyarrow import csv
 
 from rowgate.rows.encode_arrow import END_OF_STREAM, ArrowArrays, refuse_unfit
 from rowgate.rows.errors import InvalidParameter
+from rowgate.rows.holds import Holds
 from rowgate.rows.model import Column
 
+_MOMENTS = frozenset({Holds.MOMENT, Holds.INSTANT})
+_IRREGULAR = (b"B", b"i")  # of "BC" and of "infinity"; a single byte is looked for the fastest
 _LARGEST_BLOCK_BYTES = 2**31 - 1  # of which the library makes one array
 
 
@@ -45,7 +48,11 @@ class ArrowOfLines:
             read = self._read(text, self._names)
         except pa.ArrowInvalid:
             raise self._find_unfit(text) from None
-        table = pa.Table.from_arrays(read.columns, schema=self._schema)
+        written = [
+            _write_moments(values) if column.holds in _MOMENTS else values
+            for values, column in zip(read.columns, self._columns, strict=True)
+        ]
+        table = pa.Table.from_arrays(written, schema=self._schema)
         return b"".join([self._take_head(), *(batch.serialize() for batch in table.to_batches())])
 
     def encode_end(self) -> bytes:
@@ -81,3 +88,30 @@ class ArrowOfLines:
     def _take_head(self) -> bytes:
         head, self._head = self._head, b""
         return head
+
+
+def _write_moments(values: Any) -> Any:
+    """Give a column of moments as docs/reference/types.md has them, of what PostgreSQL writes by itself."""
+    return pa.chunked_array([_write_chunk(chunk) for chunk in values.chunks], pa.string())
+
+
+def _write_chunk(values: Any) -> Any:
+    # All the texts of a column stand in one buffer, and a T is as long as the space that is there.
+    valid, ends, text = values.buffers()
+    written = b"" if text is None else text.to_pybytes()
+    if any(sign in written for sign in _IRREGULAR):
+        return pa.array([None if value is None else _write_moment(value) for value in values.to_pylist()], pa.string())
+    return pa.StringArray.from_buffers(len(values), ends, pa.py_buffer(written.replace(b" ", b"T")), valid)
+
+
+def _write_moment(moment: str) -> str:
+    """Give any moment at all.
+
+    >>> _write_moment("0044-03-15 01:02:03+00 BC:00")
+    '0044-03-15T01:02:03+00:00 BC'
+    >>> _write_moment("-infinity:00")
+    '-infinity'
+    """
+    if moment.endswith(" BC:00"):
+        moment = moment.removesuffix(" BC:00") + ":00 BC"
+    return moment.removesuffix(":00") if "infinity" in moment else moment.replace(" ", "T", 1)

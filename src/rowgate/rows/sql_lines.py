@@ -6,7 +6,7 @@ digits: every other is written by its number. Nothing of a value can so end the 
 
 import re
 
-from rowgate.rows.dialects.postgres import PostgresDialect
+from rowgate.rows.dialects.postgres import BARE_POSTGRES, PostgresDialect, write_moment
 from rowgate.rows.encode_lines import MARK
 from rowgate.rows.holds import Holds
 from rowgate.rows.model import Column, Format, Plan, Statement, Value
@@ -47,8 +47,8 @@ def _number(found: re.Match[str]) -> str:
 def render_lines(plan: Plan, form: Format, dialect: PostgresDialect) -> Statement | None:
     """Give the statement that copies what a plan says, each value as the format has it; None: only rows give that.
 
-    CSV is byte for byte what `encode_csv` writes but for what `encode_lines` puts right. Arrow is made of the same
-    lines, with reals as PostgreSQL writes them.
+    CSV is byte for byte what `encode_csv` writes but for what `encode_lines` puts right. Arrow is made of lines with
+    reals and moments as PostgreSQL writes them: `encode_arrow_lines` does more with less.
     """
     is_long = plan.limit is None or plan.limit > FEWEST_ROWS
     columns = plan.result_columns
@@ -59,13 +59,13 @@ def render_lines(plan: Plan, form: Format, dialect: PostgresDialect) -> Statemen
     quoted = [name for name, column in zip(names, columns, strict=True) if column.holds not in _BARE]
     shown = ", ".join(f"{text} AS {name}" for text, name in zip(written, names, strict=True))
     # An order within holds without: there is nothing there that could change it.
-    rows = f"SELECT {shown} FROM ({_render_rows(plan, dialect)}) AS r ({', '.join(names)})"  # noqa: S608 - made here
+    rows = f"SELECT {shown} FROM ({_render_rows(plan)}) AS r ({', '.join(names)})"  # noqa: S608 - made here
     force = f", FORCE_QUOTE ({', '.join(quoted)})" if quoted else ""
     return Statement(f"COPY ({rows}) TO STDOUT (FORMAT csv{force})", (), plan.limit)
 
 
-def _render_rows(plan: Plan, dialect: PostgresDialect) -> str:
-    statement = render_select(plan, dialect, LiteralBinder(dialect))
+def _render_rows(plan: Plan) -> str:
+    statement = render_select(plan, BARE_POSTGRES, LiteralBinder(BARE_POSTGRES))
     assert not statement.parameters, "internal error: a value that a COPY cannot take"
     return statement.text
 
@@ -85,9 +85,20 @@ def _write(name: str, column: Column, form: Format) -> str:
             return f"replace(encode({name}, 'base64'), chr(10), '')"
         case Holds.DECIMAL if not _SCALE.fullmatch(column.declared_type):
             return _write_decimal(name)
-        case Holds.REAL if form is Format.CSV:
+        case Holds.INSTANT if form is Format.ARROW:  # with the minutes of its zone, which is UTC
+            return f"CAST({name} AS text) || ':00'"
+        case _:
+            return _write_whole(name, column) if form is Format.CSV else name
+
+
+def _write_whole(name: str, column: Column) -> str:
+    """Give what nothing is done to later on."""
+    match column.holds:
+        case Holds.MOMENT | Holds.INSTANT:
+            return write_moment(name)
+        case Holds.REAL:
             return _write_real(name)
-        case Holds.SINGLE if form is Format.CSV:  # its own digits, and no more
+        case Holds.SINGLE:  # its own digits, and no more
             return _write_real(f"CAST(CAST({name} AS text) AS float8)")
         case _:
             return name

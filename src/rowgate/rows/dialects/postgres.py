@@ -24,6 +24,7 @@ _TYPES = {
     Holds.BINARY: "bytea",
 }
 _TEXTS = (Holds.TEXT, Holds.OTHER)
+MOMENTS = (Holds.MOMENT, Holds.INSTANT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +65,13 @@ class PostgresDialect(Dialect):
 
     def show(self, expression: str, column: Column) -> str:
         """See `Dialect`."""
-        if column.holds in (
-            Holds.MOMENT,
-            Holds.INSTANT,
-        ):  # with a T, and without quotation marks
-            return f"to_jsonb({expression}) #>> '{{}}'"
-        return expression
+        return write_moment(expression) if column.holds in MOMENTS else expression
 
     def text(self, column: Column) -> str:
         """See `Dialect`."""
         name = self.quote(column.name)
-        if column.holds in (Holds.MOMENT, Holds.INSTANT):
-            return self.show(name, column)
+        if column.holds in MOMENTS:
+            return write_moment(name)
         return name if column.holds is Holds.TEXT else f"CAST({name} AS text)"
 
     def list_foldings(self, folded: Sequence[str], *, ordered: bool) -> tuple[str, str]:
@@ -137,8 +133,23 @@ class PostgresDialect(Dialect):
                 return f"{function}({self.sorted(column)})"
 
 
+@dataclass(frozen=True, slots=True)
+class BarePostgresDialect(PostgresDialect):
+    """Shows moments as PostgreSQL writes them by itself, with a space in place of the T and `+00` for the zone."""
+
+    def show(self, expression: str, column: Column) -> str:  # noqa: ARG002 - of no type anything is to be done
+        """See `Dialect`."""
+        return expression
+
+
+def write_moment(expression: str) -> str:
+    """Give a moment as a text, with a T, and without quotation marks."""
+    return f"to_jsonb({expression}) #>> '{{}}'"
+
+
 def _can_hold(codec: str, text: str) -> bool:
     return text.encode(codec, "replace").decode(codec) == text
 
 
 POSTGRES = PostgresDialect()
+BARE_POSTGRES = BarePostgresDialect()
