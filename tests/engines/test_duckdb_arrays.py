@@ -11,13 +11,14 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from rowgate.engines.duckdb import DuckdbManner
 from rowgate.engines.duckdb_arrays import BATCH_ROWS
 from rowgate.engines.duckdb_source import DuckdbSource
 from rowgate.ports.rows import ArrayBlocks
 from rowgate.rows.encode import open_encoder
-from rowgate.rows.encode_lines import open_line_encoder
+from rowgate.rows.encode_lines import ARRAY_FORMATS, open_line_encoder
 from rowgate.rows.errors import StatementCancelled, StatementTimeout
 from rowgate.rows.model import Format, Plan
 from rowgate.rows.plan import plan_rows
@@ -80,29 +81,35 @@ def plan_for(source: DuckdbSource, body: bytes = b"{}") -> Plan:
     return plan_rows(parse_rows_body(body), described, run_key="")
 
 
-def open_arrays(source: DuckdbSource, plan: Plan) -> ArrayBlocks:
-    arrays = source.open_lines(plan, Format.ARROW, statement_seconds=30)
+def open_arrays(source: DuckdbSource, plan: Plan, form: Format = Format.ARROW) -> ArrayBlocks:
+    arrays = source.open_lines(plan, form, statement_seconds=30)
     assert arrays is not None
     return arrays
 
 
-def read_arrays(source: DuckdbSource, plan: Plan) -> pa.Table:
-    encoder = open_line_encoder(plan, Format.ARROW)
+def read_arrays(source: DuckdbSource, plan: Plan, form: Format = Format.ARROW) -> pa.Table:
+    encoder = open_line_encoder(plan, form)
     parts = []
-    with closing(open_arrays(source, plan)) as blocks:
+    with closing(open_arrays(source, plan, form)) as blocks:
         while not blocks.is_exhausted:
             parts.append(encoder.encode_block(blocks.read_block()))
-    return pa.ipc.open_stream(b"".join([*parts, encoder.encode_end()])).read_all()
+    return read_table(b"".join([*parts, encoder.encode_end()]), form)
 
 
-def read_values(source: DuckdbSource, plan: Plan) -> pa.Table:
-    encoder = open_encoder(plan, Format.ARROW)
+def read_table(document: bytes, form: Format) -> pa.Table:
+    if form is Format.PARQUET:
+        return parquet.read_table(pa.BufferReader(document))
+    return pa.ipc.open_stream(document).read_all()
+
+
+def read_values(source: DuckdbSource, plan: Plan, form: Format = Format.ARROW) -> pa.Table:
+    encoder = open_encoder(plan, form)
     statement = render_select(plan, source.dialect)
     parts = []
     with closing(source.open_rows(statement, statement_seconds=30)) as blocks:
         while not blocks.is_exhausted:
             parts.append(encoder.encode_block(blocks.read_block()))
-    return pa.ipc.open_stream(b"".join([*parts, encoder.encode_end()])).read_all()
+    return read_table(b"".join([*parts, encoder.encode_end()]), form)
 
 
 def tell(table: pa.Table) -> list[str]:
@@ -111,13 +118,13 @@ def tell(table: pa.Table) -> list[str]:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows=ROWS)
-def test_both_ways_give_the_same(folder: Path, rows: list[tuple[Any, ...]]) -> None:
+@given(form=st.sampled_from(sorted(ARRAY_FORMATS)), rows=ROWS)
+def test_both_ways_give_the_same(folder: Path, form: Format, rows: list[tuple[Any, ...]]) -> None:
     path = folder / "types.duckdb"
     make_table(path, list(VALUES), rows)
     with closing(DuckdbSource(DuckdbManner(path))) as source:
         plan = plan_for(source)
-        arrays, values = read_arrays(source, plan), read_values(source, plan)
+        arrays, values = read_arrays(source, plan, form), read_values(source, plan, form)
     assert arrays.schema == values.schema
     assert tell(arrays) == tell(values)
     assert len(arrays) == len(rows)
@@ -145,7 +152,8 @@ def test_a_mask_a_page_and_what_is_computed_go_the_other_way(long: DuckdbSource)
     masked = plan_rows(parse_rows_body(b"{}"), described, run_key="", policy=policy)
     computed = plan_for(long, b'{"aggregates": ["count"]}')
     for plan in (masked, computed):
-        assert long.open_lines(plan, Format.ARROW, statement_seconds=30) is None
+        for form in ARRAY_FORMATS:
+            assert long.open_lines(plan, form, statement_seconds=30) is None
     assert long.open_lines(plan_for(long), Format.CSV, statement_seconds=30) is None
 
 

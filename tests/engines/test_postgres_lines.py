@@ -12,13 +12,14 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from rowgate.engines.postgres import PostgresSource
 from rowgate.engines.postgres_lines import BLOCK_LINES
 from rowgate.engines.postgres_pool import Session
 from rowgate.ports.rows import LineBlocks
 from rowgate.rows.encode import open_encoder
-from rowgate.rows.encode_lines import open_line_encoder
+from rowgate.rows.encode_lines import ARRAY_FORMATS, open_line_encoder
 from rowgate.rows.errors import (
     EngineFailure,
     EngineUnavailable,
@@ -195,29 +196,44 @@ def test_numbers_have_the_digits_that_python_gives_them(kept: Kept, real: float,
 
 
 @pytest.mark.parametrize(("place", "stored"), list(enumerate(STORED)), ids=[f"{s.declared} {s.sql}" for s in STORED])
-def test_a_column_alone_is_written_alike_in_both_formats(kept: Kept, place: int, stored: Any) -> None:
+def test_a_column_alone_is_written_alike_in_every_format(kept: Kept, place: int, stored: Any) -> None:
     plan = kept.plan(f"type_{place}")
     assert kept.write_lines(plan, Format.CSV) == kept.write_rows(plan, Format.CSV)
     if stored.declared != "bytea":
-        assert read_arrow(kept, plan) == read_arrow(kept, plan, from_lines=True)
+        for form in ARRAY_FORMATS:
+            assert read_arrays(kept, plan, form) == read_arrays(kept, plan, form, from_lines=True)
 
 
-def read_arrow(kept: Kept, plan: Plan, *, from_lines: bool = False) -> tuple[pa.Schema, str] | str:
+def read_arrays(kept: Kept, plan: Plan, form: Format, *, from_lines: bool = False) -> tuple[pa.Schema, str] | str:
     """Give the schema and the values, or the refusal."""
     try:
-        made = (kept.write_lines if from_lines else kept.write_rows)(plan, Format.ARROW)
+        made = (kept.write_lines if from_lines else kept.write_rows)(plan, form)
     except InvalidParameter as refusal:
         return refusal.description
-    table = pa.ipc.open_stream(made).read_all()
+    is_arrow = form is Format.ARROW
+    table = pa.ipc.open_stream(made).read_all() if is_arrow else parquet.read_table(pa.BufferReader(made))
     return table.schema, repr(table.to_pylist())  # NaN is not equal to itself, its name is
 
 
 @_REAL_TIME
-@given(ROWS)
-def test_arrow_has_the_same_schema_values_and_refusals(kept: Kept, rows: list[tuple[Any, ...]]) -> None:
+@given(st.sampled_from(sorted(ARRAY_FORMATS)), ROWS)
+def test_arrays_have_the_same_schema_values_and_refusals(kept: Kept, form: Format, rows: list[tuple[Any, ...]]) -> None:
     kept.fill(rows)
     plan = kept.plan(orderby=["n"], columns=[name for name, kind in NAMES.items() if kind != "bytea"])
-    assert read_arrow(kept, plan) == read_arrow(kept, plan, from_lines=True)
+    assert read_arrays(kept, plan, form) == read_arrays(kept, plan, form, from_lines=True)
+
+
+@_REAL_TIME
+@given(st.lists(st.tuples(st.none() | _MOMENTS, st.none() | _MOMENTS), max_size=20))
+def test_moments_of_every_kind_stand_side_by_side(kept: Kept, rows: list[tuple[str | None, str | None]]) -> None:
+    kept.owner.execute("TRUNCATE kept")
+    for number, (moment, instant) in enumerate(rows):
+        kept.owner.execute(
+            "INSERT INTO kept (n, c14, c15) VALUES (%s, %s::timestamp, %s::timestamp AT TIME ZONE 'Asia/Kolkata')",
+            (number, moment, instant),
+        )
+    plan = kept.plan(orderby=["n"], columns=["c14", "c15"])
+    assert read_arrays(kept, plan, Format.ARROW) == read_arrays(kept, plan, Format.ARROW, from_lines=True)
 
 
 attacks = st.sampled_from([attack for attack in ATTACKS if "\0" not in attack]) | _TEXTS
@@ -252,9 +268,10 @@ def test_a_hostile_value_in_the_text_means_what_a_bound_one_does(
         {"limit": 100},
         {"limit": 5000, "cursor": ""},
         {"format": "json"},
-        {"format": "parquet"},
+        {"columns": ["c11"], "format": "parquet"},
+        {"format": "xlsx"},
     ],
-    ids=["binary-arrow", "aggregates", "short", "page", "json", "parquet"],
+    ids=["binary-arrow", "aggregates", "short", "page", "json", "binary-parquet", "xlsx"],
 )
 def test_what_is_not_written_in_lines_is_read_as_rows(kept: Kept, asked: dict[str, Any]) -> None:
     form = Format(asked.pop("format", "csv"))

@@ -10,6 +10,7 @@ from rowgate.engines.duckdb_catalog import describe_column
 from rowgate.engines.generic import GenericSource
 from rowgate.ports.rows import ArrayBlocks
 from rowgate.rows.dialects.duckdb import DUCKDB
+from rowgate.rows.encode_lines import ARRAY_FORMATS
 from rowgate.rows.errors import EngineUnavailable, RowsError
 from rowgate.rows.model import Column, Format, Plan
 from rowgate.rows.procedures import ParameterType, TableColumn
@@ -41,7 +42,7 @@ class DuckdbSource(GenericSource):
 
     def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> ArrayBlocks | None:
         """See `ports.RowSource`."""
-        statement = render_arrays(plan) if form is Format.ARROW else None
+        statement = render_arrays(plan) if form in ARRAY_FORMATS else None
         if statement is None:
             return None
         arrays = DuckdbArrays(self, self.borrow(), statement)

@@ -6,12 +6,13 @@ How the lines are asked for: rows/sql_lines.py.
 from psycopg import pq
 
 from rowgate.engines.postgres_run import PostgresRun
+from rowgate.rows.encode_lines import ARRAY_FORMATS
 from rowgate.rows.model import Format
 
 # About what a socket holds: the server goes on writing while a block is worked on, and as CSV twice as much costs a
 # fifth of the speed. As Arrow the server has the less to do of the two, and a block costs its reader 0.1 ms before the
 # first line.
-LINE_BLOCK_BYTES = {Format.CSV: 180_224, Format.ARROW: 360_448}  # 176 and 352 KiB
+LINE_BLOCK_BYTES = {Format.CSV: 180_224, **dict.fromkeys(ARRAY_FORMATS, 360_448)}  # 176 and 352 KiB
 BLOCK_LINES = 8000
 
 

@@ -1,4 +1,4 @@
-"""An Arrow IPC stream of what an engine has written, with the schema that `encode_arrow` writes.
+"""An Arrow IPC stream or Parquet of what an engine has written, with the schema that `encode_arrow` writes.
 
 Lines of CSV are read by Arrow's own reader of them; arrays go on as they are.
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from rowgate.rows.encode_arrow import END_OF_STREAM, ArrowArrays, refuse_unfit
+from rowgate.rows.encode_parquet import ParquetFile
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.holds import Holds
 from rowgate.rows.model import Column
@@ -26,23 +27,63 @@ class ArrowOfLines:
 
     def __init__(self, columns: Sequence[Column]) -> None:
         """Take the columns in their order."""
-        self._columns = columns
-        self._schema = pa.schema(ArrowArrays(columns).schema)
-        self._names = [f"c{place}" for place in range(len(columns))]
-        self._types = dict(zip(self._names, self._schema.types, strict=True))
-        self._head: bytes = self._schema.serialize().to_pybytes()
+        self._batches = _Batches(columns)
+        self._head: bytes = self._batches.schema.serialize().to_pybytes()
 
     def encode_block(self, lines: Any) -> bytes:
-        """Give a record batch of lines, or of a record batch whose types are the schema's; the schema before the first.
+        """Give a record batch; the schema before the first.
 
         Raises:
             InvalidParameter: A value does not fit its column's type.
         """
         if not lines:
             return b""
+        return b"".join([self._take_head(), *(batch.serialize() for batch in self._batches.make(lines))])
+
+    def encode_end(self) -> bytes:
+        """Give the end-of-stream marker; the schema before it where no row came."""
+        return self._take_head() + END_OF_STREAM
+
+    def _take_head(self) -> bytes:
+        head, self._head = self._head, b""
+        return head
+
+
+class ParquetOfLines:
+    """See `encode_lines.LineEncoder`, and `ParquetEncoder`."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        """Take the columns in their order."""
+        self._batches = _Batches(columns)
+        self._file = ParquetFile(self._batches.schema)
+        self.encode_end = self._file.end
+
+    def encode_block(self, lines: Any) -> bytes:
+        """Give the bytes of the row groups that became full.
+
+        Raises:
+            InvalidParameter: A value does not fit its column's type.
+        """
+        return b"".join([self._file.add(batch) for batch in self._batches.make(lines)]) if lines else b""
+
+
+class _Batches:
+    """Makes record batches of the schema."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self.schema = pa.schema(ArrowArrays(columns).schema)
+        self._names = [f"c{place}" for place in range(len(columns))]
+        self._types = dict(zip(self._names, self.schema.types, strict=True))
+
+    def make(self, lines: Any) -> list[Any]:
+        """Give the record batches of lines, or the one of a record batch whose types are the schema's.
+
+        Raises:
+            InvalidParameter: A value does not fit its column's type.
+        """
         if isinstance(lines, pa.RecordBatch):
-            named = pa.RecordBatch.from_arrays(lines.columns, schema=self._schema)
-            return self._take_head() + bytes(named.serialize().to_pybytes())
+            return [pa.RecordBatch.from_arrays(lines.columns, schema=self.schema)]
         text = b"".join(lines)
         try:
             read = self._read(text, self._names)
@@ -52,12 +93,8 @@ class ArrowOfLines:
             _write_moments(values) if column.holds in _MOMENTS else values
             for values, column in zip(read.columns, self._columns, strict=True)
         ]
-        table = pa.Table.from_arrays(written, schema=self._schema)
-        return b"".join([self._take_head(), *(batch.serialize() for batch in table.to_batches())])
-
-    def encode_end(self) -> bytes:
-        """Give the end-of-stream marker; the schema before it where no row came."""
-        return self._take_head() + END_OF_STREAM
+        batches: list[Any] = pa.Table.from_arrays(written, schema=self.schema).to_batches()
+        return batches
 
     def _read(self, text: bytes, names: Sequence[str]) -> Any:
         """Give a table of the columns of these names. No thread of the library's: a read has its own."""
@@ -84,10 +121,6 @@ class ArrowOfLines:
             except pa.ArrowInvalid:
                 return refuse_unfit(column)
         raise AssertionError("internal error: lines that can be read column by column and not together")
-
-    def _take_head(self) -> bytes:
-        head, self._head = self._head, b""
-        return head
 
 
 def _write_moments(values: Any) -> Any:

@@ -17,6 +17,7 @@ from rowgate.rows.encode_csv import LINE_END, render_head
 from rowgate.rows.holds import Holds
 from rowgate.rows.model import Column, Format, Plan
 
+ARRAY_FORMATS = frozenset({Format.ARROW, Format.PARQUET})  # made of lines by way of Arrow's arrays
 MARK = "\x01"
 _MARK = MARK.encode()
 # a text whole, so that what stands in it is passed over
@@ -44,7 +45,7 @@ class LineEncoder(Protocol):
 @lru_cache(maxsize=8)
 def takes_lines(form: Format) -> bool:
     """Tell whether documents of a format are made of lines here; Arrow's reader of them is an extra."""
-    return form is Format.CSV or (form is Format.ARROW and find_spec("pyarrow") is not None)
+    return form is Format.CSV or (form in ARRAY_FORMATS and find_spec("pyarrow") is not None)
 
 
 def open_line_encoder(plan: Plan, form: Format) -> LineEncoder:
@@ -52,9 +53,10 @@ def open_line_encoder(plan: Plan, form: Format) -> LineEncoder:
     assert takes_lines(form), "internal error: a format without lines"
     if form is Format.CSV:
         return _CsvOfLines(plan.result_columns)
-    from rowgate.rows.encode_arrow_lines import ArrowOfLines  # noqa: PLC0415 - start-up does without its library
+    from rowgate.rows import encode_arrow_lines as of_arrays  # noqa: PLC0415 - start-up does without its library
 
-    return ArrowOfLines(plan.result_columns)
+    make = of_arrays.ArrowOfLines if form is Format.ARROW else of_arrays.ParquetOfLines
+    return make(plan.result_columns)
 
 
 class _CsvOfLines:

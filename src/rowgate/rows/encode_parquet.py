@@ -25,7 +25,6 @@ class ParquetEncoder:
         """
         try:
             import pyarrow as pa  # noqa: PLC0415 - an extra, and large
-            from pyarrow import parquet  # noqa: PLC0415
         except ImportError:
             raise NotAcceptable(
                 "This server writes no Parquet: rowgate[parquet] is not installed.",
@@ -34,11 +33,8 @@ class ParquetEncoder:
             ) from None
         self._pa = pa
         self._arrays = ArrowArrays(columns)
-        self._sink = _Sink()
-        schema = pa.schema(self._arrays.schema)
-        self._writer = parquet.ParquetWriter(pa.PythonFile(self._sink, mode="w"), schema, compression="snappy")
-        self._gathered: list[Any] = []
-        self._gathered_bytes = self._gathered_rows = 0
+        self._file = ParquetFile(pa.schema(self._arrays.schema))
+        self.encode_end = self._file.end
 
     def encode_block(self, rows: Sequence[Row]) -> bytes:
         """Give the bytes of the row groups that became full.
@@ -46,16 +42,33 @@ class ParquetEncoder:
         Raises:
             InvalidParameter: A value does not fit its column's type.
         """
-        if rows:
-            batch = self._pa.record_batch(self._arrays.make_batch(rows))
-            self._gathered.append(batch)
-            self._gathered_bytes += batch.nbytes
-            self._gathered_rows += len(rows)
-            if self._gathered_bytes >= ROW_GROUP_BYTES or self._gathered_rows >= ROW_GROUP_ROWS:
-                self._write_group()
+        return self._file.add(self._pa.record_batch(self._arrays.make_batch(rows))) if rows else b""
+
+
+class ParquetFile:
+    """The file that record batches become. They are held, as they are, until their row group is full."""
+
+    def __init__(self, schema: Any) -> None:
+        """Take the schema, one of PyArrow's."""
+        import pyarrow as pa  # noqa: PLC0415 - an extra, and large
+        from pyarrow import parquet  # noqa: PLC0415
+
+        self._pa = pa
+        self._sink = _Sink()
+        self._writer = parquet.ParquetWriter(pa.PythonFile(self._sink, mode="w"), schema, compression="snappy")
+        self._gathered: list[Any] = []
+        self._gathered_bytes = self._gathered_rows = 0
+
+    def add(self, batch: Any) -> bytes:
+        """Take a record batch; give the bytes of the row group that it filled."""
+        self._gathered.append(batch)
+        self._gathered_bytes += batch.nbytes
+        self._gathered_rows += len(batch)
+        if self._gathered_bytes >= ROW_GROUP_BYTES or self._gathered_rows >= ROW_GROUP_ROWS:
+            self._write_group()
         return self._sink.take()
 
-    def encode_end(self) -> bytes:
+    def end(self) -> bytes:
         """Give the last row group and the footer."""
         if self._gathered:
             self._write_group()

@@ -7,7 +7,7 @@ digits: every other is written by its number. Nothing of a value can so end the 
 import re
 
 from rowgate.rows.dialects.postgres import BARE_POSTGRES, PostgresDialect, write_moment
-from rowgate.rows.encode_lines import MARK
+from rowgate.rows.encode_lines import ARRAY_FORMATS, MARK
 from rowgate.rows.holds import Holds
 from rowgate.rows.model import Column, Format, Plan, Statement, Value
 from rowgate.rows.sql import render_select
@@ -47,8 +47,8 @@ def _number(found: re.Match[str]) -> str:
 def render_lines(plan: Plan, form: Format, dialect: PostgresDialect) -> Statement | None:
     """Give the statement that copies what a plan says, each value as the format has it; None: only rows give that.
 
-    CSV is byte for byte what `encode_csv` writes but for what `encode_lines` puts right. Arrow is made of lines with
-    reals and moments as PostgreSQL writes them: `encode_arrow_lines` does more with less.
+    CSV is byte for byte what `encode_csv` writes but for what `encode_lines` puts right. Arrow and Parquet are made
+    of lines with reals and moments as PostgreSQL writes them: `encode_arrow_lines` does the rest for less.
     """
     is_long = plan.limit is None or plan.limit > FEWEST_ROWS
     columns = plan.result_columns
@@ -74,7 +74,7 @@ def _has_text(column: Column, form: Format) -> bool:
     """Tell whether the server can write the column as the format has it."""
     if column.mask is not None or column.holds is Holds.ANYTHING:
         return False
-    return form is Format.CSV or (form is Format.ARROW and column.holds is not Holds.BINARY)
+    return form is Format.CSV or (form in ARRAY_FORMATS and column.holds is not Holds.BINARY)
 
 
 def _write(name: str, column: Column, form: Format) -> str:
@@ -85,7 +85,7 @@ def _write(name: str, column: Column, form: Format) -> str:
             return f"replace(encode({name}, 'base64'), chr(10), '')"
         case Holds.DECIMAL if not _SCALE.fullmatch(column.declared_type):
             return _write_decimal(name)
-        case Holds.INSTANT if form is Format.ARROW:  # with the minutes of its zone, which is UTC
+        case Holds.INSTANT if form in ARRAY_FORMATS:  # with the minutes of its zone, which is UTC
             return f"CAST({name} AS text) || ':00'"
         case _:
             return _write_whole(name, column) if form is Format.CSV else name
