@@ -14,6 +14,7 @@ from joserfc.jwk import OKPKey
 
 from credentials.conftest import ENROL, HOUR, Client, set_policy
 from rowgate.service.admin.desk import AdminError
+from rowgate.service.admin.policies import PolicyChange
 from support.homes import administer
 from support.servers import wait_until
 
@@ -154,6 +155,20 @@ def test_a_second_instance_adds_its_key(client: Client) -> None:
     jwks = json.loads(client.load().policy.jwks)
     assert [key["kid"] for key in jwks["keys"]] == ["one", "two"]
     assert client.load().policy.authentication_methods.count("private_key_jwt") == 1
+
+
+def test_a_code_does_not_lock_out_who_has_keys_at_an_address(client: Client, code: str) -> None:
+    """Its keys would take the place of all of theirs."""
+    address = "https://keys.example/jwks.json"
+    with administer(client.server.settings) as desks:
+        methods = ("private_key_jwt", "client_secret_basic", "client_secret_post")
+        desks.policies.set("report", PolicyChange(jwks_uri=address, authentication_methods=methods))
+    key = OKPKey.generate_key("Ed25519").as_dict(private=False)
+    answer = redeem(client, code=code, jwks={"keys": [key]})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+    assert client.server.events(kind="token_refused")[-1]["reason"] == "keys_at_an_address"
+    assert (client.load().policy.jwks_uri, client.load().policy.jwks) == (address, "")
+    assert redeem(client, code=code).status_code == 200, "the code is as good as before"
 
 
 @pytest.mark.parametrize(

@@ -74,10 +74,13 @@ def register_keys(policy: ClientPolicy, unverified_jwks: bytes) -> ClientPolicy:
     application does not lock out the first.
 
     Raises:
-        InvalidClientMetadata: The keys cannot serve, alone or together with those that are there.
+        InvalidClientMetadata: The keys cannot serve, alone or together with those that are there; or the application's
+            keys stand at an address, which they would take the place of.
 
-    Source: RFC 7591 §2 (jwks), §3.2.2
+    Source: RFC 7591 §2 (jwks and jwks_uri MUST NOT both be there), §3.2.2
     """
+    if policy.jwks_uri:
+        raise InvalidClientMetadata("The keys of the application stand elsewhere.", reason="keys_at_an_address")
     try:
         parse_jwk_set(unverified_jwks)
         added = msgspec.json.decode(unverified_jwks)["keys"]
@@ -90,4 +93,4 @@ def register_keys(policy: ClientPolicy, unverified_jwks: bytes) -> ClientPolicy:
     methods = policy.authentication_methods
     if PRIVATE_KEY_JWT not in methods:
         methods = (*methods, PRIVATE_KEY_JWT)
-    return msgspec.structs.replace(policy, jwks=together.decode(), jwks_uri="", authentication_methods=methods)
+    return msgspec.structs.replace(policy, jwks=together.decode(), authentication_methods=methods)
