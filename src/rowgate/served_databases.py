@@ -18,6 +18,7 @@ class DatabaseSettings:
     address: str
     name: str = ""
     password_file: str = ""  # read when the server starts; its first line is the password of `address`
+    read_replicas: tuple[str, ...] = ()  # addresses of servers with the same rows, read before that of `address`
 
 
 def read_databases(value: Any) -> tuple[DatabaseSettings, ...]:
@@ -39,9 +40,12 @@ def read_databases(value: Any) -> tuple[DatabaseSettings, ...]:
 def _read_one(table: Any) -> DatabaseSettings:
     if not isinstance(table, dict) or not set(table) <= set(_KINDS):
         raise ValueError(f"a table has these members: {', '.join(_KINDS)}")
+    table = {name: tuple(given) if isinstance(given, list) else given for name, given in table.items()}
     for name, given in table.items():
         if type(given) is not _KINDS[name]:
             raise ValueError(f"{name} has another type")
+    if not all(isinstance(replica, str) and replica for replica in table.get("read_replicas", ())):
+        raise ValueError("read_replicas is a list of addresses")
     if not table.get("address"):
         raise ValueError("a table needs an address")
     name = table.get("name", "")
@@ -54,7 +58,7 @@ def split_named_addresses(given: Iterable[str]) -> tuple[str, tuple[DatabaseSett
     """Give the plain database's address, or nothing, and the tables of the others, as a command line writes them.
 
     >>> split_named_addresses(["a.db", "sales=b.db"])
-    ('a.db', (DatabaseSettings(address='b.db', name='sales', password_file=''),))
+    ('a.db', (DatabaseSettings(address='b.db', name='sales', password_file='', read_replicas=()),))
 
     Raises:
         ValueError: Two of them have one name, or no name.

@@ -28,7 +28,12 @@ CHANGED: dict[str, Any] = {
     "log_format": "json",
     "databases": (
         DatabaseSettings(name="sales", address="sqlite:////data/sales.db"),
-        DatabaseSettings(name="stock", address="mariadb://reader@db/stock", password_file="/run/secrets/stock"),
+        DatabaseSettings(
+            name="stock",
+            address="mariadb://reader@db/stock",
+            password_file="/run/secrets/stock",
+            read_replicas=("mariadb://reader@db2/stock",),
+        ),
     ),
 }
 
@@ -195,6 +200,9 @@ def test_table_that_is_none_is_refused(tmp_path: Path, table: str) -> None:
         'databases = [{name = "a", address = 1}]',
         'databases = [{name = "a", address = "x", password_file = 1}]',
         'databases = [{name = "a", address = "x", owner = "y"}]',
+        'databases = [{name = "a", address = "x", read_replicas = "y"}]',
+        'databases = [{name = "a", address = "x", read_replicas = [1]}]',
+        'databases = [{name = "a", address = "x", read_replicas = [""]}]',
         'databases = [{name = "a", address = "x"}, {name = "a", address = "y"}]',
         'database = "x"\ndatabases = [{address = "y"}]',
     ],

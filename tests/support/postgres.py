@@ -96,6 +96,26 @@ class PostgresServer:
 
 
 @contextmanager
+def run_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """Give a standby that follows a server."""
+    folder = Path(tempfile.mkdtemp(prefix="rowgate-standby-"))
+    try:
+        if primary.user is not None:
+            folder.chmod(0o755)
+            os.chown(folder, pwd.getpwnam(primary.user).pw_uid, -1)
+        copy = f"{primary.binaries}/pg_basebackup -h {primary.folder} -U postgres -D {folder}/data -R -c fast --no-sync"
+        subprocess.run(copy.split(), user=primary.user, check=True, capture_output=True, timeout=60)
+        standby = PostgresServer(folder, primary.binaries, primary.user)
+        standby.start()
+        try:
+            yield standby
+        finally:
+            standby.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
 def run_postgres() -> Iterator[PostgresServer]:
     """Give a server that runs, with the account `READER`."""
     folder = Path(tempfile.mkdtemp(prefix="rowgate-postgres-"))

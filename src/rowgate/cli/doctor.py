@@ -262,10 +262,31 @@ def _databases(settings: Settings) -> Iterator[Finding]:
                 yield Finding(question, False, f"{error} {error.detail}".strip(), advice)  # noqa: FBT003
                 continue
             yield Finding(question, True, f"{database.engine}, {count} tables and views")  # noqa: FBT003
+        yield from _servers(settings)
         if len(databases.all) > 1:
             yield _clashes(databases)
     finally:
         databases.close()
+
+
+def _servers(settings: Settings) -> Iterator[Finding]:
+    """Tell of each server where a database has read replicas: one that answers hides those that do not."""
+    from rowgate import wiring  # noqa: PLC0415
+    from rowgate.rows.errors import RowsError  # noqa: PLC0415
+
+    for served in settings.served_databases:
+        for server in wiring.open_servers(served, 1) if served.read_replicas else ():
+            question = f"{server.label} can be read, and only read"
+            try:
+                server.source.prove_read_only()
+                server.source.check_reachable()
+            except RowsError as error:
+                advice = "reads go to the next; see docs/how-to/read-replicas.md"
+                yield Finding(question, False, f"{error} {error.detail}".strip(), advice)  # noqa: FBT003
+            else:
+                yield Finding(question, True, server.source.name)  # noqa: FBT003
+            finally:
+                server.source.close()
 
 
 def _clashes(databases: "Databases") -> Finding:

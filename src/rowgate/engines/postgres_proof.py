@@ -73,6 +73,7 @@ _TRIES = (  # the second as statements are run here
 )
 # not allowed, read-only or a standby, no such schema
 _REFUSALS = frozenset({"42501", "25006", "3F000"})
+_OF_A_STANDBY = frozenset({"0A000"})  # which knows no transaction that may write
 _HOW = "make a role that may only read: docs/how-to/serve-postgresql.md"
 
 
@@ -96,9 +97,11 @@ def prove_read_only(session: Session) -> None:
             to = f" FROM {account}, PUBLIC" if undo.startswith("REVOKE") else ""
             raise _refuse(account, found, f"{undo}{to}")
     [(schema,)] = ask(session, "SELECT quote_ident(coalesce(current_schema(), 'public'))")
+    [(is_standby,)] = ask(session, "SELECT pg_is_in_recovery()")
+    refusals = _REFUSALS | _OF_A_STANDBY if is_standby else _REFUSALS
     for attempt in _TRIES:
         code = session.attempt(attempt.format(schema))
-        if code not in _REFUSALS:
+        if code not in refusals:
             raise NotReadOnly(f"the account {account} could write ({code or 'done'}); {_HOW}")
 
 

@@ -17,6 +17,7 @@ from rowgate.wiring.opening import (
     make_audit_writer,
     make_recorder,
     open_databases,
+    open_servers,
     prove_databases,
 )
 from rowgate.wiring.outside import check_trusted_issuers
@@ -42,6 +43,7 @@ __all__ = [
     "open_administration",
     "open_databases",
     "open_reader",
+    "open_servers",
     "open_store",
     "prove_databases",
     "read_authority_ends",

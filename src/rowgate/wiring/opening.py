@@ -1,6 +1,7 @@
 """Opens what a home has: its record, the databases that it serves, its way to other hosts."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeGuard
 
@@ -9,6 +10,7 @@ from rowgate.audit.segments import SegmentWriter
 from rowgate.config import ConfigError, Settings
 from rowgate.engines.addresses import UnservedAddress, open_generic
 from rowgate.engines.declared import DeclaredProcedures
+from rowgate.engines.read_replicas import ReadReplicas, ReplicatedSource, Server
 from rowgate.engines.sqlite import SqliteSource
 from rowgate.oauth.lifetimes import Maxima
 from rowgate.outgoing.client import OutgoingClient, OutgoingLimits
@@ -71,6 +73,34 @@ def open_source(served: DatabaseSettings, max_reads: int) -> RowSource:
     Raises:
         ConfigError: The address is not one that this release can serve.
     """
+    return ReadReplicas(open_servers(served, max_reads)) if served.read_replicas else _open_one(served, max_reads)
+
+
+def open_servers(served: DatabaseSettings, max_reads: int) -> Sequence[Server]:
+    """Give the servers of a database that has read replicas, in the order in which they are read; the primary is last.
+
+    Raises:
+        ConfigError: The address of one is not one that this release can serve, or not beside the others.
+    """
+    servers: list[Server] = []
+    named = f" of database {served.name}" if served.name else ""
+    replicas = [("read replica", address) for address in served.read_replicas]
+    for kind, address in [*replicas, ("primary", served.address)]:
+        label = f"the {kind} {address}{named}"
+        source = _open_one(replace(served, address=address, read_replicas=()), max_reads)
+        if not _has_servers(source):
+            raise ConfigError(f"{label}: read replicas are for PostgreSQL, MariaDB and MySQL")
+        if servers and type(servers[0].source) is not type(source):
+            raise ConfigError(f"{label} is of another engine than the first")
+        servers.append(Server(label, source))
+    return servers
+
+
+def _has_servers(source: RowSource) -> TypeGuard[ReplicatedSource]:
+    return _describes_queries(source) and hasattr(type(source), "open_call")
+
+
+def _open_one(served: DatabaseSettings, max_reads: int) -> RowSource:
     database = served.address
     scheme, separator, rest = database.partition("://")
     if not separator:
