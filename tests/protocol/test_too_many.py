@@ -1,6 +1,8 @@
 """Too many tokens, and too many failures (P119); behind a proxy, so that there are strangers."""
 
+import contextlib
 import json
+import sqlite3
 
 import httpx
 import pytest
@@ -68,6 +70,28 @@ def test_replayed_assertion_takes_nothing_of_the_quota(world: World) -> None:
     assert client.post(form).status_code == 200
     assert [client.post(form).status_code for _ in range(5)] == [401] * 5
     assert [client.ask().status_code for _ in range(3)] == [200, 200, 429]
+
+
+@numbered("P119", "RFC 6585 §4")
+def test_who_is_beyond_its_quota_spends_nothing(world: World) -> None:
+    """Each assertion would stay in the state until its end; and it is good when the client may come again."""
+    client = register_with_key(world, "beyond-its-quota")
+    world.server.clock.freeze()
+    client.set(PolicyChange(tokens_per_minute=3))
+    within_a_second(lambda: client.ask().status_code == 429)
+    kept = _count_used(world)
+    form = {**CLIENT_CREDENTIALS, **client.authenticate()}
+    refused = [client.post(form), *(client.ask() for _ in range(5))]
+    assert [client.reason(answer) for answer in refused] == ["quota_used_up"] * 6
+    assert _count_used(world) == kept
+    world.server.clock.advance(int(refused[0].headers["retry-after"]))
+    assert client.post(form).status_code == 200
+    assert _count_used(world) == kept + 1
+
+
+def _count_used(world: World) -> int:
+    with contextlib.closing(sqlite3.connect(world.server.settings.state_path)) as state:
+        return int(state.execute("SELECT count(*) FROM used").fetchone()[0])
 
 
 @numbered("P119", "RFC 6585 §4")

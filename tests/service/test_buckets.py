@@ -41,6 +41,13 @@ def test_a_bucket_is_full_then_empty_then_fills_evenly(buckets: Buckets) -> None
     assert take(buckets, 1, 9, NOW + 3600) == 5
 
 
+def test_a_look_tells_what_taking_would_and_takes_nothing(buckets: Buckets) -> None:
+    for now in (NOW, NOW + 1, NOW + 30, NOW - 60, NOW + 3600):
+        for _ in range(8):
+            told = [buckets.look(1, size=5, per_minute=5, now=now) for _ in range(3)]
+            assert told == [buckets.take(1, size=5, per_minute=5, now=now)] * 3
+
+
 def test_buckets_are_each_applications_own(buckets: Buckets) -> None:
     assert [take(buckets, number, 9, NOW) for number in (1, 2, 1)] == [5, 5, 0]
 

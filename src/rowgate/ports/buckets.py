@@ -12,3 +12,6 @@ class Buckets(Protocol):
         Atomic for everybody who shares the counts. Never fails and never waits: a count that cannot be kept is one
         that this worker keeps for itself.
         """
+
+    def look(self, application_number: int, *, size: int, per_minute: int, now: float) -> int:
+        """Give what `take` would give at this moment, and take nothing."""

@@ -138,6 +138,11 @@ class OwnBuckets:
         self._left[application_number] = (left, now)
         return wait
 
+    def look(self, application_number: int, *, size: int, per_minute: int, now: float) -> int:
+        """See `ports.buckets.Buckets`."""
+        left, as_of = self._left.get(application_number, (float(size), now))
+        return draw_one(left, as_of, size=size, per_minute=per_minute, now=now)[1]
+
 
 class TokenQuota:
     """Tokens an application may get in a minute (RFC 6585 §4)."""
@@ -157,15 +162,28 @@ class TokenQuota:
         Raises:
             TooManyRequests: It is empty; the refusal says when it is not.
         """
-        if not tokens_per_minute:
-            return
-        wait = self._buckets.take(application_number, size=tokens_per_minute, per_minute=tokens_per_minute, now=now)
-        if wait:
-            raise TooManyRequests(
-                "The application has used up its tokens of this minute.",
-                reason="quota_used_up",
-                retry_after_seconds=wait,
-            )
+        if tokens_per_minute:
+            ask = self._buckets.take
+            _refuse_to_wait(ask(application_number, size=tokens_per_minute, per_minute=tokens_per_minute, now=now))
+
+    def check(self, application_number: int, tokens_per_minute: int, now: float) -> None:
+        """Refuse what would be refused in the end, before anything is written for it; take nothing.
+
+        Raises:
+            TooManyRequests: As `take`.
+        """
+        if tokens_per_minute:
+            ask = self._buckets.look
+            _refuse_to_wait(ask(application_number, size=tokens_per_minute, per_minute=tokens_per_minute, now=now))
+
+
+def _refuse_to_wait(wait_seconds: int) -> None:
+    if wait_seconds:
+        raise TooManyRequests(
+            "The application has used up its tokens of this minute.",
+            reason="quota_used_up",
+            retry_after_seconds=wait_seconds,
+        )
 
 
 class RevocationQuota:

@@ -269,6 +269,9 @@ class TokenService:
         """Spend the assertion and the proof and rotate for every worker, then go on; nothing was given before.
 
         The quota comes in between: what was replayed takes nothing of it, and nothing is rotated for whom it is over.
+
+        Raises:
+            TooManyRequests: It was over before; nothing was spent.
         """
 
         def rotate(refusal: OAuthError | StoreError | None) -> None:
@@ -292,6 +295,8 @@ class TokenService:
             self._answers.finish(granted, self._make(granted, outcome, proof), asked)
 
         if client.must_be_noted() or proof is not None:
+            # else who is beyond its quota would have the state keep all that it sends
+            self._quota.check(client.application.number, client.application.policy.tokens_per_minute, asked.at)
             self._clients.use_up(client, rotate, proof=proof)
         else:
             rotate(None)
