@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from rowgate.sample import build_sample
 from support.certificates import Authority
@@ -13,6 +14,9 @@ from support.postgres import PostgresServer, run_postgres
 from support.servers import RunningServer, run_server
 
 pytest_plugins = ["support.engines_report", "support.numbers"]
+# A law holds on a busy machine too: how long an example takes to make or to try is no part of it.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)
