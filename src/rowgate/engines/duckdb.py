@@ -9,12 +9,14 @@ import itertools
 import json
 import os
 import re
+import weakref
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import sqlalchemy
+from duckdb_engine import ConnectionWrapper
 
 from rowgate.engines.duckdb_catalog import describe, list_kinds
 from rowgate.engines.manners import BORROW_SECONDS, Ask
@@ -59,13 +61,15 @@ class DuckdbManner:
         # an instance of its own, in memory: connections to it share what is attached, and nothing else of the process
         engine = sqlalchemy.create_engine(
             f"duckdb:///:memory:rowgate-{os.getpid()}-{next(_instances)}",
+            # what the keeper has set for itself holds for its duplicates, and for no connection that is made anew
+            creator=lambda: ConnectionWrapper(kept().duplicate()),
             pool_size=max_connections,
             max_overflow=0,
             pool_timeout=BORROW_SECONDS,
             hide_parameters=True,
         )
-        opened = engine.dialect.connect(engine.url.database)
-        keeper = getattr(opened, "c", opened)
+        keeper = engine.dialect.connect(engine.url.database)
+        kept: Any = weakref.ref(keeper)  # the pool does not keep the instance: it may outlive the manner
         try:
             self._open_files(keeper)
         except duckdb.Error as error:
