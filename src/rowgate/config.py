@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from rowgate.config_addresses import check_origin, check_proxy, check_public_url
 from rowgate.served_databases import DatabaseSettings, read_databases
 from rowgate.trusted_issuers import IssuerSettings, read_issuers
 
@@ -70,8 +71,10 @@ class Settings:
         False, "the proxy forwards only certificates whose chain it has validated, so that names in them count"
     )
     insecure_http: bool = _setting(False, "serve plain HTTP beyond this machine")
-    trusted_proxies: tuple[str, ...] = _setting((), "addresses whose X-Forwarded-For and -Proto are believed")
-    cors_origins: tuple[str, ...] = _setting((), "web origins whose pages may read answers")
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "addresses or networks (10.0.0.0/8) whose X-Forwarded-For and -Proto are believed"
+    )
+    cors_origins: tuple[str, ...] = _setting((), "web origins (https://app.example.com) whose pages may read answers")
     forbidden_as_403: bool = _setting(False, "answer insufficient_scope with 403 (RFC 6750) instead of 401")
     conceal_objects: bool = _setting(False, "answer alike for objects that are unknown, blocked or not granted")
     token_endpoint_as_audience: bool = _setting(
@@ -190,6 +193,7 @@ class Settings:
         if self.database and any(not served.name for served in self.databases):
             raise ConfigError("database and a [[databases]] table without a name would be the same one: keep either")
         self._check_state()
+        self._check_addresses()
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ConfigError("tls_cert and tls_key go together: set both or neither")
         if not (self.tls_cert or self.is_on_loopback or self.trusted_proxies or self.insecure_http):
@@ -213,6 +217,18 @@ class Settings:
         ):
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} must be one of {', '.join(allowed)}")
+
+    def _check_addresses(self) -> None:
+        for name, check, texts in (
+            ("public_url", check_public_url, [self.public_url] if self.public_url else []),
+            ("trusted_proxies", check_proxy, self.trusted_proxies),
+            ("cors_origins", check_origin, self.cors_origins),
+        ):
+            for text in texts:
+                try:
+                    check(text)
+                except ValueError as error:
+                    raise ConfigError(f"{name}: {error}") from None
 
     def _check_state(self) -> None:
         if self.state and not self.state.startswith(("postgresql://", "postgres://")):
@@ -256,6 +272,12 @@ def load_settings(home: Path, environment: Mapping[str, str], flags: Mapping[str
     settings = Settings(home=home, **{name: _convert(known[name], value) for name, value in values.items()})
     settings.check()
     return settings
+
+
+def list_unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Give the variables that look like settings and are none: nobody reads them."""
+    known = {ENVIRONMENT_PREFIX + item.name.upper() for item in SETTINGS} | {ENVIRONMENT_PREFIX + "HOME"}
+    return sorted(name for name in environment if name.startswith(ENVIRONMENT_PREFIX) and name not in known)
 
 
 def _convert(item: Any, value: Any) -> Any:

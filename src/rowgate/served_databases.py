@@ -1,10 +1,11 @@
 """How the settings name served databases: tables of rowgate.toml, beside the one plain `database`."""
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
+
+from rowgate.setting_tables import check_members, parse_tables
 
 # A namespace has no dot and no slash: an object's name is split at its first dot and stands in an address.
 _NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
@@ -28,7 +29,7 @@ def read_databases(value: Any) -> tuple[DatabaseSettings, ...]:
         ValueError: A member is missing, unknown or of another type, or two tables have one name.
     """
     if isinstance(value, str):
-        value = json.loads(value) if value else []
+        value = parse_tables("databases", value)
     if not isinstance(value, (list, tuple)):
         raise ValueError("write tables: [[databases]]")  # noqa: TRY004 - one kind of error for one setting
     found = tuple(entry if isinstance(entry, DatabaseSettings) else _read_one(entry) for entry in value)
@@ -38,8 +39,7 @@ def read_databases(value: Any) -> tuple[DatabaseSettings, ...]:
 
 
 def _read_one(table: Any) -> DatabaseSettings:
-    if not isinstance(table, dict) or not set(table) <= set(_KINDS):
-        raise ValueError(f"a table has these members: {', '.join(_KINDS)}")
+    check_members("databases", table, _KINDS)
     table = {name: tuple(given) if isinstance(given, list) else given for name, given in table.items()}
     for name, given in table.items():
         if type(given) is not _KINDS[name]:

@@ -1,8 +1,9 @@
 """How the settings name platforms whose tokens are believed: tables of rowgate.toml; see oauth/workload.py."""
 
-import json
 from dataclasses import dataclass, fields
 from typing import Any
+
+from rowgate.setting_tables import check_members, parse_tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ def read_issuers(value: Any) -> tuple[IssuerSettings, ...]:
         ValueError: A member is missing, unknown or of another type, or two tables have one name.
     """
     if isinstance(value, str):
-        value = json.loads(value) if value else []
+        value = parse_tables("trusted_issuers", value)
     if not isinstance(value, (list, tuple)):
         raise ValueError("write tables: [[trusted_issuers]]")  # noqa: TRY004 - one kind of error for one setting
     found = tuple(entry if isinstance(entry, IssuerSettings) else _read_one(entry) for entry in value)
@@ -37,8 +38,7 @@ def read_issuers(value: Any) -> tuple[IssuerSettings, ...]:
 
 
 def _read_one(table: Any) -> IssuerSettings:
-    if not isinstance(table, dict) or not set(table) <= set(_KINDS):
-        raise ValueError(f"a table has these members: {', '.join(_KINDS)}")
+    check_members("trusted_issuers", table, _KINDS)
     values: dict[str, Any] = {}
     for name, given in table.items():
         taken = tuple(given) if isinstance(given, list) and all(isinstance(text, str) for text in given) else given

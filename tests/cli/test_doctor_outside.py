@@ -12,6 +12,8 @@ from support.certificates import Authority, make_certificate
 from support.homes import add_without_secret
 
 AUTHORITIES = "the authorities of clients' certificates can be read, and are in force"
+CERTIFICATE = "the server's certificate and key can be used"
+VARIABLES = "every ROWGATE_ variable of the environment is a setting"
 PLATFORMS = "the keys of trusted issuers can be read, or may be asked for"
 ADDRESSES = "the addresses of applications' keys may be called"
 
@@ -19,6 +21,31 @@ ADDRESSES = "the addresses of applications' keys may be called"
 def find(question: str) -> dict[str, Any] | None:
     findings = json.loads(run(["doctor", "--json"]).stdout)
     return next((finding for finding in findings if finding["question"] == question), None)
+
+
+@pytest.mark.parametrize(("days", "told"), [(20, "ends in 20d"), (0, "ended 2")])
+def test_the_end_of_the_servers_own_certificate_is_told(home: Path, tmp_path: Path, days: int, told: str) -> None:
+    cert, key = make_certificate(tmp_path, days=days)
+    with (home / "rowgate.toml").open("a", encoding="utf-8") as file:
+        file.write(f'tls_cert = "{cert}"\ntls_key = "{key}"\n')
+    finding = find(CERTIFICATE)
+    assert finding is not None
+    assert (finding["good"], finding["found"][: len(told)]) == (days > 0, told)
+    key.unlink()
+    finding = find(CERTIFICATE)
+    assert finding is not None
+    assert (finding["good"], "tls_key cannot be read" in finding["found"]) == (False, True)
+
+
+def test_a_variable_that_is_misspelt_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert home.is_dir()
+    finding = find(VARIABLES)
+    assert finding is not None
+    assert finding["good"] is True
+    monkeypatch.setenv("ROWGATE_MAX_SECRET_SECOND", "1")
+    finding = find(VARIABLES)
+    assert finding is not None
+    assert (finding["good"], finding["found"]) == (False, "ROWGATE_MAX_SECRET_SECOND")
 
 
 @pytest.fixture
@@ -35,7 +62,7 @@ def authorities(home: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("days", "good", "told"),
-    [(400, True, "1 certificates"), (20, True, "CN=House ends in 19d"), (0, False, "CN=House ended 2")],
+    [(400, True, "1 certificates"), (20, True, "CN=House ends in 20d"), (0, False, "CN=House ended 2")],
 )
 def test_authorities_that_end_are_named(authorities: Path, days: int, good: bool, told: str) -> None:  # noqa: FBT001
     Authority("House", days=days).write(authorities)

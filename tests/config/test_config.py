@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rowgate.config import CONFIG_NAME, SETTINGS, ConfigError, Settings, dump, find_home, load_settings
+from rowgate.config import (
+    CONFIG_NAME,
+    SETTINGS,
+    ConfigError,
+    Settings,
+    dump,
+    find_home,
+    list_unknown_variables,
+    load_settings,
+)
 from rowgate.served_databases import DatabaseSettings, split_named_addresses
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -58,12 +67,12 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
 @settings(max_examples=50, deadline=None)
-@given(database=TEXTS, public_url=TEXTS, origins=st.lists(TEXTS, max_size=3), port=st.integers(0, 65_535))
+@given(database=TEXTS, ca_file=TEXTS, hosts=st.lists(TEXTS, max_size=3), port=st.integers(0, 65_535))
 def test_any_settings_survive_the_dump(
-    tmp_path_factory: pytest.TempPathFactory, database: str, public_url: str, origins: list[str], port: int
+    tmp_path_factory: pytest.TempPathFactory, database: str, ca_file: str, hosts: list[str], port: int
 ) -> None:
     home = tmp_path_factory.getbasetemp()
-    values = {"database": database, "public_url": public_url, "cors_origins": tuple(origins), "port": port}
+    values = {"database": database, "outgoing_ca_file": ca_file, "outgoing_hosts": tuple(hosts), "port": port}
     wanted = Settings(home=home, **values)  # type: ignore[arg-type]
     (home / CONFIG_NAME).write_text(dump(wanted), "utf-8", newline="")
     assert load_settings(home, {}, {}) == wanted
@@ -246,3 +255,89 @@ def test_a_state_elsewhere_is_postgresql_in_a_schema_of_a_plain_name(tmp_path: P
     (name,) = values
     with pytest.raises(ConfigError, match=f"^{name} is"):
         load_settings(tmp_path, {}, values)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://data.example.com", "https://data.example.com/hr/", "http://127.0.0.1:8082", "http://[::1]:8082"]
+)
+def test_a_public_url_is_a_whole_address(url: str) -> None:
+    assert load_settings(HOME, {}, {"public_url": url}).issuer == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "data.example.com",
+        "//data.example.com",
+        "https:data.example.com",
+        "https://",
+        "https:///hr",
+        "ftp://data.example.com",
+        "https://data.example.com?",
+        "https://data.example.com/?tenant=hr",
+        "https://data.example.com/#hr",
+        "https://data.example.com#",
+        "https://hr@data.example.com",
+        "https://data.example.com:port",
+        "https://data.example.com:0",
+        "https://data.example.com:70000",
+        "https://[::1",
+        "https://data.example.com/a b",
+        " https://data.example.com",
+        "https://data.example.com\n",
+        "https://dat\u00e4.example.com",
+    ],
+)
+def test_what_cannot_be_an_issuer_is_refused(url: str) -> None:
+    """RFC 8414 §2: no query and no fragment; every address in the metadata begins with it."""
+    with pytest.raises(ConfigError, match=r"^public_url: "):
+        load_settings(HOME, {}, {"public_url": url})
+
+
+@pytest.mark.parametrize("proxy", ["10.0.0.1", "::1", "10.0.0.0/8", "0.0.0.0/0", "fd00::/8"])
+def test_a_proxy_is_an_address_or_a_network(proxy: str) -> None:
+    assert load_settings(HOME, {}, {"trusted_proxies": (proxy,)}).trusted_proxies == (proxy,)
+
+
+@pytest.mark.parametrize("proxy", ["proxy", "localhost", "*", "10.0.0.1:80", "10.0.0.1/8", "10.0.0", "[::1]", ""])
+def test_a_proxy_that_no_connection_comes_from_is_refused(proxy: str) -> None:
+    with pytest.raises(ConfigError, match=r"^trusted_proxies: "):
+        load_settings(HOME, {}, {"trusted_proxies": ("127.0.0.1", proxy)})
+
+
+@pytest.mark.parametrize("origin", ["https://app.example.com", "http://localhost:3000", "http://[::1]:3000"])
+def test_an_origin_is_as_browsers_write_it(origin: str) -> None:
+    assert load_settings(HOME, {}, {"cors_origins": (origin,)}).cors_origins == (origin,)
+
+
+@pytest.mark.parametrize(
+    "origin", ["app.example.com", "https://app.example.com/", "https://App.example.com", "*", "null", "https://a b", ""]
+)
+def test_an_origin_that_no_browser_sends_is_refused(origin: str) -> None:
+    """Taken, it would match nothing."""
+    with pytest.raises(ConfigError, match=r"^cors_origins: "):
+        load_settings(HOME, {}, {"cors_origins": (origin,)})
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        ('[[trusted_issuers]]\nname = "a"\naudience = "b"', "trusted_issuers: a table has no port, it has name"),
+        ('[[databases]]\nname = "a"\naddress = "b"', "databases: a table has no port, it has address"),
+    ],
+)
+def test_a_setting_below_a_table_is_named_and_where_it_belongs(tmp_path: Path, head: str, said: str) -> None:
+    (tmp_path / CONFIG_NAME).write_text(head + "\nport = 1\n", "utf-8")
+    with pytest.raises(ConfigError, match=f"^{said}.* stands above the first$"):
+        load_settings(tmp_path, {}, {})
+
+
+@pytest.mark.parametrize("name", ["trusted_issuers", "databases"])
+def test_tables_of_the_environment_are_json(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name}: ROWGATE_{name.upper()} is a JSON list"):
+        load_settings(HOME, {f"ROWGATE_{name.upper()}": "[{"}, {})
+
+
+def test_variables_that_are_no_settings_are_listed() -> None:
+    environment = {"ROWGATE_PORT": "1", "ROWGATE_HOME": "x", "ROWGATE_MAX_SECRET_SECOND": "1", "PATH": "x"}
+    assert list_unknown_variables(environment) == ["ROWGATE_MAX_SECRET_SECOND"]

@@ -19,7 +19,7 @@ def test_page_on_lifetimes_does_what_it_says(sample_database: Path, tmp_path: Pa
     make, refused, look = sets
     said = reader.paste(make)
     assert "good for 10m" in said
-    assert "(in 13d 23h)" in said
+    assert "(in 14d)" in said
     assert reader.paste(f"{refused.strip()} 2>&1 || true") == refusal
     assert healthy in reader.paste(f"{look.strip()} || true")
     with (settings.home / "rowgate.toml").open("a", encoding="utf-8") as file:

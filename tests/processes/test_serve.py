@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from processes.conftest import Home
 from rowgate.cli.main import main
@@ -54,6 +55,7 @@ def test_a_port_that_is_taken_is_told_with_its_holder(home: Home) -> None:
     assert ended.stdout == ""
     (line,) = ended.stderr.splitlines()
     assert f"port {port} is held by process {os.getpid()}" in line
+    assert line.endswith(": stop that program, or serve with --port")
     assert Path(sys.argv[0]).name in line or "python" in line
 
 
@@ -106,9 +108,48 @@ def test_tls_files_that_cannot_be_used_are_told(home: Home, tmp_path: Path, caps
     other_key = str(make_certificate(other)[1])
     text = tmp_path / "text.pem"
     text.write_text("no certificate")
-    for given in ((cert, other_key), (str(text), key), (cert, str(text)), (str(tmp_path / "none"), key), (key, cert)):
-        assert "tls_cert and tls_key" in fail_to_serve(home, capsys, "--tls-cert", given[0], "--tls-key", given[1])
+    none = str(tmp_path / "none")
+    for first, second, told in (
+        (cert, other_key, "do not belong together"),
+        (str(text), key, "tls_cert and tls_key cannot be used"),
+        (cert, str(text), "tls_cert and tls_key cannot be used"),
+        (key, cert, "tls_cert and tls_key cannot be used"),
+        (none, key, f"tls_cert cannot be read: [Errno 2] No such file or directory: '{none}'"),
+        (cert, none, f"tls_key cannot be read: [Errno 2] No such file or directory: '{none}'"),
+    ):
+        assert told in fail_to_serve(home, capsys, "--tls-cert", first, "--tls-key", second)
     assert "go together" in fail_to_serve(home, capsys, "--tls-cert", cert)
+
+
+def test_an_encrypted_key_is_told_and_nobody_is_asked(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """OpenSSL would ask for the pass phrase on the terminal, in each worker."""
+    cert, key = make_certificate(tmp_path)
+    private = serialization.load_pem_private_key(key.read_bytes(), None)
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"geheim"),
+        )
+    )
+    assert "tls_key is encrypted" in fail_to_serve(home, capsys, "--tls-cert", str(cert), "--tls-key", str(key))
+
+
+def test_a_certificate_that_has_ended_is_said(home: Home, tmp_path: Path) -> None:
+    cert, key = make_certificate(tmp_path, days=0)
+    with serve_process(home.path, "--tls-cert", str(cert), "--tls-key", str(key), scheme="https") as server:
+        assert "the certificate in tls_cert has ended" in server.log.read_text()
+
+
+def test_a_record_that_cannot_be_written_is_told_before_anything_is_served(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if home.path.joinpath("audit").exists():
+        home.path.joinpath("audit").rename(home.path / "audit.old")
+    home.path.joinpath("audit").touch()
+    assert "the record cannot be written" in fail_to_serve(home, capsys)
 
 
 def test_half_open_connections_cost_nobody_else_and_are_cut(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,33 +6,23 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
+from rowgate.cli.doctor_outside import examine_outside
+from rowgate.cli.findings import Finding
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, open_settings
-from rowgate.cli.terminal import print_json, render_left, render_moment
-from rowgate.config import ConfigError, Settings
+from rowgate.cli.terminal import print_json, render_left
+from rowgate.config import ConfigError, Settings, list_unknown_variables
 from rowgate.oauth.lifetimes import find_end
 
 if TYPE_CHECKING:
     from rowgate.service.databases import Databases
 
 _MIN_FREE_BYTES = 536_870_912  # 512 MiB
-_SOON_SECONDS = 30 * 86_400
 _MAX_CLOCK_ERROR_SECONDS = 5.0
 _SANE_CLOCK_SECONDS = 1_700_000_000  # November 2023: an earlier clock was never set
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One question and its answer; `advice` says what to do when it is no."""
-
-    question: str
-    good: bool
-    found: str
-    advice: str = ""
 
 
 @click.command()
@@ -57,6 +47,7 @@ def doctor(home: str | None, as_json: bool) -> None:
 
 
 def _examine(settings: Settings) -> Iterator[Finding]:
+    yield _variables()
     yield from _modes(settings)
     yield _state(settings)
     yield from _databases(settings)
@@ -65,15 +56,18 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield _room(settings)
     yield from _secrets(settings)
     yield from _shortened(settings)
-    yield from _webhook(settings)
-    yield from _platforms(settings)
-    yield from _client_authorities(settings)
-    yield from _key_addresses(settings)
+    yield from examine_outside(settings)
     yield _port(settings)
     now = time.time()
     shown = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now))
     yield from _clock_of_replicas(settings)
     yield Finding("the clock is set", now > _SANE_CLOCK_SECONDS, shown, "set the machine's clock: expiry depends on it")
+
+
+def _variables() -> Finding:
+    unknown = list_unknown_variables()
+    question = "every ROWGATE_ variable of the environment is a setting"
+    return Finding(question, not unknown, ", ".join(unknown) or "yes", "`rowgate config` lists the settings")
 
 
 def _modes(settings: Settings) -> Iterator[Finding]:
@@ -167,78 +161,6 @@ def _shortened(settings: Settings) -> Iterator[Finding]:
     ]
     advice = "what still uses one needs another first: `rowgate secret add APP`"
     yield Finding(question, not ended, ", ".join(ended) or "none", advice)
-
-
-def _webhook(settings: Settings) -> Iterator[Finding]:
-    from rowgate import wiring  # noqa: PLC0415
-
-    if not settings.webhook_url:
-        return
-    question = "the webhook may be called, and there is a key to sign with"
-    try:
-        wiring.check_webhook(settings)
-    except ConfigError as error:
-        yield Finding(question, False, str(error))  # noqa: FBT003
-        return
-    yield Finding(question, True, settings.webhook_url, "")  # noqa: FBT003
-
-
-def _platforms(settings: Settings) -> Iterator[Finding]:
-    from rowgate import wiring  # noqa: PLC0415
-
-    if not settings.trusted_issuers:
-        return
-    question = "the keys of trusted issuers can be read, or may be asked for"
-    try:
-        wiring.check_trusted_issuers(settings)
-    except ConfigError as error:
-        yield Finding(question, False, str(error))  # noqa: FBT003
-        return
-    yield Finding(question, True, ", ".join(issuer.name for issuer in settings.trusted_issuers))  # noqa: FBT003
-
-
-def _client_authorities(settings: Settings) -> Iterator[Finding]:
-    from rowgate import wiring  # noqa: PLC0415
-
-    if not settings.tls_client_ca:
-        return
-    question = "the authorities of clients' certificates can be read, and are in force"
-    try:
-        ends = wiring.read_authority_ends(settings)
-    except ConfigError as error:
-        yield Finding(question, False, str(error))  # noqa: FBT003
-        return
-    now = time.time()
-    ended = [f"{name} ended {render_moment(end)}" for name, end in ends if end <= now]
-    soon = [f"{name} ends {render_left(end, now)}" for name, end in ends if now < end <= now + _SOON_SECONDS]
-    told = ", ".join([*ended, *soon]) or f"{len(ends)} certificates"
-    yield Finding(question, not ended, told, f"put the authority's new certificate into {settings.tls_client_ca}")
-
-
-def _key_addresses(settings: Settings) -> Iterator[Finding]:
-    from rowgate import wiring  # noqa: PLC0415
-    from rowgate.ports import StoreError  # noqa: PLC0415
-
-    question = "the addresses of applications' keys may be called"
-    try:
-        store = wiring.open_reader(settings)
-        try:
-            applications = [grants.application for grants in store.load_state().grants]
-        finally:
-            store.close()
-    except (StoreError, ConfigError):
-        return  # that the state cannot be read is a finding of its own
-    named = {app.name: app.policy.jwks_uri for app in applications if app.enabled and app.policy.jwks_uri}
-    if not named:
-        return
-    try:
-        refused = {name: reason for name, url in named.items() if (reason := wiring.find_call_problem(settings, url))}
-    except ConfigError as error:
-        yield Finding(question, False, str(error))  # noqa: FBT003
-        return
-    told = ", ".join(f"{name} ({reason})" for name, reason in refused.items())
-    advice = "list the host in outgoing_hosts, or in outgoing_private_hosts when it is one of the house's own"
-    yield Finding(question, not refused, told or f"{len(named)} applications", advice)
 
 
 def _databases(settings: Settings) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """How commands read lengths of time and write listings."""
 
+import math
 import re
 import time
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import click
 import msgspec
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DAY_MINUTES = 1440
 _LONGEST_SECONDS = 3_155_760_000  # 100 years
 _LENGTH = re.compile(r"([0-9]{1,9})\s*([smhdw])", re.IGNORECASE)
 
@@ -73,14 +75,21 @@ def render_length(seconds: int) -> str:
 
 
 def render_left(seconds: float, now: float | None = None) -> str:
-    """Give how long it is until then."""
+    """Give how long it is until then, to the minute, or to the hour where it is a day or more.
+
+    >>> render_left(259_199.5, now=0), render_left(90_000, now=0), render_left(3599, now=0), render_left(59, now=0)
+    ('in 3d', 'in 1d 1h', 'in 1h', 'in 1m')
+    """
     if not seconds:
         return "never"
-    left = int(seconds - (time.time() if now is None else now))
+    left = seconds - (time.time() if now is None else now)
     if left <= 0:
         return "expired"
-    days, hours, minutes = left // 86_400, left % 86_400 // 3600, left % 3600 // 60
-    return f"in {days}d {hours}h" if days else f"in {hours}h {minutes}m"
+    minutes = math.ceil(left / 60)
+    is_long = minutes >= _DAY_MINUTES
+    hours = round(minutes / 60) if is_long else minutes // 60
+    parts = ((hours // 24, "d"), (hours % 24, "h"), (0 if is_long else minutes % 60, "m"))
+    return "in " + " ".join(f"{count}{unit}" for count, unit in parts if count)
 
 
 def print_json(value: Any) -> None:

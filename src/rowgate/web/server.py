@@ -16,7 +16,7 @@ from uvicorn.supervisors import Multiprocess
 
 from rowgate.config import ConfigError, Settings
 from rowgate.web.app import App
-from rowgate.web.client_certificates import ClientCertificates, make_client_certificates, read_authorities
+from rowgate.web.client_certificates import ClientCertificates, make_client_certificates
 from rowgate.web.connection_limits import ConnectionLimits
 from rowgate.web.forwarded import ForwardedHeaders
 from rowgate.web.protocol import StrictHttpProtocol
@@ -130,21 +130,6 @@ def make_server_config(settings: Settings, app: Callable[..., Any]) -> ServerCon
         proxies=config.look_at_forwarded,
     )
     return config
-
-
-def check_tls(settings: Settings) -> None:
-    """Load the certificate once, so that a wrong one is told before anything starts.
-
-    Raises:
-        ConfigError: The files cannot be read or do not belong together.
-    """
-    if settings.tls_cert:
-        try:
-            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_cert, settings.tls_key)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"tls_cert and tls_key cannot be used: {error}") from None
-    if settings.tls_client_ca:
-        read_authorities(settings.tls_client_ca)
 
 
 def run_server(settings: Settings, app: Callable[..., Any], bound: socket.socket) -> None:

@@ -4,14 +4,17 @@ import contextlib
 import dataclasses
 import functools
 import logging
+import socket
+import time
 from collections.abc import Callable
 
 from rowgate.config import ConfigError, Settings
 from rowgate.service.databases import Databases
-from rowgate.web import client_certificates, server
+from rowgate.web import client_certificates, server, server_certificate
 from rowgate.web.logs import set_up_logs
 from rowgate.wiring.administration import Administration, create_home, move_state, open_administration
 from rowgate.wiring.opening import (
+    check_record,
     find_call_problem,
     list_procedure_faults,
     make_audit_writer,
@@ -47,6 +50,7 @@ __all__ = [
     "open_store",
     "prove_databases",
     "read_authority_ends",
+    "read_server_certificate_end",
     "serve",
     "tell_state",
     "try_webhook",
@@ -63,12 +67,15 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         announce: Is told, once the address is taken, what is served where.
 
     Raises:
-        ConfigError: Port, address, certificate or database cannot be used.
+        ConfigError: Port, address, certificate, record or database cannot be used.
         StoreError: The home is not usable.
         RowsError: The database cannot be opened, or would let us write.
     """
-    server.check_tls(settings)
+    certificate_end = read_server_certificate_end(settings)
+    if settings.tls_client_ca:
+        client_certificates.read_authorities(settings.tls_client_ca)
     check_trusted_issuers(settings)
+    check_record(settings)
     store = open_reader(settings)
     store.load_keys()
     store.close()
@@ -79,7 +86,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         until_then.callback(opened.close)
         unreachable = prove_databases(opened)
         engine = _tell_engines(opened)
-        bound = server.bind_socket(settings.host, settings.port)
+        bound = _bind(settings)
         if is_alone:
             until_then.pop_all()
     settings = dataclasses.replace(settings, port=bound.getsockname()[1])
@@ -87,6 +94,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     listening = dataclasses.replace(settings, public_url="").issuer
     told = f"Rowgate serves {engine} read-only at {listening} (home {settings.home}{workers})"
     set_up_logs(settings.log_format, settings.log_level)
+    if certificate_end is not None and certificate_end <= time.time():
+        _log.warning("the certificate in tls_cert has ended, and clients refuse it: put a new one there, start again")
     for missing in unreachable:
         _log.warning("database %s cannot be reached yet: %s", missing.namespace or "(plain)", missing.error)
     if settings.log_format == "json":
@@ -94,6 +103,13 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     else:
         announce(told)
     server.run_server(settings, functools.partial(build_worker, settings, opened if is_alone else None), bound)
+
+
+def _bind(settings: Settings) -> socket.socket:
+    try:
+        return server.bind_socket(settings.host, settings.port)
+    except server.PortTaken as taken:
+        raise ConfigError(f"{taken}: stop that program, or serve with --port") from None
 
 
 def _tell_engines(databases: Databases) -> str:
@@ -107,6 +123,18 @@ def read_authority_ends(settings: Settings) -> list[tuple[str, float]]:
         ConfigError: The file cannot be read, or holds none.
     """
     return client_certificates.read_authority_ends(settings.tls_client_ca)
+
+
+def read_server_certificate_end(settings: Settings) -> float | None:
+    """Give when the server's own certificate ends, in seconds since 1970; None where it speaks plain HTTP.
+
+    Raises:
+        ConfigError: Certificate or key cannot be used.
+    """
+    if not settings.tls_cert:
+        return None
+    server_certificate.check_tls(settings)
+    return server_certificate.read_certificate_end(settings)
 
 
 def find_port_problem(settings: Settings) -> str:

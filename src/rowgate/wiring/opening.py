@@ -1,5 +1,6 @@
 """Opens what a home has: its record, the databases that it serves, its way to other hosts."""
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -189,6 +190,23 @@ def find_call_problem(settings: Settings, url: str) -> str:
     except CallError as error:
         return error.reason
     return ""
+
+
+def check_record(settings: Settings) -> None:
+    """Write beside the record once, so that a server which could put nothing on record is never said to serve.
+
+    Raises:
+        ConfigError: The folder cannot be written.
+    """
+    try:
+        settings.audit_path.mkdir(mode=0o700, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.audit_path) as file:
+            file.write(b"\n")
+    except OSError as error:
+        raise ConfigError(
+            f"the record cannot be written: {error}; {settings.audit_path} is a folder that this user may write, on a "
+            "disk with room"
+        ) from None
 
 
 def make_audit_writer(settings: Settings) -> SegmentWriter:
