@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import apsw
 import pytest
 
 from engines.servings import Serving
@@ -117,6 +118,37 @@ def test_what_is_known_of_the_catalog_is_not_asked_for_again(serving: Serving) -
     assert described is not None
     assert serving.source.find_object("made") is described
     assert serving.source.list_objects()[0] is listed[0]
+
+
+def test_an_object_that_is_dropped_in_mid_read_gives_all_its_rows_or_an_error(serving: Serving) -> None:
+    """Whether the engine has the owner wait, refuses the owner or goes on with what it has: nothing is short."""
+    fill(serving, 20 * BLOCK)
+
+    def drop() -> bool:
+        try:
+            serving.execute("DROP TABLE made")
+        except apsw.BusyError:  # SQLite has no owner wait for a reader
+            return False
+        return True
+
+    with ThreadPoolExecutor(1) as thread:
+        blocks = serving.source.open_rows(MADE, statement_seconds=30)
+        count = len(blocks.read_block())
+        dropping = thread.submit(drop)
+        try:
+            while not blocks.is_exhausted:
+                count += len(blocks.read_block())
+            assert count == 20 * BLOCK
+        except RowsError:
+            assert not blocks.is_exhausted
+        finally:
+            blocks.close()
+        was_dropped = dropping.result(30)
+    serving.clock.advance(60)
+    assert columns(serving, "made") == (None if was_dropped else ["n"])
+    if was_dropped:
+        with pytest.raises(EngineFailure):
+            run(serving)
 
 
 def test_another_database_in_its_place_is_noticed(serving: Serving) -> None:

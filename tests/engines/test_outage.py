@@ -13,27 +13,38 @@ from rowgate.config import load_settings
 from rowgate.served_databases import DatabaseSettings
 from rows.harness import Reader, read_from
 from support.mariadb import PASSWORD, MariadbServer, run_mariadb
+from support.postgres import PostgresServer, run_postgres
 from support.servers import wait_until
 
-pytestmark = pytest.mark.engines
 ROWS = 20_000
+TABLE = "CREATE TABLE made (n INTEGER PRIMARY KEY, t VARCHAR(200))"
+Own = MariadbServer | PostgresServer
 
 
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariadbServer]:
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("postgres", marks=pytest.mark.slow), pytest.param("mariadb", marks=pytest.mark.engines)],
+)
+def own(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
     """A server that these tests may stop."""
-    with run_mariadb(tmp_path_factory.mktemp("outage")) as running:
-        yield running
+    if request.param == "postgres":
+        with run_postgres() as started:
+            yield started
+    else:
+        with run_mariadb(tmp_path_factory.mktemp("outage")) as running:
+            yield running
 
 
 @pytest.fixture
-def reader(own: MariadbServer, tmp_path: Path) -> Iterator[Reader]:
+def reader(own: Own, tmp_path: Path) -> Iterator[Reader]:
     name = own.create_database()
-    own.execute(
-        "CREATE TABLE made (n INTEGER PRIMARY KEY, t VARCHAR(200))",
-        f"INSERT INTO made SELECT seq, repeat('x', 200) FROM seq_1_to_{ROWS}",
-        database=name,
-    )
+    if isinstance(own, PostgresServer):
+        with own.owner(name) as owner:
+            owner.execute(TABLE)
+            owner.execute(f"INSERT INTO made SELECT n, repeat('x', 200) FROM generate_series(1, {ROWS}) n".encode())
+    else:
+        fill = f"INSERT INTO made SELECT seq, repeat('x', 200) FROM seq_1_to_{ROWS}"
+        own.execute(TABLE, fill, database=name)
     (tmp_path / "password").write_text(PASSWORD + "\n")
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
@@ -58,7 +69,7 @@ def read_whole(reader: Reader) -> tuple[str, int]:
     return "whole", len(answer.json())
 
 
-def test_rows_of_mariadb_are_read_over_http(reader: Reader) -> None:
+def test_rows_are_read_over_http(reader: Reader) -> None:
     assert read_whole(reader) == ("whole", ROWS)
     told = reader.client.get("/api/v1/data/shop.made").json()
     assert [column["name"] for column in told["columns"]] == ["n", "t"]
@@ -69,7 +80,7 @@ def test_rows_of_mariadb_are_read_over_http(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_outage_under_load_refuses_or_cuts_and_passes_by_itself(reader: Reader, own: MariadbServer, how: str) -> None:
+def test_outage_under_load_refuses_or_cuts_and_passes_by_itself(reader: Reader, own: Own, how: str) -> None:
     """No read that ended well is short; when the database is back it is read without a restart."""
     ended: list[tuple[str, int]] = []
     is_over = threading.Event()
