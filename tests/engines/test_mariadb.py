@@ -8,6 +8,7 @@ import pytest
 
 from engines.servings_generic import MariadbServing, serve_mariadb
 from engines.test_contract import read_all
+from rowgate.engines.addresses import open_generic
 from rowgate.engines.generic import GenericSource
 from rowgate.engines.mariadb import MariadbManner
 from rowgate.rows.errors import EngineUnavailable, NotReadOnly
@@ -128,3 +129,19 @@ def test_types_of_its_own(serving: MariadbServing) -> None:
             assert read(serving, filters.encode()) == [(1,)], column
     same = b'{"filters": [{"column": "old", "function": "equals", "value": "\xc3\x89"}], "columns": ["kind"]}'
     assert read(serving, same) == [("a",)]
+
+
+@pytest.mark.parametrize("scheme", ["mysql", "mysql+pymysql", "mariadb+pymysql"])
+def test_the_address_may_be_one_of_mysql(serving: MariadbServing, scheme: str) -> None:
+    """MySQL itself is untested: the server behind the address is MariaDB."""
+    serving.execute("INSERT INTO made VALUES (5)")
+    _, _, rest = serving.server.address(serving.name).partition("://")
+    with closing(open_generic(f"{scheme}://{rest}", password=PASSWORD, max_connections=2)) as source:
+        source.prove_read_only()
+        described = source.find_object("made")
+        assert described is not None
+        body = b'{"filters": [{"column": "N", "function": "equals", "value": 5}]}'
+        plan = plan_rows(parse_rows_body(body), described, run_key="")
+        statement = render_select(plan, source.dialect)
+        assert read_all(source.open_rows(statement, statement_seconds=10)) == [(5,)]
+        assert source.name == "MariaDB"

@@ -82,6 +82,7 @@ class DuckdbManner:
             if use:
                 connection.execute(use)
 
+        self._kinds = None
         self._keeper = keeper  # as long as one connection is open the instance lives
         return engine
 
