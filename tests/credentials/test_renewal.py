@@ -247,3 +247,28 @@ def test_a_successor_that_an_administrator_revoked_is_replaced(client: Client) -
     fresh = client.renew(client.first)["client_secret"]
     assert fresh != revoked["client_secret"]
     client.fetch_token(fresh)
+
+
+def test_a_leaked_secret_ends_with_all_that_was_renewed_from_it(client: Client) -> None:
+    """R12: who found it may have renewed it, and would stay by what he got; the secret before it is not his."""
+    second = client.renew(client.first)["client_secret"]
+    third = client.renew(second)["client_secret"]
+    tokens = [client.fetch_token(value) for value in (client.first, second, third)]
+    with administer(client.server.settings) as desks:
+        ended = desks.applications.revoke_secret(client.client_id, second.split("_")[1], kills_tokens=True)
+    assert [secret.key_id for secret in ended] == [second.split("_")[1], third.split("_")[1]]
+    ask_until(lambda: client.ask_token(third).status_code == 401)
+    assert [client.read(token) for token in tokens] == [200, 401, 401]
+    assert client.ask_token(client.first).status_code == 200
+    assert client.post(SECRET, third).status_code == 401
+    event = client.server.events(kind="administrative_change")[-1]
+    assert event["details"]["renewed_from_it"] == [third.split("_")[1]]
+
+
+def test_an_ordinary_end_of_a_secret_leaves_those_renewed_from_it(client: Client) -> None:
+    second = client.renew(client.first)["client_secret"]
+    with administer(client.server.settings) as desks:
+        ended = desks.applications.revoke_secret(client.client_id, client.first.split("_")[1], kills_tokens=False)
+    assert len(ended) == 1
+    ask_until(lambda: client.ask_token(client.first).status_code == 401)
+    assert client.ask_token(second).status_code == 200

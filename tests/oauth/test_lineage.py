@@ -20,6 +20,7 @@ from rowgate.oauth.lineage import (
     derive_client_secret,
     digest_enrolment_code,
     list_lineage,
+    list_renewed_from,
     make_successor,
     render_client_secret,
     render_handle,
@@ -197,6 +198,20 @@ def test_what_is_long_dead_is_forgotten_and_what_issued_living_tokens_is_not() -
     decided = decide_renewal(make_application(*dead, presented), presented, NOW)
     assert isinstance(decided, Renew)
     assert decided.forget == (1,)
+
+
+def test_what_was_renewed_from_a_secret_is_found_whole_and_nothing_else() -> None:
+    secrets = [
+        make_secret(5, 4),
+        make_secret(4, 2),
+        make_secret(3, 2),
+        make_secret(2, 1),
+        make_secret(1),
+        make_secret(6),
+    ]
+    application = make_application(*secrets)
+    found = {secret.number: {one.number for one in list_renewed_from(application, secret)} for secret in secrets}
+    assert found == {1: {2, 3, 4, 5}, 2: {3, 4, 5}, 3: set(), 4: {5}, 5: set(), 6: set()}
 
 
 def test_a_line_is_found_whole_without_its_beginning() -> None:

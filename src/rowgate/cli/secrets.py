@@ -80,13 +80,15 @@ def list_(app: str, home: str | None, as_json: bool) -> None:
 @secret.command()
 @click.argument("app")
 @click.argument("key_id")
-@click.option("--keep-tokens", is_flag=True, help="What was issued with it stays good: an ordinary change of secrets.")
+@click.option("--keep-tokens", is_flag=True, help="What came of it stays good: an ordinary change of secrets.")
 @HOME_OPTION
 def revoke(app: str, key_id: str, keep_tokens: bool, home: str | None) -> None:
-    """End a secret now, and the tokens that were issued with it."""
+    """End a secret now, the tokens that were issued with it and the secrets that were renewed from it."""
     with administration(home) as desk:
-        desk.applications.revoke_secret(app, key_id, kills_tokens=not keep_tokens)
+        _, *renewed = desk.applications.revoke_secret(app, key_id, kills_tokens=not keep_tokens)
     say(f"Secret {key_id} is revoked" + ("; its tokens stay good." if keep_tokens else ", and its tokens with it."))
+    if renewed:
+        say(f"So is what was renewed from it: {', '.join(secret.key_id for secret in renewed)}.")
 
 
 @secret.command()

@@ -166,6 +166,15 @@ def list_lineage(application: Application, member: Secret) -> tuple[Secret, ...]
     return tuple(sorted(line, key=lambda secret: secret.number))
 
 
+def list_renewed_from(application: Application, member: Secret) -> tuple[Secret, ...]:
+    """Give every secret that was renewed from one, or from one of those; whoever had it could get them."""
+    found = {member.number}
+    for secret in sorted(application.secrets, key=lambda secret: secret.number):  # a parent is older than its child
+        if secret.parent in found:
+            found.add(secret.number)
+    return tuple(secret for secret in application.secrets if secret.number in found - {member.number})
+
+
 def make_successor(renewal: Renew, presented: Secret, *, key_id: str, digest: bytes, now: float) -> Secret:
     """Give the successor as it is to be kept; its number comes with the keeping."""
     return Secret(

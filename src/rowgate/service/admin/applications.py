@@ -4,10 +4,17 @@ import dataclasses
 import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.client_auth import digest_client_secret
-from rowgate.oauth.lineage import KEY_ID_RANDOM_BYTES, SECRET_RANDOM_BYTES, render_client_secret, render_handle
+from rowgate.oauth.lineage import (
+    KEY_ID_RANDOM_BYTES,
+    SECRET_RANDOM_BYTES,
+    list_renewed_from,
+    render_client_secret,
+    render_handle,
+)
 from rowgate.oauth.model import ORDINARY, Application, Secret
 from rowgate.oauth.mutual_tls import SELF_SIGNED_TLS_CLIENT_AUTH
 from rowgate.oauth.scope import parse_scope
@@ -245,13 +252,14 @@ class ApplicationDesk:
             self._desk.tell("secret.add", application.name, key_id=secret.key_id, expires_at=secret.expires_at)
         return NewCredentials(application, kept, client_secret, objects)
 
-    def revoke_secret(self, name: str, key_id: str, *, kills_tokens: bool) -> Secret:
-        """End a secret now.
+    def revoke_secret(self, name: str, key_id: str, *, kills_tokens: bool) -> Sequence[Secret]:
+        """End a secret now; give it and those that ended with it.
 
         Args:
             name: The application.
             key_id: Which secret.
-            kills_tokens: Whether what was issued with it dies too (R12); not for an ordinary change of secrets.
+            kills_tokens: Whether what was issued with it dies too (R12), tokens and the secrets that were renewed from
+                it: a thief may hold those by now. Not for an ordinary change of secrets.
 
         Raises:
             AdminError: The application has no such secret.
@@ -260,9 +268,14 @@ class ApplicationDesk:
             application, _ = load_application(change, name)
             for secret in application.secrets:
                 if secret.key_id == key_id:
-                    change.revoke_secret(secret.number, kills_tokens=kills_tokens)
-                    self._desk.tell("secret.revoke", application.name, key_id=key_id, kills_tokens=kills_tokens)
-                    return secret
+                    renewed = list_renewed_from(application, secret) if kills_tokens else ()
+                    for ended in (secret, *renewed):
+                        change.revoke_secret(ended.number, kills_tokens=kills_tokens)
+                    told: dict[str, Any] = {"key_id": key_id, "kills_tokens": kills_tokens}
+                    if renewed:
+                        told["renewed_from_it"] = [ended.key_id for ended in renewed]
+                    self._desk.tell("secret.revoke", application.name, **told)
+                    return secret, *renewed
         raise AdminError(
             f"{application.name} has no secret {key_id}; `rowgate secret list {application.name}` shows them"
         )
