@@ -250,9 +250,37 @@ def test_rotation_waits_for_the_one_before(settings: Settings) -> None:
         (third,) = desks.keys.rotate_signing(at_once=True)
         clock.advance(third.not_before - clock())
         states = {listed.name: listed.state for listed in desks.keys.list_all()}
-        assert states[first.kid] == "old"
-        assert states[second.kid] == "coming"
-        assert states[third.kid] == "current"
+        assert states == {
+            first.kid: "old",
+            second.kid: "old",
+            third.kid: "current",
+            "1": "current",
+            str(number): "coming",
+        }
+
+
+@pytest.mark.parametrize(("to_go_seconds", "verifies"), [(3600, False), (30, True)])
+def test_a_key_that_was_on_its_way_never_takes_over_from_one_that_signs_at_once(
+    settings: Settings,
+    to_go_seconds: int,
+    verifies: bool,  # noqa: FBT001
+) -> None:
+    """Whoever has copied the key that signs has copied the next one too. One that began at a fast clock verifies on."""
+    clock = MovableClock()
+    clock.freeze()
+    with administer(settings, clock) as desks, closing(wiring.open_reader(settings)) as reader:
+        (first,) = desks.keys.rotate_signing()
+        (leaked,) = desks.keys.rotate_signing()
+        clock.advance(leaked.not_before - to_go_seconds - clock())
+        (taken,) = desks.keys.rotate_signing(at_once=True)
+        clock.advance(2)
+        desks.keys.rotate_scheduled()
+        kept = {key.kid: key for key in read_signing_keys(reader.load_keys().signing)}
+        assert set(kept) == {first.kid, taken.kid, *([leaked.kid] if verifies else [])}
+        clock.advance(to_go_seconds + 1)
+        current = choose_signing_key(read_signing_keys(reader.load_keys().signing), "EdDSA", clock())
+        assert current is not None
+        assert current.kid == taken.kid
 
 
 def test_an_algorithm_that_is_asked_for_has_a_key_within_seconds(settings: Settings) -> None:

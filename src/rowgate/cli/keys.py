@@ -47,7 +47,12 @@ def list_(home: str | None, as_json: bool) -> None:
     help="A signing key of this algorithm; without it one of each that is in use.",
 )
 @click.option("--sealing", is_flag=True, help="The key that seals tokens instead.")
-@click.option("--now", "at_once", is_flag=True, help="Sign with it at once, though copies of the key set may lack it.")
+@click.option(
+    "--now",
+    "at_once",
+    is_flag=True,
+    help="Sign with it at once, though copies of the key set may lack it; a coming key is dropped.",
+)
 @HOME_OPTION
 def rotate(algorithm: SigningAlgorithm | None, sealing: bool, at_once: bool, home: str | None) -> None:
     """Make a new key, which takes over by itself; no token that was issued becomes bad."""

@@ -10,6 +10,7 @@ from rowgate.oauth.jws import SigningAlgorithm
 from rowgate.oauth.model import NEVER
 from rowgate.oauth.signing import (
     RANDOM_BYTES,
+    SKEW_SECONDS,
     RotationPlan,
     SigningKey,
     choose_signing_key,
@@ -72,8 +73,9 @@ class KeyDesk:
 
         Args:
             algorithm: Of this one; None: of every one in use, EdDSA when there is none.
-            at_once: Begin within seconds, although a copy of the key set may lack it. Otherwise a key is on show
-                for as long as a copy may be kept before it signs, but for the first of its algorithm.
+            at_once: Begin within seconds, although a copy of the key set may lack it; a key that was on its way is
+                dropped. Otherwise a key is on show for as long as a copy may be kept before it signs, but for the
+                first of its algorithm.
 
         Raises:
             AdminError: A new one is on its way already.
@@ -84,12 +86,15 @@ class KeyDesk:
             signing = read_signing_keys(keys.signing)
             in_use = sorted(demand.algorithms | list_living_algorithms(signing)) or ["EdDSA"]
             wanted: list[SigningAlgorithm] = [algorithm] if algorithm else list(in_use)
-            coming = {key.algorithm: key for key in signing if key.retired_at == NEVER and key.not_before > now}
+            coming = {key.algorithm: key for key in signing if _is_coming(key, now)}
             if not at_once and all(name in coming for name in wanted):
                 key = coming[wanted[0]]
                 raise AdminError(
                     f"a new key for {key.algorithm} is on its way: {key.kid}; --now makes one that signs now"
                 )
+            if at_once:
+                late = [key for key in signing if key.algorithm in wanted and _is_coming(key, now)]
+                self._retire(change, _drop(late, demand, now))
             made = []
             for name in wanted:
                 if at_once or name not in coming:
@@ -133,14 +138,17 @@ class KeyDesk:
     def _carry_out(self, change: StoreWriter, plan: RotationPlan) -> None:
         for kid in plan.promote:
             self._desk.tell("key.promote", kid, use="signing")
-        for key in plan.retire:
-            change.keys.retire_signing_key(key.kid, retired_at=key.retired_at, forget_at=key.forget_at)
-            self._desk.tell("key.retire", key.kid, use="signing", algorithm=key.algorithm, forget_at=key.forget_at)
+        self._retire(change, plan.retire)
         for kid in plan.forget:
             change.keys.remove_signing_key(kid)
             self._desk.tell("key.forget", kid, use="signing")
         for planned in plan.make:
             self._make(change, planned.algorithm, planned.created_at, planned.not_before)
+
+    def _retire(self, change: StoreWriter, keys: Iterable[SigningKey]) -> None:
+        for key in keys:
+            change.keys.retire_signing_key(key.kid, retired_at=key.retired_at, forget_at=key.forget_at)
+            self._desk.tell("key.retire", key.kid, use="signing", algorithm=key.algorithm, forget_at=key.forget_at)
 
     def _make(self, change: StoreWriter, algorithm: SigningAlgorithm, created_at: int, not_before: int) -> SigningKey:
         if algorithm == "RS256":
@@ -158,6 +166,21 @@ class KeyDesk:
         number = change.keys.add_sealing_key(key, created_at=now, nonce=nonce)
         self._desk.tell("key.add", str(number), use="sealing", not_before=now + FOLLOW_SECONDS)
         return number
+
+
+def _is_coming(key: SigningKey, now: float) -> bool:
+    return key.retired_at == NEVER and key.not_before > now
+
+
+def _drop(coming: Iterable[SigningKey], demand: Demand, now: int) -> list[SigningKey]:
+    """Give keys as they are when they never come to sign: one that leaked took with it those kept in the same place.
+
+    What has signed nothing, by the fastest of the replicas' clocks, need verify nothing either.
+    """
+    later = now + demand.longest_signed_seconds + SKEW_SECONDS
+    return [
+        replace(key, retired_at=now, forget_at=now if key.not_before > now + SKEW_SECONDS else later) for key in coming
+    ]
 
 
 def _make_rsa_key() -> bytes:
@@ -178,7 +201,7 @@ def _list_signing(keys: Iterable[SigningKey], now: float) -> list[KeyListing]:
             "signing",
             key.kid,
             key.algorithm,
-            _name_state(is_coming=key.not_before > now, is_current=key == current[key.algorithm]),
+            _name_state(is_coming=_is_coming(key, now), is_current=key == current[key.algorithm]),
             key.created_at,
             key.not_before,
             key.retired_at,
