@@ -44,6 +44,7 @@ class DuckdbManner:
         self._memory = memory
         self._threads = threads
         self._keeper: Any = None
+        self._files: Mapping[str, Path] = {}  # of a folder, by the object's name
         self._kinds: tuple[Any, Mapping[str, str]] | None = None  # of all objects, in the instance that this one keeps
 
     def identify(self) -> Hashable:
@@ -98,15 +99,21 @@ class DuckdbManner:
         ):
             keeper.execute(setting)
         if self._path.is_dir():
-            for file, _, _ in _list_files(self._path):
-                reader = _READERS[Path(file).suffix.lower()]
-                path = _quote_text(str(self._path / file))
-                keeper.execute(f"CREATE VIEW {DUCKDB.quote(Path(file).stem)} AS SELECT * FROM {reader}({path})")  # noqa: S608
+            files = {Path(file).stem: self._path / file for file, *_ in _list_files(self._path)}
+            for name, path in files.items():
+                reader = _READERS[path.suffix.lower()]
+                text = f"SELECT * FROM {reader}({_quote_text(str(path))})"  # noqa: S608 - quoted
+                keeper.execute(f"CREATE VIEW {DUCKDB.quote(name)} AS {text}")
+            self._files = files
             keeper.execute(f"SET allowed_directories = [{_quote_text(str(self._path))}]")
         else:
             keeper.execute(f"ATTACH {_quote_text(str(self._path))} AS {_SERVED} (READ_ONLY)")
         keeper.execute("SET enable_external_access = false")
         keeper.execute("SET lock_configuration = true")
+
+    def find_file(self, name: str) -> Path | None:
+        """Give the one file that an object's rows are in; None: it is none of a folder's."""
+        return self._files.get(name)
 
     def check_presence(self, ask: Ask) -> None:
         """See `Manner`. `identify` has looked."""
@@ -176,15 +183,15 @@ class DuckdbManner:
         return isinstance(error, (duckdb.CatalogException, duckdb.BinderException))
 
 
-def _list_files(folder: Path) -> Iterator[tuple[str, int, int]]:
-    """Give the files that are served, each with its time and size, in order of name."""
+def _list_files(folder: Path) -> Iterator[tuple[str, int, int, int, int]]:
+    """Give the files that are served, each with its number, times and size, in order of name."""
     with os.scandir(folder) as entries:
         files = sorted(entries, key=lambda entry: entry.name)
     for entry in files:
         is_served = Path(entry.name).suffix.lower() in _READERS and not entry.name.startswith((".", "_"))
         if is_served and entry.is_file() and not _NAMED_PLACE.search(entry.name):
             status = entry.stat()
-            yield entry.name, status.st_mtime_ns, status.st_size
+            yield entry.name, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 def _tell_steps(steps: Sequence[Any], *, depth: int) -> Iterator[str]:

@@ -1,18 +1,21 @@
 """DuckDB as a served database on which procedures can be declared: queries are described, tables passed as JSON."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import duckdb
 
 from rowgate.engines.call_errors import refuse_values
+from rowgate.engines.duckdb import DuckdbManner
 from rowgate.engines.duckdb_arrays import DuckdbArrays
 from rowgate.engines.duckdb_catalog import describe_column
+from rowgate.engines.file_versions import FileVersions
 from rowgate.engines.generic import GenericSource
 from rowgate.ports.rows import ArrayBlocks
 from rowgate.rows.dialects.duckdb import DUCKDB
 from rowgate.rows.encode_lines import ARRAY_FORMATS
 from rowgate.rows.errors import EngineUnavailable, RowsError
-from rowgate.rows.model import Column, Format, Plan
+from rowgate.rows.model import Column, Format, ObjectDescription, Plan
 from rowgate.rows.procedures import ParameterType, TableColumn
 from rowgate.rows.sql_arrays import render_arrays
 
@@ -39,6 +42,20 @@ _NEGATIVE_LIMIT = "LIMIT/OFFSET cannot be negative"  # told as what else is wron
 
 class DuckdbSource(GenericSource):
     """See `ports.QuerySource`."""
+
+    manner: DuckdbManner
+
+    def __init__(
+        self, manner: DuckdbManner, *, max_connections: int = 32, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """See `GenericSource`."""
+        super().__init__(manner, max_connections=max_connections, clock=clock)
+        self._versions = FileVersions(clock)
+
+    def find_version(self, described: ObjectDescription) -> bytes | None:
+        """See `ports.RowSource`. Of a folder's files; a database's views may call what they like."""
+        file = self.manner.find_file(described.path[-1])
+        return None if file is None else self._versions.find(file)
 
     def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> ArrayBlocks | None:
         """See `ports.RowSource`."""
