@@ -1,7 +1,7 @@
 # The commands of this checkout; `make help` lists them.
 .PHONY: help setup demo serve test test-slow test-clients test-engines protocol fuzz lint bench lock clean
 PYTHON ?= python3
-TEST_PROCESSES ?= 2
+TEST_PROCESSES ?= 3
 # Containers often forbid it: then each of the many processes here compiles its sources, and pytest rewrites its tests, anew.
 export PYTHONDONTWRITEBYTECODE :=
 STAMP := .venv/.stamp-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
@@ -24,7 +24,7 @@ demo: setup ## the whole road over real HTTP: token, rows, refusal (DATABASE=pat
 serve: setup ## the demo's server on port 8082, with the lines to paste
 	@.venv/bin/python tools/demo.py --serve $(if $(DATABASE),--database "$(DATABASE)")
 
-test: setup ## the whole test suite, in two processes (TEST_PROCESSES=4 for more)
+test: setup ## the whole test suite, in three processes, which wait half of their time (TEST_PROCESSES=4 for more)
 	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 test-slow: setup ## pages walked from end to end, servers killed and watched
