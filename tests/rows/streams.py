@@ -11,12 +11,14 @@ from typing import Any
 from rows.harness import Reader, address
 from support.servers import wait_until
 
-ENDLESS, STUCK = "endless", "stuck"
-# Views that no machine reads to the end: one gives rows, the other none. A row costs twenty steps: a statement's second
-# is then the engine's, and little of it is spent on encoding rows that no test looks at.
+ENDLESS, STUCK, BEGUN = "endless", "stuck", "begun"
+# Views that no machine reads to the end: one gives rows, one none, and one 10 MB at once, enough for a beginning in any
+# format, and none from then on. A row of the first costs twenty steps: a statement's second is then the engine's, and
+# little of it is spent on encoding rows that no test looks at.
 _NUMBERS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1e12)"
 CREATE_VIEWS = (
     f"CREATE VIEW endless AS {_NUMBERS} SELECT n, 'some text to make the row longer' AS filler FROM c WHERE n % 20 = 0",
+    f"CREATE VIEW begun AS {_NUMBERS} SELECT n, printf('%.1000c', 'x') AS filler FROM c WHERE n <= 10000 OR n > 1e12",
     f"CREATE VIEW stuck AS {_NUMBERS} SELECT max(n) AS most FROM c",
 )
 
