@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import machine
-from measures import bearer, formats, full, memory, page, postgres, rest, startup, stream, tokens
+from measures import bearer, formats, full, memory, page, postgres, rest, schema, startup, stream, tokens
 from peers.install import WORK, install_peers
 from report import Result, Section, load, render_document, render_section, save
 from serving import LOAD_CORE
@@ -26,6 +26,7 @@ MEASURES: dict[str, Callable[[float], Section]] = {
     "memory": memory.measure_memory,
     "rest": rest.measure_rest,
     "startup": startup.measure_startup,
+    "schema": schema.measure_schema,
 }
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 RESULTS = WORK / "results"
