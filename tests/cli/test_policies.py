@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cli.transcript import Outcome, run
-from support.certificates import make_own_certificate, read_certificate_alone
+from support.certificates import Authority, make_own_certificate, read_certificate_alone
 from support.client_keys import ClientKey
 
 KEY = ClientKey()
@@ -210,6 +210,31 @@ def test_what_an_application_without_a_secret_signs_in_with_is_shown(home: Path,
         done = run(["app", "add", name, "--object", "SA_Activity_Events", *flags])
         assert done.exit_code == 0, done.stderr
         assert re.search(f"^signs in with  {shown}$", done.stdout, re.MULTILINE), done.stdout
+    assert [line.split()[-3:] for line in run(["app", "list"]).stdout.splitlines()[1:]] == [
+        ["has", "a", "certificate"],
+        ["none", "is", "good"],  # no rule says which jobs they are
+        ["has", "a", "key"],
+    ]
+
+
+@pytest.mark.parametrize(("days", "said"), [(0, True), (1, False)])
+def test_a_certificate_that_has_ended_is_said(home: Path, tmp_path: Path, days: int, said: bool) -> None:  # noqa: FBT001
+    assert home.is_dir()
+    path = Authority("own", days=days).write(tmp_path / "own.pem")
+    flags = ["--certificate", str(path), "--auth-method", "self_signed_tls_client_auth", "--no-secret"]
+    done = run(["app", "add", "certified", "--object", "SA_Activity_Events", *flags])
+    assert done.exit_code == 0
+    assert ("have ended and are refused" in done.stderr) is said
+
+
+@pytest.mark.usefixtures("_reports")
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("subject-dn", "reports"), ("subject-dn", "CN"), ("san-ip", "1.2.3")],
+)
+def test_a_name_that_no_certificate_bears_is_refused_with_an_example(kind: str, text: str) -> None:
+    told = set_("--auth-method", "tls_client_auth", f"--tls-{kind}", text, exit_code=1).stderr
+    assert "write it as in" in told
 
 
 def test_application_with_a_key_and_no_secret(home: Path, jwks: str) -> None:

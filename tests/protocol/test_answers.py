@@ -200,6 +200,8 @@ def test_metadata_of_a_plain_server_name_nothing_that_is_off(world: World) -> No
     assert set(document) == {*_ALWAYS, bound}
     assert document[bound] is False
     assert document["grant_types_supported"] == ["client_credentials", "refresh_token"]
+    assert document["scopes_supported"] == ["read", "introspect", "metrics"]
+    assert _get_document(world, "oauth-protected-resource")["scopes_supported"] == ["read", "metrics"]
     assert _get_document(world, "oauth-protected-resource")[bound] is False
 
 

@@ -9,6 +9,8 @@ import click
 from rowgate.cli.grants import describe_grants, grant, ungrant, warn_of_missing
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
 from rowgate.cli.policies import (
+    CERTIFICATE_METHODS,
+    SCOPE_HELP,
     describe_terms,
     list_standing,
     list_terms,
@@ -20,7 +22,7 @@ from rowgate.cli.policies import (
 from rowgate.cli.terminal import Length, Moment, print_json, print_table, render_left, render_moment, say
 from rowgate.cli.workloads import workload
 from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
-from rowgate.oauth.model import DEFAULT_SCOPE, NEVER, Application, ClientPolicy
+from rowgate.oauth.model import DEFAULT_SCOPE, NEVER, Application, ClientPolicy, Secret
 from rowgate.service.admin.applications import NewCredentials
 from rowgate.service.admin.certificates import list_certificate_thumbprints
 from rowgate.service.admin.grants import ToldGrant
@@ -46,7 +48,7 @@ def app() -> None:
 )
 @EXPIRES_IN
 @EXPIRES_ON
-@click.option("--scope", default=DEFAULT_SCOPE, show_default=True, help="What its tokens may do.")
+@click.option("--scope", default=DEFAULT_SCOPE, show_default=True, help=SCOPE_HELP)
 @click.option("--no-refresh", is_flag=True, help="Issue no refresh tokens.")
 @click.option(
     "--access-lifetime",
@@ -61,7 +63,7 @@ def app() -> None:
     help="Of refresh tokens.  [7d]",
 )
 @policy_options
-@click.option("--no-secret", is_flag=True, help="It signs in with its key alone.")
+@click.option("--no-secret", is_flag=True, help="It signs in with its key or certificate alone.")
 @click.option("--for-jobs", is_flag=True, help="Make no secret: jobs sign in for it, see `rowgate app workload`.")
 @HOME_OPTION
 @JSON_OPTION
@@ -221,18 +223,19 @@ def _describe(application: Application, objects: tuple[str, ...], grants: Sequen
     }
 
 
-def describe_secret(secret: object) -> dict[str, object]:
+def describe_secret(secret: Secret) -> dict[str, object]:
     """Give what scripts may know of a secret."""
     names = ("key_id", "name", "created_at", "expires_at", "revoked", "kills_tokens")
     return {name: getattr(secret, name) for name in names}
 
 
-def describe_secret_state(secret: object, now: float) -> str:
+def describe_secret_state(secret: Secret, now: float) -> str:
     """Say in words whether a secret is good."""
-    if secret.revoked:  # type: ignore[attr-defined]
-        return "revoked" + (", with what it issued" if secret.kills_tokens else "")  # type: ignore[attr-defined]
-    ends = secret.expires_at  # type: ignore[attr-defined]
-    return "never expires" if not ends else ("expired " if now >= ends else "expires ") + render_moment(ends)
+    if secret.revoked:
+        return "revoked" + (", with what it issued" if secret.kills_tokens else "")
+    if secret.expires_at == NEVER:
+        return "never expires"
+    return ("expired " if secret.is_expired(now) else "expires ") + render_moment(secret.expires_at)
 
 
 def _live(application: Application) -> list[int]:
@@ -243,8 +246,17 @@ def _live(application: Application) -> list[int]:
 def _tell_last_end(application: Application) -> str:
     ends = _live(application)
     if not ends:
-        return "has a key" if PRIVATE_KEY_JWT in application.policy.authentication_methods else "none is good"
+        return _tell_other_proof(application.policy)
     return render_left(NEVER if NEVER in ends else max(ends))
+
+
+def _tell_other_proof(policy: ClientPolicy) -> str:
+    """Say how an application without a good secret signs in; a method is never set without what it needs."""
+    if PRIVATE_KEY_JWT in policy.authentication_methods:
+        return "has a key"
+    if not CERTIFICATE_METHODS.isdisjoint(policy.authentication_methods):
+        return "has a certificate"
+    return "has jobs" if policy.workloads else "none is good"
 
 
 app.add_command(set_)

@@ -83,7 +83,7 @@ def search(
 @audit.command()
 @HOME_OPTION
 def verify(home: str | None) -> None:
-    """Check that no line of the record was changed or taken out of the middle."""
+    """Check that the record is whole. No line of it was changed or taken out of the middle."""
     directory = _find_record(home)
     broken = 0
     segments = list_segments(directory)

@@ -14,7 +14,7 @@ ENROLMENT_PATH = "/api/v1/enrol"
 @HOME_OPTION
 @JSON_OPTION
 def enrol(app: str, expires_in: int, home: str | None, as_json: bool) -> None:
-    """Make a one-time code: who redeems it gets a secret of the application, or registers its own keys."""
+    """Make a one-time code. Who redeems it gets a secret of the application, or registers its own keys."""
     settings = open_settings(home)
     with administration(home) as desk:
         made = desk.secrets.enrol(app, lifetime_seconds=expires_in)

@@ -36,7 +36,7 @@ def grant(
     whole: bool,
     home: str | None,
 ) -> None:
-    """Allow objects to an application: names, aliases or patterns; or parts of them. What is not said stays."""
+    """Allow objects to an application, or parts of them. By names, aliases or patterns; what is not said stays."""
     change = GrantChange(_read_columns(columns), tuple(_read_mask(mask) for mask in masks), rows, whole)
     with administration(home) as desk:
         granted = desk.grants.grant(name, objects, change)

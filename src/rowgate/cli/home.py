@@ -124,5 +124,5 @@ def _complete(database: str) -> str:
 @click.command()
 @HOME_OPTION
 def config(home: str | None) -> None:
-    """Print the settings in force, as the file that would make them, but for passwords in addresses."""
+    """Print the settings in force. It is the file that would make them, but for passwords in addresses."""
     click.echo(_PASSWORDS.sub(r"\1***", dump(open_settings(home))))

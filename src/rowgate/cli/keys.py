@@ -55,7 +55,7 @@ def list_(home: str | None, as_json: bool) -> None:
 )
 @HOME_OPTION
 def rotate(algorithm: SigningAlgorithm | None, sealing: bool, at_once: bool, home: str | None) -> None:
-    """Make a new key, which takes over by itself; no token that was issued becomes bad."""
+    """Make a new key, which takes over by itself. No token that was issued becomes bad."""
     if sealing and (algorithm or at_once):
         raise click.UsageError("--sealing stands alone: its key is always known to every worker before it seals")
     with administration(home) as desk:

@@ -54,7 +54,7 @@ class LazyGroup(click.Group):
 @click.option("--home", metavar="DIR", help="The home (or ROWGATE_HOME; else ./.rowgate, else the data folder).")
 @click.pass_context
 def cli(context: click.Context, home: str | None) -> None:
-    """Give applications remote, read-only, OAuth 2.0-guarded access to chosen tables and views of a database."""
+    """Give applications remote, read-only, OAuth 2.0-guarded access to parts of a database."""
     context.obj = home
 
 

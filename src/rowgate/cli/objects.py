@@ -133,7 +133,7 @@ def alias(name: str, alias_name: str, remove: bool, home: str | None) -> None:
 @click.argument("column", default="")
 @HOME_OPTION
 def run_key(name: str, column: str, home: str | None) -> None:
-    """Say which COLUMN tells the runs apart; without it, the one named JobRunTimeKey does."""
+    """Say which COLUMN tells the runs apart. Without it, the one named JobRunTimeKey does."""
     with administration(home) as desk:
         changed = desk.objects.set_run_key(name, column)
     say(f"{changed.name} keeps runs apart by {changed.run_key or 'the column named JobRunTimeKey, if any'}.")
@@ -144,7 +144,7 @@ def run_key(name: str, column: str, home: str | None) -> None:
 @click.argument("columns", metavar="[COLUMN]...", nargs=-1)
 @HOME_OPTION
 def key(name: str, columns: tuple[str, ...], home: str | None) -> None:
-    """Say which columns together tell all rows apart, so that a view can be read by cursor; none: forget that.
+    """Say which columns together tell all rows apart. A view can be read by cursor then; none: forget that.
 
     The rows are looked at: no two may be alike in them, and none of them may be NULL.
     """
@@ -160,7 +160,7 @@ def key(name: str, columns: tuple[str, ...], home: str | None) -> None:
 @click.option("--description", default="", help="More of it, in as many lines as it takes.")
 @HOME_OPTION
 def title(name: str, text: str, description: str, home: str | None) -> None:
-    """Say in TEXT what an object is; applications that may read it are told. Without TEXT nothing is said."""
+    """Say in TEXT what an object is. Applications that may read it are told. Without TEXT nothing is said."""
     with administration(home) as desk:
         changed = desk.objects.set_title(name, text, description)
     say(f"{changed.name} is told of as {changed.details.title or 'nothing more than its name'}.")

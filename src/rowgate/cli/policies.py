@@ -1,5 +1,7 @@
 """`rowgate app set`, and how commands take and tell what is set for an application."""
 
+import math
+import time
 from collections.abc import Callable
 from typing import Any, BinaryIO, TypeVar
 
@@ -14,7 +16,7 @@ from rowgate.oauth.jws import SIGNING_ALGORITHMS
 from rowgate.oauth.lifetimes import Maxima, sooner
 from rowgate.oauth.model import DEFAULT_SCOPE, JWT, SEALED, Application, ClientPolicy
 from rowgate.oauth.mutual_tls import SELF_SIGNED_TLS_CLIENT_AUTH, TLS_CLIENT_AUTH
-from rowgate.service.admin.certificates import list_certificate_thumbprints
+from rowgate.service.admin.certificates import list_certificate_ends, list_certificate_thumbprints
 from rowgate.service.admin.policies import (
     METHODS,
     MOST_TOKENS_PER_MINUTE,
@@ -31,6 +33,8 @@ _BUDGETS = (
     ("rows_per_day", "rows per day"),
     ("bytes_per_day", "bytes per day"),
 )
+CERTIFICATE_METHODS = frozenset({TLS_CLIENT_AUTH, SELF_SIGNED_TLS_CLIENT_AUTH})
+SCOPE_HELP = "What its tokens may do: read, introspect, metrics; or words that others know who check its JWTs."
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _POLICY_OPTIONS = (
@@ -199,7 +203,7 @@ def _read_attribute(text: str) -> tuple[str, str]:
 @policy_options
 @click.option("--no-jwks", is_flag=True, help="Forget its public keys.")
 @click.option("--no-certificate", is_flag=True, help="Forget its own certificates.")
-@click.option("--scope", help="What its tokens may do.")
+@click.option("--scope", help=SCOPE_HELP)
 @click.option("--refresh/--no-refresh", default=None, help="Issue refresh tokens, or none.")
 @click.option("--access-lifetime", type=Length(), metavar="LENGTH", help="Of access tokens.")
 @click.option("--refresh-lifetime", type=Length(), metavar="LENGTH", help="Of refresh tokens.")
@@ -245,11 +249,13 @@ def warn_of(application: Application, home: str | None) -> None:
 
 def _warn_of_certificates(policy: ClientPolicy, settings: Settings) -> None:
     """Say where an application signs in with certificates, or has tokens bound to one, that this server never sees."""
-    methods = set(policy.authentication_methods) & {TLS_CLIENT_AUTH, SELF_SIGNED_TLS_CLIENT_AUTH}
+    methods = CERTIFICATE_METHODS.intersection(policy.authentication_methods)
     if not settings.knows_client_certificates and (methods or policy.certificate_bound_tokens):
         say("The server learns of no certificates: set tls_client_certificates, or client_certificate_header.")
     elif TLS_CLIENT_AUTH in methods and not settings.knows_certificate_names:
         say("Names in certificates do not count: set tls_client_ca, or client_certificate_validated behind a proxy.")
+    if max(list_certificate_ends(policy), default=math.inf) <= time.time():
+        say("Its certificates have ended and are refused: give a new one, --certificate FILE.")
 
 
 def describe_terms(application: Application) -> dict[str, object]:

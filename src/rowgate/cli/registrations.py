@@ -11,7 +11,7 @@ REGISTRATION_PATH = "/api/v1/register"
 
 @click.group()
 def registration() -> None:
-    """Clients that register themselves: tokens for them, and the end of their management."""
+    """Clients that register themselves. Tokens for them, and the end of their management."""
 
 
 @registration.command()
@@ -23,7 +23,7 @@ def registration() -> None:
 @HOME_OPTION
 @JSON_OPTION
 def token(objects: tuple[str, ...], scope: str, expires_in: int, home: str | None, as_json: bool) -> None:
-    """Make an initial access token: one client registers itself with it, once."""
+    """Make an initial access token. One client registers itself with it, once."""
     settings = open_settings(home)
     with administration(home) as desk:
         made = desk.registrations.add_token(objects, scope=scope, lifetime_seconds=expires_in)
@@ -91,7 +91,7 @@ def list_(home: str | None, as_json: bool) -> None:
 @click.argument("handle")
 @HOME_OPTION
 def revoke(handle: str, home: str | None) -> None:
-    """End an initial access token before it is used, by the handle that stands in it."""
+    """End an initial access token before it is used. HANDLE stands in it."""
     with administration(home) as desk:
         desk.registrations.revoke_token(handle)
     say(f"The initial access token {handle} is good for nothing now.")
@@ -101,7 +101,7 @@ def revoke(handle: str, home: str | None) -> None:
 @click.argument("app")
 @HOME_OPTION
 def end(app: str, home: str | None) -> None:
-    """Have an application manage its registration no more; it stays, and only administrators change it."""
+    """Have an application manage its registration no more. It stays, and only administrators change it."""
     with administration(home) as desk:
         application = desk.registrations.end(app)
     say(f"{application.name} does not manage its registration any more.")

@@ -14,7 +14,7 @@ from rowgate.cli.applications import (
     show_credentials,
 )
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration, open_settings
-from rowgate.cli.terminal import print_json, print_table, read_length, render_moment, say
+from rowgate.cli.terminal import print_json, print_table, read_length, render_length, render_moment, say
 from rowgate.oauth.model import ClientPolicy
 from rowgate.service.admin.enrolments import SecretPolicyChange
 
@@ -52,7 +52,7 @@ def add(
 @HOME_OPTION
 @JSON_OPTION
 def list_(app: str, home: str | None, as_json: bool) -> None:
-    """List an application's secrets, with their last use on record here; their values are not kept."""
+    """List an application's secrets. Each with its last use on record here; their values are not kept."""
     with administration(home) as desk:
         application, _ = desk.applications.load(app)
     directory, client_id = open_settings(home).audit_path, application.client_id
@@ -83,10 +83,11 @@ def list_(app: str, home: str | None, as_json: bool) -> None:
 @click.option("--keep-tokens", is_flag=True, help="What came of it stays good: an ordinary change of secrets.")
 @HOME_OPTION
 def revoke(app: str, key_id: str, keep_tokens: bool, home: str | None) -> None:
-    """End a secret now, the tokens that were issued with it and the secrets that were renewed from it."""
+    """End a secret now. The tokens that it got and the secrets that were renewed from it end too."""
     with administration(home) as desk:
-        _, *renewed = desk.applications.revoke_secret(app, key_id, kills_tokens=not keep_tokens)
-    say(f"Secret {key_id} is revoked" + ("; its tokens stay good." if keep_tokens else ", and its tokens with it."))
+        ended, *renewed = desk.applications.revoke_secret(app, key_id, kills_tokens=not keep_tokens)
+    are_kept = keep_tokens and not ended.kills_tokens  # what has died already stays dead
+    say(f"Secret {key_id} is revoked" + ("; its tokens stay good." if are_kept else ", and its tokens with it."))
     if renewed:
         say(f"So is what was renewed from it: {', '.join(secret.key_id for secret in renewed)}.")
 
@@ -112,7 +113,7 @@ def policy(
     home: str | None,
     as_json: bool,
 ) -> None:
-    """Say whether an application renews its secrets, and for how long; without options, show what is set."""
+    """Say whether an application renews its secrets. How long they are good, too; without options, show what is set."""
     wanted = SecretPolicyChange(
         renew, read_length(overlap, "none"), read_length(lifetime, "never"), read_length(max_age, "none")
     )
@@ -122,8 +123,20 @@ def policy(
     if as_json:
         print_json(shown)
         return
-    for name, value in shown.items():
-        click.echo(f"{name:25} {value}")
+    for label, text in _list_policy(application.policy):
+        click.echo(f"{label:25} {text}")
+
+
+def _list_policy(policy: ClientPolicy) -> list[tuple[str, str]]:
+    def tell(seconds: int, nothing: str, before: str = "") -> str:
+        return before + render_length(seconds) if seconds else nothing
+
+    return [
+        ("renews its secrets", "yes" if policy.renew_secrets else "no"),
+        ("the one before ends", tell(policy.secret_overlap_seconds, "with the first use of the next", "after ")),
+        ("renewed ones are good for", tell(policy.renewed_secret_seconds, "ever")),
+        ("a line of them ends", tell(policy.lineage_seconds, "never", "after ")),
+    ]
 
 
 def _describe_policy(policy: ClientPolicy) -> dict[str, object]:

@@ -21,7 +21,7 @@ def state() -> None:
 @click.option("--password-file", metavar="FILE", default="", help="Holds the password of the address's user.")
 @HOME_OPTION
 def copy(address: str, schema: str, password_file: str, home: str | None) -> None:
-    """Copy the state of a home into PostgreSQL, for replicas; stop the server first.
+    """Copy the state of a home into PostgreSQL, for replicas. Stop the server first.
 
     Clients keep their ids, secrets and tokens, for the keys are copied too. The file stays as it is.
     """

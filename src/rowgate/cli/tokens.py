@@ -37,7 +37,7 @@ def read_token(presented: str) -> str:
 @click.option("--app", help="Every token of this application instead.")
 @HOME_OPTION
 def revoke(presented: str | None, app: str | None, home: str | None) -> None:
-    """Kill a token: TOKEN itself, its id from the record, or - to read it from standard input.
+    """Kill a token. TOKEN is the token itself, its id from the record, or - to read it from standard input.
 
     A refresh token takes everything that came from it along.
     """

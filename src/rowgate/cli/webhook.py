@@ -13,14 +13,14 @@ from rowgate.service.webhook_message import is_success
 
 @click.group()
 def webhook() -> None:
-    """The address that is told before secrets end: its key, and a test."""
+    """The address that is told before secrets end. Its key, and a test."""
 
 
 @webhook.command()
 @click.option("--replace", is_flag=True, help="Make another; from the next start the receiver must know it.")
 @HOME_OPTION
 def key(replace: bool, home: str | None) -> None:
-    """Make the key that signs what is sent, and print it once, for the receiver."""
+    """Make the key that signs what is sent. It is printed once, for the receiver."""
     settings = open_settings(home)
     click.echo(wiring.create_webhook_key(settings, replace=replace))
     say(f"kept in {settings.webhook_key_path.name} of the home. Servers that run take it when they start again.")
@@ -29,7 +29,7 @@ def key(replace: bool, home: str | None) -> None:
 @webhook.command()
 @HOME_OPTION
 def test(home: str | None) -> None:
-    """Send a signed document of type `test` once, and say how it was answered. Exit code 1 when it was not taken."""
+    """Send a signed document of type `test` once. Say how it was answered. Exit code 1 when it was not taken."""
     settings = open_settings(home)
     try:
         status = asyncio.run(wiring.try_webhook(settings))

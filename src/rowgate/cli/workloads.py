@@ -10,7 +10,7 @@ from rowgate.service.admin.workloads import describe_rule
 
 @click.group()
 def workload() -> None:
-    """Jobs of a platform that are an application: they sign in with the platform's token, and hold no secret."""
+    """Jobs of a platform that are an application. They sign in with the platform's token, and hold no secret."""
 
 
 @workload.command()

@@ -21,7 +21,9 @@ class SqliteReader(SqlReader):
         """
         super().__init__(str(path), master_key, max_secret_seconds=max_secret_seconds)
         if not path.exists():
-            raise StoreError(f"{path} is missing: `rowgate init` makes a home")
+            raise StoreError(
+                f"{path} is missing: restore it from a backup, or make another home with `rowgate init --home`"
+            )
         self._path = path
         self._reading: sqlite3.Connection | None = None
         self._data_version: int | None = None

@@ -9,6 +9,8 @@ from rowgate.oauth.client_assertion import PRIVATE_KEY_JWT
 from rowgate.oauth.client_auth import CLIENT_SECRET_BASIC, CLIENT_SECRET_POST
 from rowgate.oauth.dpop import DEFAULT_ALGORITHMS
 from rowgate.oauth.jwk_set import VERIFICATION_ALGORITHMS
+from rowgate.oauth.model import DEFAULT_SCOPE
+from rowgate.service.inspection import INTROSPECT_SCOPE
 from rowgate.web.exchange import Exchange, Headers
 from rowgate.web.jwks_endpoint import JWKS_PATH
 from rowgate.web.problems import HttpProblem
@@ -19,6 +21,7 @@ REVOCATION_PATH = "/api/v1/revoke"
 SECRET_PATH = "/api/v1/secret"  # noqa: S105 - an address
 ENROLMENT_PATH = "/api/v1/enrol"
 REGISTRATION_PATH = "/api/v1/register"
+METRICS_SCOPE = "metrics"  # in a token's scope: it opens /metrics
 _HEADERS: Headers = [(b"content-type", b"application/json"), (b"cache-control", b"public, max-age=300")]
 
 
@@ -81,7 +84,7 @@ def describe_authorization_server(
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "dpop_signing_alg_values_supported": list(DEFAULT_ALGORITHMS),
         "tls_client_certificate_bound_access_tokens": bool(tls_methods),  # RFC 8705 §3.3
-        "scopes_supported": ["read"],
+        "scopes_supported": [DEFAULT_SCOPE, INTROSPECT_SCOPE, METRICS_SCOPE],  # those that this server acts upon
         # ours; RFC 8414 §2 lets additional members be there, and clients MUST ignore those that they do not know
         "rowgate_secret_endpoint": issuer + SECRET_PATH,
         "rowgate_enrolment_endpoint": issuer + ENROLMENT_PATH,
@@ -101,6 +104,6 @@ def describe_protected_resource(issuer: str, *, knows_certificates: bool = False
         "dpop_signing_alg_values_supported": list(DEFAULT_ALGORITHMS),
         "tls_client_certificate_bound_access_tokens": knows_certificates,
         "authorization_details_types_supported": [DETAIL_TYPE],
-        "scopes_supported": ["read"],
+        "scopes_supported": [DEFAULT_SCOPE, METRICS_SCOPE],
         "resource_name": "Rowgate",
     }

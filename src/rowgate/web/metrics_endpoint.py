@@ -13,9 +13,9 @@ from rowgate.service.client_requests import record_refusal
 from rowgate.service.measures import Measures
 from rowgate.web.data_requests import DataGate
 from rowgate.web.exchange import Exchange, Headers
+from rowgate.web.metadata import METRICS_SCOPE
 from rowgate.web.problems import NO_STORE, HttpProblem
 
-SCOPE = "metrics"
 ALLOW = b"GET, HEAD, OPTIONS"
 
 _HEADERS: Headers = [pair for pair in NO_STORE if pair[0] != b"content-type"]
@@ -41,7 +41,7 @@ class MetricsEndpoint:
         try:
             access = self._gate.authorize(exchange)
             client_id = access.client_id
-            if SCOPE not in access.scope:
+            if METRICS_SCOPE not in access.scope:
                 raise InsufficientScope("The token's scope does not allow this.", reason="scope_lacks_metrics")
         except OAuthError as refusal:
             now = self._clock()

@@ -11,9 +11,16 @@ from rowgate.oauth.errors import InvalidClientMetadata
 from rowgate.oauth.model import ClientPolicy
 from rowgate.oauth.mutual_tls import SubjectKind, parse_registered_certificates
 from rowgate.service.admin.desk import AdminError
-from rowgate.service.certificates import parse_subject
+from rowgate.service.certificates import list_own_certificates, parse_subject
 
 SUBJECT_KINDS: tuple[str, ...] = get_args(SubjectKind)
+_EXAMPLES: dict[str, str] = {
+    "subject_dn": "CN=reports,O=Example",
+    "san_dns": "reports.example.com",
+    "san_uri": "spiffe://example.com/reports",
+    "san_ip": "192.0.2.7",
+    "san_email": "reports@example.com",
+}
 
 
 def check_subject(kind: str, text: str) -> None:
@@ -27,7 +34,7 @@ def check_subject(kind: str, text: str) -> None:
     try:
         parse_subject(kind, text)
     except InvalidClientMetadata:
-        raise AdminError(f"the {kind} cannot be read: {text!r}") from None
+        raise AdminError(f"{text!r} is no {kind}: write it as in {_EXAMPLES[kind]}") from None
 
 
 def read_own_certificates(text: str) -> str:
@@ -59,6 +66,12 @@ def read_own_certificates(text: str) -> str:
 def list_certificate_thumbprints(policy: ClientPolicy) -> list[str]:
     """Give the thumbprints (RFC 8705 §3.1 x5t#S256) of an application's own certificates."""
     return sorted(parse_registered_certificates(policy.tls_certificates.encode())) if policy.tls_certificates else []
+
+
+def list_certificate_ends(policy: ClientPolicy) -> list[float]:
+    """Give when each of an application's own certificates ends, in seconds since 1970."""
+    found = (x509.load_der_x509_certificate(der) for der in list_own_certificates(policy))
+    return [certificate.not_valid_after_utc.timestamp() for certificate in found]
 
 
 def _write_jwks(certificates: list[x509.Certificate]) -> str:

@@ -215,7 +215,9 @@ def _require_credentials(decided: ClientPolicy) -> None:
     if PRIVATE_KEY_JWT in decided.authentication_methods and not (decided.jwks or decided.jwks_uri):
         raise AdminError(f"{PRIVATE_KEY_JWT} needs the application's public keys: --jwks FILE or --jwks-uri URL")
     if TLS_CLIENT_AUTH in decided.authentication_methods and not decided.tls_subject:
-        raise AdminError(f"{TLS_CLIENT_AUTH} needs the name in the application's certificate: --tls-subject-dn DN")
+        raise AdminError(
+            f"{TLS_CLIENT_AUTH} needs the name in the application's certificate: --tls-subject-dn or --tls-san-…"
+        )
     if SELF_SIGNED_TLS_CLIENT_AUTH in decided.authentication_methods and not decided.tls_certificates:
         raise AdminError(f"{SELF_SIGNED_TLS_CLIENT_AUTH} needs the application's certificates: --certificate FILE")
 
@@ -295,11 +297,11 @@ def _read_jwks(text: str) -> str:
         parse_jwk_set(kept.encode())
     except UnusableJwkSet as error:
         match error.reason:
-            case "jwks_private_key" | "jwks_symmetric_key":
+            case "jwks_private_key":
                 raise AdminError(
                     f"{error} Nothing was changed. Keep that key with the application and give its public part alone"
                 ) from None
-            case "jwks_malformed" | "jwks_no_key":
+            case "jwks_malformed" | "jwks_no_key" | "jwks_symmetric_key":
                 raise AdminError(f"{error} ({_A_SET})") from None
             case _:
                 raise AdminError(str(error)) from None
