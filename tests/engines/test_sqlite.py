@@ -1,6 +1,7 @@
 """SQLite's own: three locks against writing, virtual tables, WAL, encodings, files that go away."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from engines.test_contract import read_all
 from rowgate.engines.sqlite import SqliteSource
 from rowgate.engines.sqlite_permissions import Authorizer
 from rowgate.rows.dialects.sqlite import SQLITE
-from rowgate.rows.errors import EngineFailure, NotReadOnly
+from rowgate.rows.errors import EngineFailure, InvalidParameter, NotReadOnly
 from rowgate.rows.model import Statement, Value
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
@@ -80,7 +81,7 @@ def test_each_lock_holds_alone(path: Path, owner: apsw.Connection, lock: str) ->
     assert owner.filename
 
     class Weakened(SqliteSource):
-        def _connect(self, authorizer: Authorizer) -> apsw.Connection:
+        def _connect(self, authorizer: Authorizer, *, is_lent: bool = False) -> apsw.Connection:  # noqa: ARG002
             if lock == "mode":
                 connection = apsw.Connection(
                     f"file:{path}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
@@ -221,13 +222,46 @@ def test_file_removed_in_the_middle_of_a_read_is_read_to_its_end(
     assert rows + read_all(blocks) == [(n,) for n in range(1, 5001)]
 
 
-def test_connection_is_used_again_after_success_and_failure(source: SqliteSource) -> None:
+def test_connection_is_used_again_after_success_and_never_after_failure(source: SqliteSource) -> None:
     run(source, "SELECT 1")
     ((_, first),) = source._idle
-    with pytest.raises(EngineFailure):
-        run(source, "SELECT nope")
     run(source, "SELECT 1")
     assert [connection for _, connection in source._idle] == [first]
+    with pytest.raises(EngineFailure):
+        run(source, "SELECT nope")
+    assert not source._idle
+    with pytest.raises(EngineFailure):
+        source.explain(Statement("SELECT nope", ()))
+    assert not source._idle
+    assert not source._lent
+    with pytest.raises(apsw.ConnectionClosedError):
+        first.pragma("user_version")
+    assert run(source, "SELECT 1") == [(1,)]
+
+
+def test_whoever_has_a_connection_has_it_alone_on_whichever_thread(source: SqliteSource) -> None:
+    """SQLite itself no longer looks after that: reads that end, fail and are given up take turns on few connections."""
+    counted = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 3000) SELECT n FROM c"
+    with ThreadPoolExecutor(8) as threads:
+
+        def read(number: int) -> list[tuple[Value, ...]]:
+            text = counted.replace("SELECT n FROM", "SELECT abs(-9223372036854775808 * (n = 2000)), n FROM")
+            blocks = source.open_rows(Statement(text if number % 4 == 3 else counted, ()), statement_seconds=30)
+            with closing(blocks):
+                rows = threads.submit(blocks.read_block).result()
+                while number % 4 < 2 and not blocks.is_exhausted:
+                    rows += threads.submit(blocks.read_block).result()
+                if number % 4 == 3:
+                    with pytest.raises(InvalidParameter):
+                        threads.submit(blocks.read_block).result()
+                return rows
+
+        with ThreadPoolExecutor(4) as readers:
+            results = list(readers.map(read, range(120)))
+    whole = [(n,) for n in range(1, 3001)]
+    assert all(rows == whole for number, rows in enumerate(results) if number % 4 < 2)
+    assert all(rows == whole[:1000] for number, rows in enumerate(results) if number % 4 == 2)
+    assert len({id(connection) for _, connection in source._idle}) == len(source._idle) <= 4
     assert not source._lent
 
 

@@ -119,7 +119,7 @@ class HeldResult:
         if blocks is not None:
             blocks.close()
 
-    def give_back(self, connection: apsw.Connection) -> None:
+    def give_back(self, connection: apsw.Connection, *, is_good: bool) -> None:
         """See `SqliteRows`: another statement may read from it."""
 
     def look_again(self) -> None:

@@ -45,8 +45,8 @@ _REPAIRED = "CASE typeof({0}) WHEN 'text' THEN rowgate_text(CAST({0} AS BLOB)) E
 class Lender(Protocol):
     """Who lends connections to results."""
 
-    def give_back(self, connection: apsw.Connection) -> None:
-        """Take one back."""
+    def give_back(self, connection: apsw.Connection, *, is_good: bool) -> None:
+        """Take one back; on one that is not good something has failed."""
 
     def look_again(self) -> None:
         """Look at the catalog before anything more is told of it: what was told may be out of date."""
@@ -66,6 +66,7 @@ class SqliteRows:
         self._seconds_left = seconds
         self._deadline = 0.0
         self._cancelled = False
+        self._has_failed = False
         connection.set_progress_handler(self._must_stop, _STEPS_BETWEEN_LOOKS)
 
     def read_block(self) -> list[tuple[Value, ...]]:
@@ -84,6 +85,7 @@ class SqliteRows:
                 self._cursor = self._repair(self._cursor, skipped=self._given + len(rows))
                 self._fill(rows, self._cursor)
         except apsw.Error as error:
+            self._has_failed = True
             raise self._translate(error) from error
         finally:
             self._seconds_left -= time.monotonic() - begun
@@ -136,7 +138,7 @@ class SqliteRows:
         if self._cursor is not None:
             self._cursor.close(force=True)
         self._connection.set_progress_handler(None)
-        self._source.give_back(self._connection)
+        self._source.give_back(self._connection, is_good=not self._has_failed)
 
     def _must_stop(self) -> bool:
         return self._cancelled or time.monotonic() > self._deadline
@@ -253,8 +255,8 @@ class SqliteSource:
     def explain(self, statement: Statement) -> Sequence[str]:
         """See `ports.RowSource`."""
         with self._lend() as connection:
-            rows = connection.execute("EXPLAIN QUERY PLAN " + statement.text, statement.parameters)
-            return [str(row[3]) for row in rows]
+            rows = connection.execute("EXPLAIN QUERY PLAN " + statement.text, statement.parameters).fetchall()
+        return [str(row[3]) for row in rows]
 
     def describe_query(self, text: str, places: int) -> Sequence[Column]:
         """See `ports.QuerySource`."""
@@ -297,22 +299,28 @@ class SqliteSource:
     @contextmanager
     def _lend(self) -> Iterator[apsw.Connection]:
         connection = self._borrow()
+        is_good = False
         try:
             yield connection
+            is_good = True
         except apsw.Error as error:
             self.look_again()
             raise translate_error(error) from error
         finally:
-            self.give_back(connection)
+            self.give_back(connection, is_good=is_good)
 
-    def give_back(self, connection: apsw.Connection) -> None:
-        """Take back a connection that `open_rows` lent."""
+    def give_back(self, connection: apsw.Connection, *, is_good: bool = True) -> None:
+        """Take back a connection that `open_rows` lent; whoever gives it back has closed the cursors on it.
+
+        One that is not good is closed, and with it the cursors that an error may hold: they would end on the thread
+        that forgets the error, beside the connection's next user.
+        """
         with self._lock:
             file = self._lent.pop(connection)
-            if len(self._idle) < _IDLE_CONNECTIONS:
+            if is_good and len(self._idle) < _IDLE_CONNECTIONS:
                 self._idle.append((file, connection))
                 return
-        connection.close()
+        connection.close(force=True)
 
     def _borrow(self) -> apsw.Connection:
         file = self._identify_file()
@@ -325,15 +333,15 @@ class SqliteSource:
                 connection.close()  # the file was replaced
                 self._versions.release({file, *(each for each, _ in self._idle), *self._lent.values()})
         try:
-            connection = self._connect(allow_reading)
+            connection = self._connect(allow_reading, is_lent=True)
         except apsw.Error as error:
             raise translate_error(error) from error
         with self._lock:
             self._lent[connection] = file
         return connection
 
-    def _connect(self, authorizer: Authorizer) -> apsw.Connection:
-        connection, self._dialect = connect(self._path, authorizer)
+    def _connect(self, authorizer: Authorizer, *, is_lent: bool = False) -> apsw.Connection:
+        connection, self._dialect = connect(self._path, authorizer, is_lent=is_lent)
         return connection
 
     def _open_catalog(self) -> apsw.Connection:

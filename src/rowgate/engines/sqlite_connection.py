@@ -15,15 +15,21 @@ from rowgate.rows.fold import fold
 BUSY_MILLISECONDS = 5000
 
 
-def connect(path: Path, authorizer: Authorizer) -> tuple[apsw.Connection, SqliteDialect]:
+def connect(path: Path, authorizer: Authorizer, *, is_lent: bool = False) -> tuple[apsw.Connection, SqliteDialect]:
     """Give a connection and how statements are written for the file.
+
+    Args:
+        path: The file.
+        authorizer: What the connection may do.
+        is_lent: Whoever has it has it alone, with every cursor on it, until it is given back: SQLite takes no lock for
+            each value then, which is a quarter of a long read. Two threads at once would break the memory.
 
     Raises:
         apsw.Error: It cannot be opened, or is no database.
     """
-    connection = apsw.Connection(
-        f"file:{quote(str(path))}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    )
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    flags |= apsw.SQLITE_OPEN_NOMUTEX if is_lent else apsw.SQLITE_OPEN_FULLMUTEX
+    connection = apsw.Connection(f"file:{quote(str(path))}?mode=ro", flags=flags)
     connection.set_busy_timeout(BUSY_MILLISECONDS)
     # "name" is an identifier and nothing else; schemas are data here, not code
     connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
