@@ -25,6 +25,20 @@ MADE = (
     ('2018-11-06 13:15:30', 'b', 4, 'y'), ('2018-11-06 13:15:30', 'new', 2, 'é'),
     ('2018-11-06 13:15:30', 'B', 3, 'other case')""",
 )
+KEYS = ["", " ", "A", "a", "a ", "a!", "b", "B", "é", "É", "ß", "ss", "z", "Z", "😀", "%", "_", "''", "10", "9", "ﬁ"]
+KEYED = (
+    """CREATE TABLE keyed (run TIMESTAMP NOT NULL, k VARCHAR(20) NOT NULL, m DECIMAL(10, 2), r DOUBLE PRECISION,
+    t DATE, PRIMARY KEY (run, k))""",
+    *(
+        f"INSERT INTO keyed VALUES ('{run.replace('T', ' ')}', '{key}', {m}, {r}, {t})"
+        for place, key in enumerate(KEYS)
+        for run, (m, r, t) in {
+            OLD: ("1.10", "0.1", "NULL"),
+            NEW: [("1.10", "0.1", "NULL"), ("1.1", "1e-1", "NULL"), ("1.11", "0.1", "'2020-02-29'")][place % 3],
+        }.items()
+        if (place % 5, run) not in ((0, OLD), (1, NEW))
+    ),
+)
 CHANGES: list[dict[str, Any]] = [
     {"change": "added", "host": "B", "cores": 3, "note": "other case", "old": None},
     {"change": "changed", "host": "a", "cores": 8, "note": "x", "old": {"cores": 4}},
@@ -43,7 +57,8 @@ def serve(folder: Path, address: str) -> Iterator[Reader]:
     made = load_settings(home, {}, {"databases": (served,), "port": 0})
     wiring.create_home(made, "tests")
     with administer(made) as desks:
-        desks.objects.set_run_key("hosts", "run")
+        for name in ("hosts", "keyed"):
+            desks.objects.set_run_key(name, "run")
     with read_from(made, Path()) as reader:
         yield reader
 
@@ -55,19 +70,19 @@ def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         postgres: PostgresServer = request.getfixturevalue("postgres")
         name = postgres.create_database()
         with postgres.owner(name) as owner:
-            for statement in MADE:
+            for statement in (*MADE, *KEYED):
                 owner.execute(statement.encode())
         address = postgres.address(name)
     elif request.param == "duckdb":
         with closing(duckdb.connect(str(folder / "served.duckdb"))) as writer:
-            for statement in MADE:
+            for statement in (*MADE, *KEYED):
                 writer.execute(statement)
         address = f"duckdb:///{folder}/served.duckdb"
     else:
         server: MariadbServer = request.getfixturevalue("mariadb")
         name = server.create_database()
         binary = "SET collation_server = utf8mb4_nopad_bin", f"ALTER DATABASE {name} COLLATE utf8mb4_nopad_bin"
-        server.execute(*binary, *MADE, database=name)
+        server.execute(*binary, *MADE, *KEYED, database=name)
         address = server.address(name)
     with serve(folder, address) as served:
         yield served
@@ -88,6 +103,34 @@ def test_runs_are_listed_and_compared(reader: Reader) -> None:
     assert len(reader.rows("hosts", {"compare": OLD, "limit": 2, "offset": 1})) == 2
     assert refusal(reader.post("hosts", {"compare": NEW}))[0] == "compare"
     assert refusal(reader.post("hosts", {"compare": "2001-01-01T00:00:00"}))[0] == "compare"
+
+
+def test_rows_are_found_again_whatever_their_keys_are(reader: Reader) -> None:
+    """In the order of code points, each text is itself; values that are equal have not changed."""
+    expected: dict[str, tuple[str, list[str] | None]] = {}
+    for place, key in enumerate(KEYS):
+        if place % 5 < 2:
+            expected[key.replace("''", "'")] = "removed" if place % 5 else "added", None
+        elif place % 3 == 2:
+            expected[key.replace("''", "'")] = "changed", ["m", "t"]
+    told = reader.rows("keyed", {"compare": OLD})
+    found = [(row["k"], (row["change"], row["old"] and list(row["old"]))) for row in told]
+    assert found == sorted(expected.items())
+
+
+def test_the_list_of_runs_has_pages_counts_and_formats(reader: Reader) -> None:
+    page = reader.client.get("/api/v1/data/hosts/runs?limit=1&offset=1&count=exact")
+    assert [run["run"] for run in page.json()] == [OLD]
+    assert page.headers["rowgate-count"] == "2"
+    csv = reader.client.get("/api/v1/data/hosts/runs?limit=1&format=csv")
+    assert csv.text == f'"run","rows"\r\n"{NEW}",4\r\n'
+
+
+def test_a_comparison_holds_the_same_in_csv(reader: Reader) -> None:
+    lines = reader.get("hosts", f"compare={OLD}&columns=cores&format=csv").text.splitlines()
+    changes = reader.rows("hosts", {"compare": OLD, "columns": ["cores"]})
+    assert len(changes) == 4
+    assert [line.split(",")[:2] for line in lines[1:]] == [[f'"{c["change"]}"', f'"{c["host"]}"'] for c in changes]
 
 
 def test_a_preview_tells_the_statement_and_the_plan_without_values(reader: Reader) -> None:

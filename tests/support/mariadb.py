@@ -62,8 +62,8 @@ class MariadbServer:
         assert self._process is not None
         assert self._process.poll() is None, (self.folder / "log").read_text("utf-8", "replace")[-2000:]
         # by a socket first: the driver leaves its own open when it is refused
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", self.port)):
+        with socket.socket() as probe, socket.socket(socket.AF_UNIX) as own_probe:
+            if probe.connect_ex(("127.0.0.1", self.port)) or own_probe.connect_ex(f"{self.folder}/s"):
                 return False
         try:
             self.execute("SELECT 1")
