@@ -32,7 +32,7 @@ def test_page_on_certificates_does_what_it_says(sample_database: Path, tmp_path:
     (register,) = find_blocks(_PAGE, _REGISTER, _USE)
     administrator.paste(register[1])
     with administer(settings) as desks:
-        client_id = desks.applications.load("reports")[0].client_id
+        client_id = desks.applications.load("payroll")[0].client_id
     use, bind = find_blocks(_PAGE, _USE, _PROXY)
     with run_server(settings) as server:
         reader.environment |= {"URL": server.url, "ID": client_id}

@@ -19,7 +19,7 @@ from support.servers import RunningServer, ask_until, fetch_token, serve_process
 CHECKOUT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SERVE = "rowgate serve\n"
-_KEEP_VARIABLES = """for name in URL ID SECRET TOKEN; do printf '%s=%q\\n' $name "${!name-}"; done >variables"""
+_KEEP_VARIABLES = "declare -p URL ID SECRET TOKEN >variables 2>/dev/null || true"  # exported or not, as they are
 # `explain` answers no with exit code 1, and the doctor minds who has the default port on this machine:
 # neither ends a terminal.
 _MAY_SAY_NO = re.compile(r"^(rowgate (?:explain [\w ]+?|doctor))( *)(#.*)?$", re.MULTILINE)
@@ -62,8 +62,8 @@ def find_blocks(page: str, first: str, last: str) -> list[tuple[str, str]]:
 def fill_in(block: str, url: str, credentials: tuple[str, str]) -> str:
     """Do what the text tells the reader to: put in the address and what `rowgate app add` printed."""
     block = _MAY_SAY_NO.sub(r"\1 || true", block.replace("http://127.0.0.1:8082", url))
-    block = re.sub(r"^ID=….*$", f"ID={credentials[0]}", block, flags=re.MULTILINE)
-    return re.sub(r"^SECRET=….*$", f"SECRET={credentials[1]}", block, flags=re.MULTILINE)
+    block = re.sub(r"\bID=….*$", f"ID={credentials[0]}", block, flags=re.MULTILINE)
+    return re.sub(r"\bSECRET=….*$", f"SECRET={credentials[1]}", block, flags=re.MULTILINE)
 
 
 def walk(reader: Reader, folder: Path, blocks: list[tuple[str, str]]) -> str:
@@ -73,7 +73,6 @@ def walk(reader: Reader, folder: Path, blocks: list[tuple[str, str]]) -> str:
     said = "".join(reader.paste(block.replace(_SERVE, "")) for block in shell[: place + 1])
     credentials = tuple(re.search(rf"^{name} +(\S+)", said, re.MULTILINE)[1] for name in ("client_id", "client_secret"))  # type: ignore[index]
     with serve_process(folder / ".rowgate") as server:
-        reader.environment |= {"ID": credentials[0], "SECRET": credentials[1]}
         for language, block in blocks:
             if language == "sh" and block in shell[place + 1 :]:
                 said += reader.paste(fill_in(block, server.url, (credentials[0], credentials[1])))
