@@ -3,16 +3,24 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Connection
 
 from rowgate import wiring
 from rowgate.config import Settings, load_settings
 from rowgate.ports import Clock
 from rowgate.service.admin.applications import NewCredentials
 from rowgate.service.admin.policies import PolicyChange
+from rowgate.store import sql_store
+from rowgate.store.tables import bring_up_to_date
 
 HOURS_72 = 72 * 3600
+_OWN = "sqlite_sequence"  # which SQLite makes by itself
 
 
 def make_home(home: Path, database: Path | str, **flags: Any) -> Settings:
@@ -20,8 +28,26 @@ def make_home(home: Path, database: Path | str, **flags: Any) -> Settings:
     home.mkdir(mode=0o700, parents=True)
     address = str(database) if "://" in str(database) else f"sqlite:///{database}"
     settings = load_settings(home, {}, {"database": address, "port": 0, **flags})
-    wiring.create_home(settings, "tests")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sql_store, "bring_up_to_date", _make_newest_tables)
+        wiring.create_home(settings, "tests")
     return settings
+
+
+def _make_newest_tables(connection: Connection, _place: str) -> None:
+    for statement in _read_newest_tables():
+        connection.exec_driver_sql(statement)
+
+
+@cache
+def _read_newest_tables() -> tuple[str, ...]:
+    """Give what the migrations make of an empty file: to run them costs 18 ms, and the tests make hundreds of homes."""
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection:
+        bring_up_to_date(connection, "a state for tests")
+        made = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> ?", (_OWN,))
+        ((revision,),) = connection.exec_driver_sql("SELECT version_num FROM alembic_version")
+        return *made.scalars(), f"INSERT INTO alembic_version VALUES ('{revision}')"
 
 
 @contextmanager
