@@ -171,7 +171,7 @@ def test_rows_and_doctor_over_a_replica(pair: Pair, tmp_path: Path) -> None:
         pair.take_away("replica")
         assert reader.rows("shop.asked") == [{"who": "primary"}]
         told = CliRunner().invoke(cli, ["doctor", "--json", "--home", str(settings.home)])
-    found = {finding["question"]: finding["good"] for finding in json.loads(told.output)}
+    found = {finding["question"]: finding["good"] for finding in json.loads(told.stdout)}
     assert found[f"the read replica {replica} of database shop can be read, and only read"] is False
     assert found[f"the primary {address} of database shop can be read, and only read"] is True
 

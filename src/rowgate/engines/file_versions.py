@@ -27,6 +27,8 @@ class FileVersions:
 
     def find(self, path: Path) -> bytes | None:
         """Give the version of a file; None: it is not sure, or there is no such file."""
+        if os.name != "posix":
+            return None  # st_ctime is another time there
         now = self._clock()
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # it may be a pipe by now

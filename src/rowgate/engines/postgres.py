@@ -98,6 +98,7 @@ class PostgresSource:
         """
         self.pool = PostgresPool(address, max_connections=max_connections)
         self._looks = SharedLook()
+        self._lists = SharedLook()  # a list of thousands takes longer than an object that somebody waits for
         self._catalog = KeptCatalog(clock)
         self._traits: Traits | None = None
 
@@ -129,7 +130,7 @@ class PostgresSource:
         """See `ports.RowSource`."""
         if (known := self._catalog.find_list()) is not None:
             return known
-        with self._looks.alone():
+        with self._lists.alone():
             # whoever waited has what the one before learnt
             return self._catalog.find_list() or self._catalog.keep_list(self._list)
 

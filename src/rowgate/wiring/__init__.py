@@ -79,6 +79,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     store = open_reader(settings)
     store.load_keys()
     store.close()
+    set_up_logs(settings.log_format, settings.log_level)
     opened = open_databases(settings)
     # a worker of this very process goes on with them: to open thousands of objects once more may take a second
     is_alone = settings.workers == 1
@@ -93,7 +94,6 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     workers = f", {settings.workers} workers" if settings.workers > 1 else ""
     listening = dataclasses.replace(settings, public_url="").issuer
     told = f"Rowgate serves {engine} read-only at {listening} (home {settings.home}{workers})"
-    set_up_logs(settings.log_format, settings.log_level)
     if certificate_end is not None and certificate_end <= time.time():
         _log.warning("the certificate in tls_cert has ended, and clients refuse it: put a new one there, start again")
     for missing in unreachable:
