@@ -1,4 +1,4 @@
-"""The pages on signing in and on tokens are walked as a reader would: their lines against a real server."""
+"""The pages on revocation, enrolment and renewal are walked as a reader would; those on keys: tests/clients."""
 
 import json
 import re
@@ -47,43 +47,6 @@ def run(reader: Reader, tmp_path: Path) -> Callable[[str], str]:
         return reader.paste("python -W ignore program.py")
 
     return keep_and_run
-
-
-def test_page_on_dpop(reader: Reader, report: str, run: Callable[[str], str]) -> None:
-    (bind,) = read_blocks("dpop", "sh")
-    (program,) = read_blocks("dpop", "python")
-    assert "always, by DPoP" in reader.paste(bind.replace("set report ", f"set {report} "))
-    assert run(program).startswith("DPoP [{'UserId': 1")
-
-
-def test_page_on_signed_tokens(reader: Reader, report: str, run: Callable[[str], str]) -> None:
-    (sign,) = read_blocks("jwt-access-tokens", "sh")
-    (program,) = read_blocks("jwt-access-tokens", "python")
-    assert "JWTs signed with ES256" in reader.paste(sign.replace("set report ", f"set {report} "))
-    ask = 'curl -fsS -u "$ID:$SECRET" -d grant_type=client_credentials $URL/token'
-    wait_until(lambda: json.loads(reader.paste(ask))["access_token"].count(".") == 2)  # followed within a second
-    assert run(program) == f"{reader.environment['ID']} read\n"
-
-
-def test_page_on_keys(reader: Reader, run: Callable[[str], str]) -> None:
-    """The last lines, which change the key, need two further files; the two before, a host of keys."""
-    make, use = read_blocks("sign-in-with-a-key", "python")
-    register = read_blocks("sign-in-with-a-key", "sh")[0]
-    run(make)
-    said = reader.paste(register)
-    assert "signs in with  2027-01" in said
-    reader.environment["ID"] = said.split()[1]
-    ask = 'curl -sS -d grant_type=client_credentials -d client_id="$ID" $URL/token'
-    wait_until(lambda: "error" in reader.paste(ask))
-    rows = wait_until(lambda: _try(run, use))
-    assert rows.startswith("[{'UserId': 1")
-
-
-def _try(run: Callable[[str], str], program: str) -> str:
-    try:
-        return run(program)
-    except AssertionError:
-        return ""  # the server has not yet heard of the application
 
 
 def test_page_on_revocation(server: RunningServer, reader: Reader, report: str) -> None:
