@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rowgate.rows.dialects.model import Dialect
-from rowgate.rows.dialects.postgres import POSTGRES
+from rowgate.rows.dialects.postgres import BARE_POSTGRES, POSTGRES
 from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.fold import fold
@@ -50,8 +50,8 @@ _SKELETON = re.compile(
 _LITERAL = re.compile(r"U&'(?:[0-9A-Za-z]|\\[0-9a-f]{4}|\\\+[0-9a-f]{6})*'")
 _NAME_OR_PLACE = re.compile(r'"(?:[^"]|"")*"|\$\d+')
 _AROUND = re.compile(
-    r"(?:\s|[(),=<>.+-]|>=|\|\||\b(?:c\d+|r|COPY|TO|STDOUT|FORMAT|FORCE_QUOTE|csv|float8|abs|trunc|scale|length|ltrim"
-    rf"|substr|replace|chr|{_WORDS}|\d{{1,3}})\b|0\.000001|'(?:base64|0|-|\.|\.0|E|0E-|1e-4|1e15|)')*"
+    r"(?:\s|[(),=<>.+-]|>=|\|\||#>>|\b(?:c\d+|r|COPY|TO|STDOUT|FORMAT|FORCE_QUOTE|csv|float8|abs|trunc|scale|length|ltrim"
+    rf"|substr|replace|chr|to_jsonb|{_WORDS}|\d{{1,3}})\b|0\.000001|'(?:base64|0|-|\.|\.0|E|0E-|1e-4|1e15|\{{\}}|:00|)')*"
 )
 
 
@@ -68,9 +68,12 @@ def check_text(statement: Statement, allowed: set[str], dialect: Dialect) -> Non
 
 
 def check_lines(statement: Statement, plan: Plan) -> None:
-    """The text is the bound statement's in a COPY, with each value written by letters, digits and numbers alone."""
-    bound = render_select(plan, POSTGRES)
-    literals = [LiteralBinder(POSTGRES).bind(value) for value in bound.parameters]
+    """The text is the bound statement's in a COPY, with each value written by letters, digits and numbers alone.
+
+    Its moments are still as the server writes them; what is around it puts the T in.
+    """
+    bound = render_select(plan, BARE_POSTGRES)
+    literals = [LiteralBinder(BARE_POSTGRES).bind(value) for value in bound.parameters]
     assert all(_LITERAL.fullmatch(literal) for literal in literals)
     places = iter(literals)
     inner = _NAME_OR_PLACE.sub(lambda found: next(places) if found[0].startswith("$") else found[0], bound.text)
