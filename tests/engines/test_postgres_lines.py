@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from rowgate.engines.postgres import PostgresSource
-from rowgate.engines.postgres_lines import BLOCK_LINES
+from rowgate.engines.postgres_lines import BLOCK_LINES, LINE_BLOCK_BYTES
 from rowgate.engines.postgres_pool import Session
 from rowgate.ports.rows import LineBlocks
 from rowgate.rows.encode import open_encoder
@@ -294,6 +294,17 @@ def test_an_order_holds_and_blocks_are_bounded(kept: Kept) -> None:
             numbers += [int(line.split(b",")[0]) for line in lines]
     assert numbers == list(range(4990, 490, -1))
     assert max(sizes) <= BLOCK_LINES
+
+
+@pytest.mark.parametrize("form", list(LINE_BLOCK_BYTES))
+def test_a_block_of_long_lines_is_bounded_by_their_bytes(kept: Kept, form: Format) -> None:
+    kept.owner.execute("CREATE OR REPLACE VIEW wide AS SELECT n, repeat('x', 1000) AS t FROM many")
+    with closing(kept.open_lines(kept.plan("wide"), form)) as blocks:
+        sizes = []
+        while not blocks.is_exhausted:
+            sizes.append(sum(map(len, blocks.read_block())))
+    assert sum(sizes) > 5000 * 1000
+    assert all(LINE_BLOCK_BYTES[form] <= size < LINE_BLOCK_BYTES[form] + 1100 for size in sizes[:-1])
 
 
 def test_the_same_rows_are_cut_into_the_same_blocks(kept: Kept) -> None:

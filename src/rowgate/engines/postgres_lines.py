@@ -13,7 +13,7 @@ from rowgate.rows.model import Format
 # fifth of the speed. As Arrow the server has the less to do of the two, and a block costs its reader 0.1 ms before the
 # first line.
 LINE_BLOCK_BYTES = {Format.CSV: 180_224, **dict.fromkeys(ARRAY_FORMATS, 360_448)}  # 176 and 352 KiB
-BLOCK_LINES = 8000
+BLOCK_LINES = 4000
 
 
 class PostgresLines(PostgresRun[bytes]):
