@@ -1,5 +1,5 @@
 # The commands of this checkout; `make help` lists them.
-.PHONY: help setup demo serve test test-slow test-clients test-engines protocol fuzz lint bench lock clean
+.PHONY: help setup demo serve test test-slow test-clients test-engines test-trino protocol fuzz lint bench lock clean
 PYTHON ?= python3
 TEST_PROCESSES ?= 3
 # Containers often forbid it: then each of the many processes here compiles its sources, and pytest rewrites its tests, anew.
@@ -35,7 +35,10 @@ test-clients: setup ## OAuth clients in JavaScript and Go against a real server 
 	.venv/bin/python -m pytest -m foreign_clients tests/clients
 
 test-engines: setup ## the contract on every engine that can be run here, MariaDB too; writes docs/reference/engines.md
-	.venv/bin/python -m pytest -m "engines or not engines" --engines-report tests/engines
+	.venv/bin/python -m pytest -m "not trino" --engines-report tests/engines
+
+test-trino: setup ## the same on Trino, which it fetches (needs Java 17 and Maven); writes its column of that page
+	.venv/bin/python -m pytest -m trino --engines-report tests/engines
 
 protocol: setup ## the protocol's cases alone, listed by number with result and section
 	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m number --numbers

@@ -20,6 +20,7 @@ class DatabaseSettings:
     name: str = ""
     password_file: str = ""  # read when the server starts; its first line is the password of `address`
     read_replicas: tuple[str, ...] = ()  # addresses of servers with the same rows, read before that of `address`
+    accept_unproven: bool = False  # serve it although nobody can tell whether the account may write
 
 
 def read_databases(value: Any) -> tuple[DatabaseSettings, ...]:
@@ -57,8 +58,9 @@ def _read_one(table: Any) -> DatabaseSettings:
 def split_named_addresses(given: Iterable[str]) -> tuple[str, tuple[DatabaseSettings, ...]]:
     """Give the plain database's address, or nothing, and the tables of the others, as a command line writes them.
 
-    >>> split_named_addresses(["a.db", "sales=b.db"])
-    ('a.db', (DatabaseSettings(address='b.db', name='sales', password_file='', read_replicas=()),))
+    >>> plain, named = split_named_addresses(["a.db", "sales=b.db"])
+    >>> plain, [(database.name, database.address) for database in named]
+    ('a.db', [('sales', 'b.db')])
 
     Raises:
         ValueError: Two of them have one name, or no name.

@@ -5,12 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from engines.servings import ENGINES, Serving
+from engines.servings import DOES_NOT_APPLY, ENGINES, Serving
 from support.mariadb import MariadbServer, run_mariadb
+from support.trino import TrinoServer, run_trino
 
-HEAVY = ("mariadb",)  # need a server that has to be installed: `make test-engines`
+HEAVY = {  # need a server that has to be installed
+    "mariadb": [pytest.mark.engines],  # by `make test-engines`
+    "trino": [pytest.mark.engines, pytest.mark.trino],  # by `make test-trino`
+}
 
-ENGINE_PARAMETERS = [pytest.param(name, marks=pytest.mark.engines if name in HEAVY else ()) for name in ENGINES]
+ENGINE_PARAMETERS = [pytest.param(name, marks=HEAVY.get(name, ())) for name in ENGINES]
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +22,22 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariadbServer]
     """A MariaDB server, with databases for those who make them."""
     with run_mariadb(tmp_path_factory.mktemp("mariadb")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def trino(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrinoServer]:
+    """A Trino server with one catalog."""
+    with run_trino(tmp_path_factory.mktemp("trino")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def applies(request: pytest.FixtureRequest) -> None:
+    """Skip what an engine does not have."""
+    call = getattr(request.node, "callspec", None)
+    engine = str(call.params.get("serving", call.params.get("served"))) if call else ""
+    if request.node.originalname.removeprefix("test_") in DOES_NOT_APPLY.get(engine, ()):
+        pytest.skip(f"does not apply to {engine}")
 
 
 @pytest.fixture(params=ENGINE_PARAMETERS)

@@ -13,12 +13,13 @@ import apsw
 import pytest
 
 from engines.servings_generic import serve_duckdb, serve_mariadb
-from rowgate.engines import postgres_pool, sqlite, sqlite_connection
-from rowgate.engines.postgres import PostgresSource
+from engines.servings_other import OF_OTHERS, serve_other
+from engines.servings_postgres import serve_postgres
+from engines.servings_trino import OF_TRINO, serve_trino
+from rowgate.engines import sqlite, sqlite_connection
 from rowgate.ports.rows import RowSource
 from rowgate.rows.model import Statement
 from support.clock import MovableClock
-from support.postgres import PostgresServer
 
 
 class Serving(Protocol):
@@ -27,6 +28,7 @@ class Serving(Protocol):
     runaway: Statement  # gives no row for minutes
     endless: Statement  # gives rows for minutes
     clock: MovableClock  # by which the source forgets what it knows of the catalog
+    prompt_seconds: float  # within which two blocks are read
 
     @property
     def source(self) -> RowSource:
@@ -56,6 +58,7 @@ class SqliteServing:
 
     runaway = Statement(_NUMBERS.format("max(n)"), ())
     endless = Statement(_NUMBERS.format("n"), ())
+    prompt_seconds = 0.3
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -89,54 +92,6 @@ class SqliteServing:
         self.path.unlink()
 
 
-class PostgresServing:
-    """See `Serving`."""
-
-    runaway = Statement(_NUMBERS.format("max(n)"), ())
-    endless = Statement(_NUMBERS.format("n"), ())
-
-    def __init__(self, server: PostgresServer) -> None:
-        self.server = server
-        self.name = server.create_database()
-        self.execute("CREATE TABLE made (n INTEGER)")
-        self.clock = MovableClock()
-        self.source = PostgresSource(server.address(self.name), clock=self.clock)
-
-    def execute(self, *statements: str) -> None:
-        with self.server.owner(self.name) as owner:
-            for statement in statements:
-                owner.execute(statement.encode())
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        with self.server.owner(self.name) as owner, owner.transaction():
-            owner.execute("LOCK TABLE made IN ACCESS EXCLUSIVE MODE")
-            yield
-
-    def replace(self, *statements: str) -> None:
-        self.remove()
-        self.server.create_database(name=self.name)
-        self.execute(*statements)
-
-    def corrupt(self) -> None:
-        with self.server.owner() as owner:
-            owner.execute(f"ALTER DATABASE {self.name} ALLOW_CONNECTIONS false")
-            owner.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (self.name,))
-
-    def remove(self) -> None:
-        self.server.drop_database(self.name)
-
-
-@contextmanager
-def serve_postgres(request: pytest.FixtureRequest, _: Path) -> Iterator[Serving]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(postgres_pool, "BUSY_MILLISECONDS", 50)
-        serving = PostgresServing(request.getfixturevalue("postgres"))
-        with closing(serving.source):
-            yield serving
-        serving.remove()
-
-
 @contextmanager
 def serve_sqlite(_: pytest.FixtureRequest, folder: Path) -> Iterator[Serving]:
     with pytest.MonkeyPatch.context() as patch:
@@ -151,4 +106,7 @@ ENGINES: dict[str, Callable[[pytest.FixtureRequest, Path], AbstractContextManage
     "postgres": serve_postgres,
     "duckdb": serve_duckdb,
     "mariadb": serve_mariadb,
+    "trino": serve_trino,
+    "other": serve_other,
 }
+DOES_NOT_APPLY = {"other": OF_OTHERS, "trino": OF_TRINO}

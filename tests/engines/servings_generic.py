@@ -24,6 +24,7 @@ class DuckdbServing:
 
     runaway = Statement("SELECT max(a.range * b.range) FROM range(1000000) a, range(1000000) b", ())
     endless = Statement("SELECT range AS n FROM range(10000000000)", ())
+    prompt_seconds = 0.3
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -63,6 +64,7 @@ class MariadbServing:
 
     runaway = Statement("SELECT sum(a.seq * b.seq) FROM seq_1_to_1000000 a, seq_1_to_1000000 b", ())
     endless = Statement("SELECT seq AS n FROM seq_1_to_10000000000", ())
+    prompt_seconds = 0.3
 
     def __init__(self, server: MariadbServer) -> None:
         self.server = server

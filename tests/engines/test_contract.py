@@ -188,8 +188,11 @@ def test_values_keep_their_type(serving: Serving) -> None:
 def test_values_are_bound(serving: Serving) -> None:
     fill(serving, 3)
     first, second = map(serving.source.dialect.place, (1, 2))
+    described = serving.source.find_object("made")
+    assert described is not None
+    text = serving.source.dialect.text(described.columns[0])
     for value in ("'", '"', "1; DROP TABLE made", "\x01", "😀"):
-        assert run(serving, Statement(f"SELECT n FROM made WHERE CAST(n AS CHAR(20)) = {first}", (value,))) == []
+        assert run(serving, Statement(f"SELECT n FROM made WHERE {text} = {first}", (value,))) == []
     asked = f"SELECT n FROM made WHERE n >= {first} AND n < CAST({second} AS DECIMAL(4, 2)) ORDER BY n"
     assert run(serving, Statement(asked, (2, 2.5))) == [(2,)]
 
@@ -250,10 +253,10 @@ def test_deadline_counts_over_all_blocks(serving: Serving) -> None:
 
 
 def test_time_in_which_the_reader_pauses_does_not_count(serving: Serving) -> None:
-    blocks = serving.source.open_rows(serving.endless, statement_seconds=0.3)
+    blocks = serving.source.open_rows(serving.endless, statement_seconds=serving.prompt_seconds)
     blocks.read_block()
     paused_at = time.monotonic()
-    wait_until(lambda: time.monotonic() - paused_at > 0.35)
+    wait_until(lambda: time.monotonic() - paused_at > serving.prompt_seconds + 0.05)
     assert len(blocks.read_block()) == BLOCK
     blocks.close()
 

@@ -97,7 +97,7 @@ def test_watch_wakes_at_the_deadline_or_when_hurried_and_never_after() -> None:
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        ("oracle://u@h/db", "not oracle://"),
+        ("db2://u@h/db", "for db2://"),
         ("mariadb://u@h", "name the database"),
         ("mariadb://u:geheim@h/db", "a password stands in the address"),
         ("duckdb://relative", "a file or a folder"),

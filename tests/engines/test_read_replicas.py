@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engines.servings import PostgresServing
+from engines.servings_postgres import PostgresServing
 from engines.test_contract import read_all
 from rowgate import wiring
 from rowgate.cli.main import cli

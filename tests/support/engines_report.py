@@ -1,13 +1,20 @@
-"""The support matrix: `pytest --engines-report` writes what each engine's tests said into docs/reference/engines.md."""
+"""The support matrix: `pytest --engines-report` writes what each engine's tests said into docs/reference/engines.md.
+
+An engine that was not run keeps what an earlier run wrote.
+"""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "engines.md"
 _MATRIX = re.compile(r"(<!-- what was run: [^>]*-->\n).*?(<!-- end of what was run -->)", re.DOTALL)
 _CASE = re.compile(r"tests/engines/(test_contract|test_conformance)\.py::test_(\w+)\[([a-z]+)")
+_UNTESTED = "untested: "  # how a reason begins to skip the tests of an engine that is not to be had
+titles: dict[str, str] = {}  # what stands over a column, where that is more than the engine's name
 _outcomes: dict[tuple[str, str], dict[str, list[str]]] = {}
 
 
@@ -17,24 +24,48 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     found = _CASE.search(report.nodeid)
+    if report.skipped and _UNTESTED in str(report.longrepr):
+        return
     if found is not None and (report.when == "call" or report.outcome != "passed"):
         kind, rule, engine = found.groups()
         _outcomes.setdefault((kind, rule), {}).setdefault(engine, []).append(report.outcome)
 
 
+def skip_untested(reason: str) -> NoReturn:
+    """Skip the tests of an engine that is not to be had here."""
+    pytest.skip(_UNTESTED + reason)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.config.getoption("engines_report") and _outcomes:
         text = PAGE.read_text("utf-8")
-        written = _MATRIX.sub(lambda found: found[1] + render_matrix() + found[2], text)
-        PAGE.write_text(written, "utf-8")
+        found = _MATRIX.search(text)
+        assert found is not None, "internal error: the page has no place for the matrix"
+        before = _read_matrix(found[0])
+        PAGE.write_text(_MATRIX.sub(lambda found: found[1] + render_matrix(before) + found[2], text), "utf-8")
 
 
-def render_matrix() -> str:
+def _read_matrix(text: str) -> dict[str, dict[str, str]]:
+    """Give what stands on the page: by the title of its column, each rule's cell."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    return {title: {row[0]: row[place] for row in rows[2:]} for place, title in enumerate(rows[0]) if place}
+
+
+def render_matrix(before: Mapping[str, Mapping[str, str]]) -> str:
     """Give the table: a rule in each row, an engine in each column."""
-    engines = sorted({engine for by_engine in _outcomes.values() for engine in by_engine})
-    lines = [f"| Rule | {' | '.join(engines)} |", "|---" * (len(engines) + 1) + "|"]
-    for (_, rule), by_engine in sorted(_outcomes.items()):
-        lines.append(f"| {rule.replace('_', ' ')} | {' | '.join(_tell(by_engine.get(name, [])) for name in engines)} |")
+    columns = {title: dict(cells) for title, cells in before.items()}
+    rules = {rule: kind for kind, rule in sorted(_outcomes, reverse=True)}
+    for engine in {engine for by_engine in _outcomes.values() for engine in by_engine}:
+        for title in [title for title in columns if title.split()[0] == engine]:
+            del columns[title]
+        columns[titles.get(engine, engine)] = {
+            rule.replace("_", " "): _tell(by_engine.get(engine, [])) for (_, rule), by_engine in _outcomes.items()
+        }
+    ordered = sorted(columns)
+    lines = [f"| Rule | {' | '.join(ordered)} |", "|---" * (len(ordered) + 1) + "|"]
+    for rule in sorted(rules, key=lambda rule: (rules[rule], rule)):
+        said = rule.replace("_", " ")
+        lines.append(f"| {said} | {' | '.join(columns[title].get(said, 'not run') for title in ordered)} |")
     return "\n".join(lines) + "\n"
 
 

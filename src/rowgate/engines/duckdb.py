@@ -37,6 +37,7 @@ class DuckdbManner:
     name = "DuckDB"
     dialect: DuckdbDialect = DUCKDB
     computes_here = True
+    smallest = "SELECT 1"
 
     def __init__(self, path: Path, *, memory: str = "1GB", threads: int = 2) -> None:
         """Take the file or folder, and what DuckDB may use of the machine."""

@@ -53,19 +53,31 @@ class GenericRun:
                 if self._cancelled:
                     self._hurry()  # it came before there was anything to hurry
                 rows = self._read()
-        except RowsError:
+        except RowsError as error:
             self._let_go()
-            raise
+            interruption = self._find_interruption()
+            if interruption is None:
+                raise
+            raise interruption from error
         except (SQLAlchemyError, self._source.driver_error, OSError, ValueError, AttributeError) as error:
             # a driver whose connection is broken under it raises whatever it stumbles over
             raise self._fail(error) from error
         finally:
             self._hurry = None
             self.seconds_left -= time.monotonic() - begun
-        if self._timed_out or (self.seconds_left <= 0 and not self.is_exhausted):
+        self._timed_out |= self.seconds_left <= 0 and not self.is_exhausted
+        interruption = self._find_interruption()
+        if interruption is not None:  # to some drivers what was cut is a result that ends there
             self._let_go()
-            raise StatementTimeout("The statement took longer than the server allows.")
+            raise interruption
         return rows
+
+    def _find_interruption(self) -> RowsError | None:
+        if self._cancelled:
+            return StatementCancelled("The read was cancelled.")
+        if self._timed_out:
+            return StatementTimeout("The statement took longer than the server allows.")
+        return None
 
     def _read(self) -> Any:
         if self._result is None:
@@ -145,10 +157,9 @@ class GenericRun:
 
     def _fail(self, error: Exception) -> RowsError:
         self._let_go()
-        if self._cancelled:
-            return StatementCancelled("The read was cancelled.")
-        if self._timed_out:
-            return StatementTimeout("The statement took longer than the server allows.")
+        interruption = self._find_interruption()
+        if interruption is not None:
+            return interruption
         return self._source.translate_call(error) if self._statement.is_call else self._source.translate(error)
 
 
@@ -197,7 +208,7 @@ class GenericSource:
 
     def check_reachable(self) -> None:
         """See `ports.RowSource`."""
-        self.ask("SELECT 1")
+        self.ask(self.manner.smallest)
         self.manner.check_presence(self.ask)
 
     def list_objects(self) -> Sequence[ObjectListing]:

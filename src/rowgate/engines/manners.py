@@ -31,6 +31,10 @@ class Manner(Protocol):
     def dialect(self) -> Dialect:
         """How `rows/sql.py` writes statements for it; it stays the same once an engine was opened."""
 
+    @property
+    def smallest(self) -> str:
+        """A statement that reads one row of nothing."""
+
     def identify(self) -> Hashable:
         """Give something that differs once the database is another one, so that every connection must be opened anew.
 

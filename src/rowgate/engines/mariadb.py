@@ -95,6 +95,7 @@ class MariadbManner:
     """See `Manner`."""
 
     computes_here = False
+    smallest = "SELECT 1"
 
     def __init__(self, address: str, *, password: str | None) -> None:
         """Take the address, with the name of one database; the password counts for every host."""

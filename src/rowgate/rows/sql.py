@@ -26,8 +26,7 @@ def render_select(plan: Plan, dialect: Dialect, binder: Binder | None = None) ->
     if order:
         text += " ORDER BY " + ", ".join(order)
     limit, offset = (page.size + 1, 0) if page else (plan.limit, plan.offset)  # one more tells whether there is more
-    most = None if limit is None else binder.bind(limit)
-    text += dialect.limit(most, binder.bind(offset) if offset else None)
+    text += dialect.limit(limit, offset, binder.bind, is_ordered=bool(order))
     return Statement(text, tuple(binder.values), limit)
 
 
@@ -39,7 +38,8 @@ def render_count(plan: Plan, dialect: Dialect, binder: Binder | None = None) -> 
         text = f"SELECT count(*) FROM {dialect.find_source(plan.object)}"  # noqa: S608 - a quoted catalog name
         return Statement(text + _render_where(plan, dialect, binder), tuple(binder.values), 1)
     body = _render_body(plan, dialect, binder)
-    return Statement(f"SELECT count(*) FROM ({body}) AS counted", tuple(binder.values), 1)  # noqa: S608 - made here
+    derived = dialect.name_derived(len(plan.result_columns))
+    return Statement(f"SELECT count(*) FROM ({body}) {derived}", tuple(binder.values), 1)  # noqa: S608 - made here
 
 
 def render_key_check(described: ObjectDescription, key: Sequence[str], dialect: Dialect) -> Statement:
@@ -54,7 +54,7 @@ def render_key_check(described: ObjectDescription, key: Sequence[str], dialect: 
         f"HAVING count(*) > 1 OR max(CASE WHEN {nulls} THEN 1 ELSE 0 END) = 1"
     )
     binder = Binder(dialect)
-    text += dialect.limit(binder.bind(1), None)
+    text += dialect.limit(1, 0, binder.bind, is_ordered=False)
     return Statement(text, tuple(binder.values), 1)
 
 
@@ -113,7 +113,8 @@ def _order(item: Order, dialect: Dialect, *, exact: bool = False) -> str:
     text = _find_sorted(item, dialect, exact=exact)
     directed = text + (" DESC" if item.descending else "")
     comes_first = item.descending is not dialect.null_is_least  # NULL, if nothing is said
-    if item.nulls_first is comes_first or (isinstance(item.by, Column) and item.by.never_null):
+    is_known = dialect.null_is_least is not None
+    if (is_known and item.nulls_first is comes_first) or (isinstance(item.by, Column) and item.by.never_null):
         return directed
     return dialect.put_nulls(text, directed, first=item.nulls_first)
 

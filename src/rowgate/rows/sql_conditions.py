@@ -203,7 +203,8 @@ def _substring(condition: Condition, value: str, binder: Binder) -> str:
 
     text = dialect.text(column)
     if function is Function.CONTAINS or ("\0" in value and function is Function.STARTS_WITH):
-        found = dialect.find(fold_stored(text), binder.bind_text(compared))
+        part = binder.bind_text(compared) if dialect.finds_part_first else ""
+        found = dialect.find(fold_stored(text), part or binder.bind_text(compared))
         # a part of the text would look no further than a NUL
         return f"{found} > 0" if function is Function.CONTAINS else f"{found} = 1"
     take = dialect.take_first if function is Function.STARTS_WITH else dialect.take_last

@@ -158,7 +158,12 @@ def _open_generic(served: DatabaseSettings, max_reads: int) -> RowSource:
     except (OSError, ValueError) as error:
         raise ConfigError(f"the database's password_file: {error}") from error
     try:
-        return open_generic(served.address, password=password, max_connections=max_reads + 2)
+        return open_generic(
+            served.address,
+            password=password,
+            max_connections=max_reads + 2,
+            accept_unproven=served.accept_unproven,
+        )
     except UnservedAddress as error:
         raise ConfigError(str(error)) from error
 

@@ -17,9 +17,10 @@ Bind = Callable[[Value], str]  # gives the place that stands for a value
 class Dialect:
     """Expressions are SQL text that was made here; `column` is always one of the catalog's."""
 
-    null_is_least: bool = True  # by itself, so that saying so is not needed
+    null_is_least: bool | None = True  # by itself, so that saying so is not needed; None: always say where NULL comes
     holds_nul: bool = True  # a text may hold the character U+0000
     orders_by_code_point: bool = True  # then texts that begin alike stand together, from the beginning itself on
+    finds_part_first: bool = False  # `find` writes the part before the text that holds it
 
     def quote(self, name: str) -> str:
         """Give an identifier."""
@@ -37,9 +38,13 @@ class Dialect:
         """Give a place as a value of the column's type (`Holds`)."""
         return place
 
-    def limit(self, most: str | None, skipped: str | None) -> str:
-        """Give the clause for a place of each; it stands last."""
-        return (f" LIMIT {most}" if most else "") + (f" OFFSET {skipped}" if skipped else "")
+    def limit(self, most: int | None, skipped: int, bind: Bind, *, is_ordered: bool) -> str:  # noqa: ARG002 - for engines that page what is ordered only
+        """Give the clause that takes so many rows (None: all) after those that are skipped; it stands last."""
+        return (f" LIMIT {bind(most)}" if most is not None else "") + (f" OFFSET {bind(skipped)}" if skipped else "")
+
+    def name_derived(self, width: int) -> str:  # noqa: ARG002 - for engines that want a name for each column
+        """Give what stands behind a query of so many columns that is read from."""
+        return "AS counted"
 
     def put_nulls(self, expression: str, directed: str, *, first: bool) -> str:  # noqa: ARG002 - for engines without these words
         """Give what sorts NULL first or last, where it would not come there by itself.

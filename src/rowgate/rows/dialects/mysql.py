@@ -40,9 +40,10 @@ class MysqlDialect(Dialect):
         """See `Dialect`."""
         return f"CAST({place} AS {_TYPES[column.holds]})" if column.holds in _TYPES else place
 
-    def limit(self, most: str | None, skipped: str | None) -> str:
+    def limit(self, most: int | None, skipped: int, bind: Bind, *, is_ordered: bool) -> str:
         """See `Dialect`."""
-        return Dialect.limit(self, most or (_ALL if skipped else None), skipped)
+        before = f" LIMIT {_ALL}" if most is None and skipped else ""
+        return before + Dialect.limit(self, most, skipped, bind, is_ordered=is_ordered)
 
     def put_nulls(self, expression: str, directed: str, *, first: bool) -> str:
         """See `Dialect`."""

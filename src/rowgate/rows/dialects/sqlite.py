@@ -11,9 +11,10 @@ from rowgate.rows.model import Column
 class SqliteDialect(Dialect):
     """See `Dialect`. `rowgate_fold` is a function that engines/sqlite.py defines."""
 
-    def limit(self, most: str | None, skipped: str | None) -> str:
+    def limit(self, most: int | None, skipped: int, bind: Bind, *, is_ordered: bool) -> str:
         """See `Dialect`."""
-        return Dialect.limit(self, most or ("-1" if skipped else None), skipped)
+        before = " LIMIT -1" if most is None and skipped else ""
+        return before + Dialect.limit(self, most, skipped, bind, is_ordered=is_ordered)
 
     def exact(self, column: Column) -> str:
         """See `Dialect`."""
