@@ -42,9 +42,10 @@ def reader(own: Own, tmp_path: Path) -> Iterator[Reader]:
         with own.owner(name) as owner:
             owner.execute(TABLE)
             owner.execute(f"INSERT INTO made SELECT n, repeat('x', 200) FROM generate_series(1, {ROWS}) n".encode())
+            owner.execute("CHECKPOINT")  # these servers are quick to commit: a kill would take the rows back
     else:
         fill = f"INSERT INTO made SELECT seq, repeat('x', 200) FROM seq_1_to_{ROWS}"
-        own.execute(TABLE, fill, database=name)
+        own.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1", TABLE, fill, database=name)
     (tmp_path / "password").write_text(PASSWORD + "\n")
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
