@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from rowgate.service.client_requests import RepeatableRequest
 from rowgate.web.exchange import Exchange
-from rowgate.web.problems import HttpProblem
+from rowgate.web.problems import HttpProblem, require_plain_body
 
 
 async def read_client_request(
@@ -19,8 +19,7 @@ async def read_client_request(
     if exchange.method not in methods:
         raise HttpProblem(405, "invalid_request", f"Only {', '.join(methods)} is answered here.", [(b"allow", allow)])
     body = await exchange.read_body(max_body_bytes)
-    if exchange.content_encoding not in (b"", b"identity"):
-        raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
+    require_plain_body(exchange.content_encoding)
     return RepeatableRequest(
         exchange.query,
         exchange.content_type,

@@ -18,9 +18,8 @@ from rowgate.web.data_requests import DataGate, read_object_name
 from rowgate.web.exchange import Exchange, Headers
 from rowgate.web.jwks_endpoint import is_same
 from rowgate.web.negotiation import choose_coding
-from rowgate.web.problems import HttpProblem
+from rowgate.web.problems import require_get
 
-ALLOW = b"GET, HEAD, OPTIONS"
 OPENAPI_PATH = "/api/v1/openapi.json"
 
 _ETAG_BYTES = 16
@@ -49,8 +48,7 @@ class DescriptionEndpoint:
 
         Source: RFC 9110 §8.8.3, §13.1.2, §15.4.5
         """
-        if exchange.method not in ("GET", "HEAD"):
-            raise HttpProblem(405, "invalid_request", "Ask with GET.", [(b"allow", ALLOW)])
+        require_get(exchange.method)
         access: Access | None = None
         name = read_object_name(exchange, b"") if self._names_object else ""
         try:

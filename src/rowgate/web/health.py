@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from rowgate.web.exchange import Exchange
-from rowgate.web.problems import NO_STORE, HttpProblem
+from rowgate.web.problems import NO_STORE, require_get
 
 LOOK_SECONDS = 0.5
 
@@ -30,8 +30,7 @@ class HealthEndpoint:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer."""
-        if exchange.method not in ("GET", "HEAD"):
-            raise HttpProblem(405, "invalid_request", "Ask with GET.", [(b"allow", b"GET, HEAD, OPTIONS")])
+        require_get(exchange.method)
         results = await self._look()
         is_whole = all(results.values())
         good = is_whole or self._is_good_enough(results)

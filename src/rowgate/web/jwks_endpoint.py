@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from rowgate.ports import Clock
 from rowgate.service.keys import SigningKeys
 from rowgate.web.exchange import Exchange, Headers
-from rowgate.web.problems import HttpProblem
+from rowgate.web.problems import require_get
 
 JWKS_PATH = "/.well-known/jwks.json"
-ALLOW = b"GET, HEAD, OPTIONS"
 
 
 class JwksEndpoint:
@@ -25,8 +24,7 @@ class JwksEndpoint:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer."""
-        if exchange.method not in ("GET", "HEAD"):
-            raise HttpProblem(405, "invalid_request", "Ask with GET.", [(b"allow", ALLOW)])
+        require_get(exchange.method)
         published = self._keys.publish(self._clock())
         # The first key of all signs at once: a copy of the empty set must not stand in its way.
         kept = b"public, max-age=0" if published.is_empty else self._kept

@@ -13,7 +13,7 @@ from rowgate.oauth.model import DEFAULT_SCOPE
 from rowgate.service.inspection import INTROSPECT_SCOPE
 from rowgate.web.exchange import Exchange, Headers
 from rowgate.web.jwks_endpoint import JWKS_PATH
-from rowgate.web.problems import HttpProblem
+from rowgate.web.problems import require_get
 
 TOKEN_PATH = "/api/v1/token"  # noqa: S105 - an address
 INTROSPECTION_PATH = "/api/v1/introspect"
@@ -34,8 +34,7 @@ class DocumentEndpoint:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer."""
-        if exchange.method not in ("GET", "HEAD"):
-            raise HttpProblem(405, "invalid_request", "Ask with GET.", [(b"allow", b"GET, HEAD, OPTIONS")])
+        require_get(exchange.method)
         await exchange.respond(200, _HEADERS, msgspec.json.encode(self._describe()))
 
 

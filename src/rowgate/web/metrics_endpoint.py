@@ -14,9 +14,7 @@ from rowgate.service.measures import Measures
 from rowgate.web.data_requests import DataGate
 from rowgate.web.exchange import Exchange, Headers
 from rowgate.web.metadata import METRICS_SCOPE
-from rowgate.web.problems import NO_STORE, HttpProblem
-
-ALLOW = b"GET, HEAD, OPTIONS"
+from rowgate.web.problems import NO_STORE, require_get
 
 _HEADERS: Headers = [pair for pair in NO_STORE if pair[0] != b"content-type"]
 _HEADERS.append((b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode()))
@@ -35,8 +33,7 @@ class MetricsEndpoint:
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer in the Prometheus text format 0.0.4."""
-        if exchange.method not in ("GET", "HEAD"):
-            raise HttpProblem(405, "invalid_request", "Ask with GET.", [(b"allow", ALLOW)])
+        require_get(exchange.method)
         client_id = ""
         try:
             access = self._gate.authorize(exchange)

@@ -29,6 +29,7 @@ NO_STORE: Headers = [
     (b"x-content-type-options", b"nosniff"),
 ]
 NONCE_HEADER = b"dpop-nonce"  # RFC 9449 §8
+READ_ALLOW = b"GET, HEAD, OPTIONS"  # of an address that is only read
 RETRY_SECONDS = 5
 _REALM = 'realm="rowgate"'
 
@@ -45,6 +46,26 @@ class HttpProblem(Exception):
         self.code = code
         self.description = description
         self.headers = headers or []
+
+
+def require_get(method: str) -> None:
+    """Refuse what does not ask for a document: it is read with GET, or HEAD.
+
+    Raises:
+        HttpProblem: Another method.
+    """
+    if method not in ("GET", "HEAD"):
+        raise HttpProblem(405, "invalid_request", "Ask with GET.", [(b"allow", READ_ALLOW)])
+
+
+def require_plain_body(content_encoding: bytes) -> None:
+    """Refuse a body that is compressed (PROTOCOL 11).
+
+    Raises:
+        HttpProblem: It is.
+    """
+    if content_encoding not in (b"", b"identity"):
+        raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
 
 
 @dataclass(frozen=True, slots=True)

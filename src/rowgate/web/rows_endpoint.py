@@ -24,7 +24,7 @@ from rowgate.web.disposition import FILES, render_disposition
 from rowgate.web.exchange import Exchange, Headers, PreparedHeaders
 from rowgate.web.jwks_endpoint import is_same
 from rowgate.web.negotiation import choose_coding, choose_format
-from rowgate.web.problems import NO_STORE, HttpProblem
+from rowgate.web.problems import NO_STORE, HttpProblem, require_plain_body
 
 _HEADERS = {
     form: PreparedHeaders(
@@ -118,8 +118,7 @@ class RowsEndpoint:
         if exchange.method != "POST" or asked.parse_body is None:
             assert asked.parse_query is not None, "internal error: a method that is not answered"
             return asked.parse_query(exchange.query)
-        if exchange.content_encoding not in (b"", b"identity"):
-            raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
+        require_plain_body(exchange.content_encoding)
         if exchange.query:
             raise InvalidParameter("A POST carries its parameters in the body.", field="query", expected="no query")
         body = await exchange.read_body(self._max_body_bytes)

@@ -9,7 +9,7 @@ from rowgate.oauth.model import IssuedTokens
 from rowgate.service.client_requests import TokenRequest
 from rowgate.service.tokens import TokenService
 from rowgate.web.exchange import BodyTooLarge, Exchange, PreparedHeaders
-from rowgate.web.problems import NO_STORE, NONCE_HEADER, HttpProblem
+from rowgate.web.problems import NO_STORE, NONCE_HEADER, HttpProblem, require_plain_body
 from rowgate.web.whole import Reply, Request
 
 ALLOW = b"POST, OPTIONS"
@@ -47,8 +47,7 @@ class TokenEndpoint:
         if len(body) > self.max_body_bytes:
             raise BodyTooLarge
         head = request.head
-        if head.content_encoding not in (b"", b"identity"):
-            raise HttpProblem(415, "invalid_request", "Send the body without a content encoding.")
+        require_plain_body(head.content_encoding)
 
         self._tokens.issue_token(
             TokenRequest(

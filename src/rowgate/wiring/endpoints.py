@@ -27,10 +27,9 @@ from rowgate.web.description_endpoints import (
 )
 from rowgate.web.exchange import Exchange
 from rowgate.web.health import Check, HealthEndpoint
+from rowgate.web.problems import READ_ALLOW
 from rowgate.web.rows_endpoint import PROC, ROWS, RUNS, RowsEndpoint
 from rowgate.web.well_known import AUTHORIZATION_SERVER, PROTECTED_RESOURCE, list_paths
-
-READ_ALLOW = b"GET, HEAD, OPTIONS"
 
 
 class DataEndpoints:

@@ -55,12 +55,11 @@ from rowgate.web.health import HealthEndpoint
 from rowgate.web.inspection_endpoints import list_inspection_endpoints
 from rowgate.web.jwks_endpoint import JWKS_PATH, JwksEndpoint
 from rowgate.web.logs import set_up_logs
-from rowgate.web.problems import Edge
+from rowgate.web.problems import READ_ALLOW, Edge
 from rowgate.web.secret_endpoint import list_secret_endpoints
 from rowgate.web.token_endpoint import ALLOW as TOKEN_ALLOW
 from rowgate.web.token_endpoint import TokenEndpoint, refuse_method
 from rowgate.wiring.endpoints import (
-    READ_ALLOW,
     DataEndpoints,
     check_readiness,
     list_documents,
