@@ -296,7 +296,7 @@ def test_an_order_holds_and_blocks_are_bounded(kept: Kept) -> None:
     assert max(sizes) <= BLOCK_LINES
 
 
-@pytest.mark.parametrize("form", list(LINE_BLOCK_BYTES))
+@pytest.mark.parametrize("form", sorted(LINE_BLOCK_BYTES))
 def test_a_block_of_long_lines_is_bounded_by_their_bytes(kept: Kept, form: Format) -> None:
     kept.owner.execute("CREATE OR REPLACE VIEW wide AS SELECT n, repeat('x', 1000) AS t FROM many")
     with closing(kept.open_lines(kept.plan("wide"), form)) as blocks:
