@@ -105,7 +105,8 @@ def test_a_served_database_that_cannot_be_read_is_told(home: Path, tmp_path: Pat
         (f"sqlite:///{tmp_path}/none.sqlite", "cannot be read"),
         ("", "no database is set"),
         ("mysql://root:geheim@db/x", "a password stands in the address"),
-        ("db2://root:geheim@db/x", "not db2://"),
+        ("db2://root:geheim@db/x", "a password stands in the address"),
+        ("db2://db/x", "for db2:// install its SQLAlchemy dialect"),
     ):
         config.write_text(f"database = '{database}'")
         line = refuse(*arguments)
