@@ -102,6 +102,6 @@ def test_a_worker_that_is_killed_is_replaced_and_no_answer_is_lost(home: Home) -
         workers = [child for child in supervisor.children() if "spawn_main" in " ".join(child.cmdline())]
         assert len(workers) == 2
         workers[0].kill()
-        wait_until(lambda: len(set(ask_workers(server, "none")) - before) == 1, seconds=15)
+        wait_until(lambda: len(set(ask_workers(server, "none", connections=64)) - before) == 1, seconds=30)
         assert httpx.post(f"{server.url}/token", data=home.form).status_code == 200
         assert server.stop() == 0
