@@ -34,6 +34,13 @@ def _judge_slow_down(answer: httpx.Response) -> int:
     return seconds
 
 
+def _use_up_quota(world: World, client: Keyed) -> None:
+    """Allow three tokens a minute, and take them; time stands still from here on."""
+    world.server.clock.freeze()
+    client.set(PolicyChange(tokens_per_minute=3))
+    within_a_second(lambda: client.ask().status_code == 429)
+
+
 def _ask(client: Keyed, source: str, client_secret: str = "") -> httpx.Response:
     form = {**CLIENT_CREDENTIALS, "client_id": client.client_id, "client_secret": client_secret or client.client_secret}
     return client.post(form, **{"X-Forwarded-For": source})
@@ -42,9 +49,7 @@ def _ask(client: Keyed, source: str, client_secret: str = "") -> httpx.Response:
 @numbered("P119", "RFC 6585 §4")
 def test_quota_is_held_and_filled_again(world: World) -> None:
     client = register(world, "quota")
-    world.server.clock.freeze()
-    client.set(PolicyChange(tokens_per_minute=3))
-    within_a_second(lambda: client.ask().status_code == 429)
+    _use_up_quota(world, client)
     answer = client.ask()
     seconds = _judge_slow_down(answer)
     assert client.reason(answer) == "quota_used_up"
@@ -62,9 +67,7 @@ def test_quota_is_held_and_filled_again(world: World) -> None:
 def test_replayed_assertion_takes_nothing_of_the_quota(world: World) -> None:
     """Whoever has caught one cannot use up what its owner may get."""
     client = register_with_key(world, "quota-with-a-key")
-    world.server.clock.freeze()
-    client.set(PolicyChange(tokens_per_minute=3))
-    within_a_second(lambda: client.ask().status_code == 429)
+    _use_up_quota(world, client)
     world.server.clock.advance(3600)
     form = {**CLIENT_CREDENTIALS, **client.authenticate()}
     assert client.post(form).status_code == 200
@@ -76,9 +79,7 @@ def test_replayed_assertion_takes_nothing_of_the_quota(world: World) -> None:
 def test_who_is_beyond_its_quota_spends_nothing(world: World) -> None:
     """Each assertion would stay in the state until its end; and it is good when the client may come again."""
     client = register_with_key(world, "beyond-its-quota")
-    world.server.clock.freeze()
-    client.set(PolicyChange(tokens_per_minute=3))
-    within_a_second(lambda: client.ask().status_code == 429)
+    _use_up_quota(world, client)
     kept = _count_used(world)
     form = {**CLIENT_CREDENTIALS, **client.authenticate()}
     refused = [client.post(form), *(client.ask() for _ in range(5))]

@@ -4,7 +4,7 @@ Nothing is called: what may be is decided by the settings alone.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rowgate.cli.findings import Finding
 from rowgate.cli.terminal import render_left, render_moment
@@ -28,12 +28,7 @@ def _webhook(settings: Settings) -> Iterator[Finding]:
     if not settings.webhook_url:
         return
     question = "the webhook may be called, and there is a key to sign with"
-    try:
-        wiring.check_webhook(settings)
-    except ConfigError as error:
-        yield Finding(question, False, str(error))  # noqa: FBT003
-        return
-    yield Finding(question, True, settings.webhook_url, "")  # noqa: FBT003
+    yield _judge(question, lambda: wiring.check_webhook(settings), settings.webhook_url)
 
 
 def _platforms(settings: Settings) -> Iterator[Finding]:
@@ -42,12 +37,8 @@ def _platforms(settings: Settings) -> Iterator[Finding]:
     if not settings.trusted_issuers:
         return
     question = "the keys of trusted issuers can be read, or may be asked for"
-    try:
-        wiring.check_trusted_issuers(settings)
-    except ConfigError as error:
-        yield Finding(question, False, str(error))  # noqa: FBT003
-        return
-    yield Finding(question, True, ", ".join(issuer.name for issuer in settings.trusted_issuers))  # noqa: FBT003
+    names = ", ".join(issuer.name for issuer in settings.trusted_issuers)
+    yield _judge(question, lambda: wiring.check_trusted_issuers(settings), names)
 
 
 def _certificate(settings: Settings) -> Iterator[Finding]:
@@ -107,3 +98,12 @@ def _key_addresses(settings: Settings) -> Iterator[Finding]:
     told = ", ".join(f"{name} ({reason})" for name, reason in refused.items())
     advice = "list the host in outgoing_hosts, or in outgoing_private_hosts when it is one of the house's own"
     yield Finding(question, not refused, told or f"{len(named)} applications", advice)
+
+
+def _judge(question: str, check: Callable[[], object], told: str) -> Finding:
+    """Give what is told when the check passes, or why it did not."""
+    try:
+        check()
+    except ConfigError as error:
+        return Finding(question, good=False, found=str(error))
+    return Finding(question, good=True, found=told)

@@ -6,6 +6,7 @@ never: a place stands for each.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 
 from rowgate.rows.fold import list_foldings
 from rowgate.rows.model import Aggregation, Column, Family, ObjectDescription, Value
@@ -89,6 +90,16 @@ class Dialect:
         lowered = self.lower_ascii(expression)
         upper, lower = self.list_foldings(folded, ordered=ordered)
         return f"translate({lowered}, {bind(upper)}, {bind(lower)})" if upper else lowered
+
+    def fold_by_letters(self, expression: str, folded: Sequence[str], bind: Bind, *, ordered: bool) -> str:
+        """Give the same as `fold`, letter by letter: for engines without `translate`, or whose `lower` knows others."""
+        wanted = ascii_lowercase if ordered else [c for c in ascii_lowercase if any(c in text for text in folded)]
+        text = expression
+        for letter in wanted:
+            text = f"REPLACE({text}, '{letter.upper()}', '{letter}')"
+        for upper, lower in zip(*self.list_foldings(folded, ordered=ordered), strict=True):
+            text = f"REPLACE({text}, {bind(upper)}, {bind(lower)})"
+        return text
 
     def list_foldings(self, folded: Sequence[str], *, ordered: bool) -> tuple[str, str]:
         """Give which characters must be replaced by which; see `fold.list_foldings`."""

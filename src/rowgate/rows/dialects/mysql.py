@@ -5,7 +5,6 @@ that compares by code point and pads nothing. Letters are folded one by one: the
 rows/fold.py does, and other ones in each collation.
 """
 
-import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,14 +75,7 @@ class MysqlDialect(Dialect):
 
     def fold(self, expression: str, folded: Sequence[str], bind: Bind, *, ordered: bool = False) -> str:
         """See `Dialect`."""
-        letters = string.ascii_lowercase
-        wanted = letters if ordered else [letter for letter in letters if any(letter in text for text in folded)]
-        text = expression
-        for letter in wanted:
-            text = f"REPLACE({text}, '{letter.upper()}', '{letter}')"
-        for upper, lower in zip(*self.list_foldings(folded, ordered=ordered), strict=True):
-            text = f"REPLACE({text}, {bind(upper)}, {bind(lower)})"
-        return text
+        return self.fold_by_letters(expression, folded, bind, ordered=ordered)
 
     def take_first(self, expression: str, length: int) -> str:
         """See `Dialect`."""

@@ -5,7 +5,6 @@ Text compares as the engine's own columns do, unless an engine's dialect says ot
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from string import ascii_lowercase
 
 from rowgate.rows.dialects.model import Bind, Dialect
 from rowgate.rows.holds import Holds
@@ -69,13 +68,7 @@ class StandardDialect(Dialect):
 
     def fold(self, expression: str, folded: Sequence[str], bind: Bind, *, ordered: bool = False) -> str:
         """See `Dialect`. Letter by letter: LOWER knows other letters on every engine."""
-        wanted = ascii_lowercase if ordered else [c for c in ascii_lowercase if any(c in text for text in folded)]
-        text = expression
-        for letter in wanted:
-            text = f"REPLACE({text}, '{letter.upper()}', '{letter}')"
-        for upper, lower in zip(*self.list_foldings(folded, ordered=ordered), strict=True):
-            text = f"REPLACE({text}, {bind(upper)}, {bind(lower)})"
-        return text
+        return self.fold_by_letters(expression, folded, bind, ordered=ordered)
 
     def find(self, expression: str, part: str) -> str:
         """See `Dialect`."""
