@@ -73,6 +73,13 @@ def test_many_addresses_are_bounded_together_and_in_memory() -> None:
     assert kept.events[-1].left_out == 1000 - AT_ONCE * OF_ALL  # type: ignore[attr-defined]
 
 
+def test_a_secret_that_was_good_once_fills_no_disk() -> None:
+    kept = Kept()
+    event = TokenRefused(at=NOW, source="198.51.100.1", error="invalid_client", reason="revoked_secret", client_id="a")
+    record(QuietRecord(kept, at_once=3), [event] * 30)
+    assert kept.events == [event] * 3
+
+
 @pytest.mark.parametrize(
     "event",
     [

@@ -2,9 +2,9 @@
 
 A refusal is on record, and costs whoever provokes it a few bytes on the wire. Wrong credentials are slowed down
 (`service.throttle`); requests that are no attempt at all cannot be, for they are refused before anything is looked at.
-So of refusals for which nobody has proved anything there is only so much on record: of an address a thousand at once
-and then one a second, of all addresses ten times that. What is left out is counted, and the next one that is on record
-says how many. Everything else goes on record always.
+So of refusals to whoever brought nothing that is good now (an expired or revoked secret is not) there is only so much on
+record: of an address a thousand at once and then one a second, of all addresses ten times that. What is left out is
+counted, and the next one that is on record says how many. Everything else goes on record always.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ PER_MINUTE = 60
 OF_ALL = 10  # times as much, of all addresses together
 MAX_KEPT = 10_000  # addresses
 _OF_NOBODY = "enrol"  # the endpoint at which there is nothing to prove but the code
-# of requests that cannot be read, or that bring nothing: whoever is behind them has proved nothing by then
+# of requests that cannot be read, or bring nothing that is good
 _UNPROVED = frozenset({"invalid_client", "invalid_request", "invalid_token", "missing_token", ""})
 
 
