@@ -2,8 +2,8 @@
 
 A refusal is on record, and costs whoever provokes it a few bytes on the wire. Wrong credentials are slowed down
 (`service.throttle`); requests that are no attempt at all cannot be, for they are refused before anything is looked at.
-So of refusals to whoever brought nothing that is good now (an expired or revoked secret is not) there is only so much on
-record: of an address a thousand at once and then one a second, of all addresses ten times that. What is left out is
+So of refusals to whoever brought nothing that is good now (an expired or revoked secret is not) there is only so much
+on record: of an address a thousand at once and then one a second, of all addresses ten times that. What is left out is
 counted, and the next one that is on record says how many. Everything else goes on record always.
 """
 
