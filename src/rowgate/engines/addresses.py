@@ -83,7 +83,12 @@ def _open_other(address: str, password: str | None, max_connections: int, *, acc
 
     if name == "trino" and not re.fullmatch("[^/]+/[^/]+", url.database or ""):
         raise UnservedAddress("name the catalog and the schema in the address: trino://USER@HOST/CATALOG/SCHEMA")
-    return GenericSource(open_manner(url, accept_unproven=accept_unproven), max_connections=max_connections)
+    manner = open_manner(url, accept_unproven=accept_unproven)
+    if name == "mssql":
+        from rowgate.engines.mssql_source import MssqlSource  # noqa: PLC0415 - as above
+
+        return MssqlSource(manner, max_connections=max_connections)
+    return GenericSource(manner, max_connections=max_connections)
 
 
 _OPENERS: dict[str, Callable[[str, str, str | None, int], RowSource]] = {

@@ -6,7 +6,6 @@ import sqlalchemy
 
 from rowgate.engines.other import OtherManner
 from rowgate.rows.dialects.clickhouse import CLICKHOUSE
-from rowgate.rows.dialects.mssql import MSSQL
 from rowgate.rows.dialects.oracle import ORACLE
 
 # what Oracle compares and writes by depends on where the client stands, unless a session says so; and it reads only
@@ -30,7 +29,9 @@ def _open_trino(url: sqlalchemy.URL, accept_unproven: bool) -> OtherManner:  # n
 
 
 def _open_mssql(url: sqlalchemy.URL, accept_unproven: bool) -> OtherManner:  # noqa: FBT001
-    return OtherManner(url, accept_unproven=accept_unproven, dialect=MSSQL, title="SQL Server")
+    from rowgate.engines.mssql import MssqlManner  # noqa: PLC0415 - most do without
+
+    return MssqlManner(url, accept_unproven=accept_unproven)
 
 
 def _open_oracle(url: sqlalchemy.URL, accept_unproven: bool) -> OtherManner:  # noqa: FBT001

@@ -4,16 +4,14 @@ Nothing there tells what a procedure gives. A comment may: `COMMENT 'columns: Ho
 can hold columns, masks and rules of what says so, and of nothing else.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
+from rowgate.engines.comment_columns import read_comment
 from rowgate.engines.manners import Ask
 from rowgate.rows.dialects.mysql import MARIADB
 from rowgate.rows.fold import fold
-from rowgate.rows.holds import Holds
-from rowgate.rows.model import Column, Family, ObjectListing
-from rowgate.rows.procedure_text import parse_columns
+from rowgate.rows.model import ObjectListing
 from rowgate.rows.procedures import PROCEDURE, Parameter, ParameterType, Piece, Procedure
 from rowgate.rows.statement_text import ProcedureFault
 
@@ -38,13 +36,6 @@ _KINDS = {
     "date": ParameterType.DATE,
     "json": ParameterType.JSON,
 }
-_FAMILIES = {
-    **dict.fromkeys((ParameterType.INTEGER, ParameterType.NUMBER), Family.NUMBER),
-    **dict.fromkeys((ParameterType.DATE, ParameterType.MOMENT), Family.MOMENT),
-    ParameterType.BOOLEAN: Family.BOOLEAN,
-    ParameterType.BINARY: Family.BINARY,
-}
-_COLUMNS = re.compile(r"\s*columns:(?P<columns>[^;]*)(?:;(?P<rest>.*))?", re.IGNORECASE | re.DOTALL)
 _IN, _OUT, _BOTH = "IN", "OUT", "INOUT"
 
 
@@ -63,7 +54,7 @@ def describe_procedure(ask: Ask, name: str) -> Procedure | None:
         return Procedure(name, PROCEDURE, (), fault=fault)
     told = [row[1:] for row in ask(_PARAMETERS, name) if row[0] == name]
     try:
-        columns, description = _read_comment(str(comments[0] or ""))
+        columns, description = read_comment(str(comments[0] or ""))
     except ProcedureFault as fault:
         return Procedure(name, PROCEDURE, (), fault=f"its comment: {fault}")
     if len({fold(parameter) for _, parameter, _ in told}) < len(told):
@@ -84,24 +75,6 @@ def describe_procedure(ask: Ask, name: str) -> Procedure | None:
         description=description,
         is_held=True,
     )
-
-
-def _read_comment(comment: str) -> tuple[tuple[Column, ...], str]:
-    found = _COLUMNS.fullmatch(comment)
-    if found is None:
-        return (), comment
-    declared = parse_columns(found["columns"], 1)
-    columns = tuple(
-        Column(
-            column.name,
-            column.type.value,
-            _FAMILIES.get(column.type, Family.TEXT),
-            may_be_real=column.type is ParameterType.NUMBER,
-            holds=Holds.ANYTHING,
-        )
-        for column in declared
-    )
-    return columns, (found["rest"] or "").strip()
 
 
 def _write_call(name: str, told: Sequence[Any], parameters: Sequence[Parameter]) -> tuple[Piece, ...]:

@@ -22,7 +22,7 @@ from rowgate.rows.errors import EngineFailure, EngineUnavailable, NotReadOnly, R
 from rowgate.rows.model import ObjectDescription, ObjectListing, Statement
 
 _PLACES = {"qmark": "?", "numeric": ":{}", "named": ":{}", "format": "%s", "pyformat": "%s"}
-_PERCENT = ("format", "pyformat")  # the driver takes a lone percent sign for a place
+_PERCENT = ("format", "pyformat")  # most such drivers take a lone percent sign for a place; pymssql does not
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`|\[[^]]*]""")
 _UNKNOWN_PLAN = "this engine's plan is not asked for"
 
@@ -77,7 +77,7 @@ class OtherManner:
             connect_args=self._options,
         )
         self._learn(engine.dialect)
-        sqlalchemy.event.listen(engine, "before_cursor_execute", _note_cursor, retval=True)
+        sqlalchemy.event.listen(engine, "before_cursor_execute", self._note_cursor, retval=True)
         sqlalchemy.event.listen(engine, "handle_error", _note_loss)
         if self._session:
 
@@ -94,9 +94,10 @@ class OtherManner:
         style = found.loaded_dbapi.paramstyle
         probe: sqlalchemy.Select[Any] = sqlalchemy.select(sqlalchemy.literal_column("1"))
         self.smallest = str(probe.compile(dialect=found)).replace("\n", " ")
-        dialect = replace(self.dialect, places=_PLACES[style], doubles_percent=style in _PERCENT)
+        prepares = found.identifier_preparer
+        doubles = style in _PERCENT and prepares._double_percents  # noqa: SLF001 - told nowhere else
+        dialect = replace(self.dialect, places=_PLACES[style], doubles_percent=doubles)
         if not self._is_known:
-            prepares = found.identifier_preparer
             paged = str(probe.limit(1).offset(1).compile(dialect=found))
             dialect = replace(
                 dialect,
@@ -104,6 +105,22 @@ class OtherManner:
                 pages_by_limit="LIMIT" in paged,
             )
         self.dialect = dialect
+
+    def _note_cursor(
+        self,
+        connection: sqlalchemy.Connection,
+        cursor: Any,
+        text: str,
+        values: Any,
+        _context: object,
+        _many: object,
+    ) -> tuple[str, Any]:
+        """Keep the cursor, which may be what cancels; undo the doubled percent signs of a text that has no values."""
+        with contextlib.suppress(AttributeError):  # written in C
+            connection.connection.driver_connection.rowgate_cursor = cursor  # type: ignore[union-attr]
+        if not values and self.dialect.doubles_percent:
+            text = text.replace("%%", "%")
+        return text, values
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[sqlalchemy.Connection]:
@@ -206,17 +223,6 @@ class OtherManner:
     def is_of_catalog(self, error: Exception) -> bool:  # noqa: ARG002
         """See `Manner`. Nobody can tell of every engine; what was remembered counts for a few seconds only."""
         return False
-
-
-def _note_cursor(
-    connection: sqlalchemy.Connection, cursor: Any, text: str, values: Any, _context: object, _many: object
-) -> tuple[str, Any]:
-    """Keep the cursor, which may be what cancels; undo the doubled percent signs of a text that has no values."""
-    with contextlib.suppress(AttributeError):  # written in C
-        connection.connection.driver_connection.rowgate_cursor = cursor  # type: ignore[union-attr]
-    if not values and connection.dialect.loaded_dbapi.paramstyle in _PERCENT:
-        text = text.replace("%%", "%")
-    return text, values
 
 
 def _note_loss(context: sqlalchemy.engine.ExceptionContext) -> None:

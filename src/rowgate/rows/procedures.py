@@ -56,6 +56,7 @@ class Argument:
     before: str
     parameter: Parameter | None  # None: it only hands something out, and `before` is all that stands for it
     after: str = ""
+    is_bound: bool = True  # else the parameter's value stands in an earlier piece, and what names it is in `before`
 
 
 Arguments: TypeAlias = tuple[Argument, ...]  # with commas between those that there is a value for

@@ -32,7 +32,9 @@ def render_query(pieces: Sequence[Piece], bind: Callable[[Parameter], str], left
             text += bind(piece)
         else:
             text += ", ".join(
-                argument.before + (bind(argument.parameter) if argument.parameter else "") + argument.after
+                argument.before
+                + (bind(argument.parameter) if argument.parameter and argument.is_bound else "")
+                + argument.after
                 for argument in piece
                 if argument.parameter is None or argument.parameter.name not in left_out
             )

@@ -27,7 +27,6 @@ class MssqlDialect(StandardDialect):
     null_is_least: bool | None = True
     quotes: tuple[str, str] = ("[", "]")
     places: str = "%s"
-    doubles_percent: bool = True
     finds_by: str = "CHARINDEX({part}, {text})"
     text_type: str = "nvarchar(4000)"
 
