@@ -1,8 +1,6 @@
 """The threads that work for the event loop: nothing is lost, nothing waits for another's end."""
 
 import asyncio
-import os
-import sys
 import threading
 
 import pytest
@@ -93,16 +91,22 @@ def test_closing_cancels_what_no_thread_has_taken() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
-def test_nicer_hands_go_after_the_event_loop_which_stays_as_it_was() -> None:
-    def find_niceness() -> int:
-        return os.getpriority(os.PRIO_PROCESS, 0)
+def test_each_thread_is_prepared_once_before_its_first_job() -> None:
+    prepared = threading.local()
+    times: list[int] = []
+
+    def prepare() -> None:
+        prepared.is_ready = True
+        times.append(1)
+
+    def is_prepared() -> bool:
+        return getattr(prepared, "is_ready", False)
 
     async def main() -> None:
-        own, plain, nicer = find_niceness(), Hands(1, name="test"), Hands(1, name="test", niceness=3)
-        assert await asyncio.wait_for(nicer.run(find_niceness), 20) == min(own + 3, 19)
-        assert await asyncio.wait_for(plain.run(find_niceness), 20) == find_niceness() == own
-        for hands in (plain, nicer):
-            hands.close(wait=True)
+        hands = Hands(1, name="test", prepare=prepare)
+        for _ in range(3):
+            assert await asyncio.wait_for(hands.run(is_prepared), 20)
+        hands.close(wait=True)
 
     asyncio.run(main())
+    assert times == [1]

@@ -7,8 +7,6 @@ each thread takes the next job as soon as it is free.
 
 import asyncio
 import contextlib
-import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -24,11 +22,11 @@ _STOP = None
 class Hands:
     """A bounded pool of threads for one event loop; every method is called there."""
 
-    def __init__(self, most: int, *, name: str, niceness: int = 0) -> None:
-        """Take how many threads there may be, and by how much nicer they are; each begins when it is needed."""
+    def __init__(self, most: int, *, name: str, prepare: Callable[[], None] | None = None) -> None:
+        """Take how many threads there may be, and what each does first; each begins when it is needed."""
         self._most = most
         self._name = name
-        self._niceness = niceness
+        self._prepare = prepare
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._outstanding = 0  # jobs that were given and are not settled
         self._threads: list[threading.Thread] = []
@@ -65,8 +63,8 @@ class Hands:
                 thread.join()
 
     def _work(self) -> None:
-        if self._niceness:
-            _become_nicer(self._niceness)
+        if self._prepare is not None:
+            self._prepare()
         while (job := self._jobs.get()) is not _STOP:
             done, function, arguments = job
             try:
@@ -92,10 +90,3 @@ class Hands:
                 done.set_result(result)
             else:
                 done.set_exception(error)
-
-
-def _become_nicer(by: int) -> None:
-    """Have this thread go after the others that want its processor; only Linux has a niceness for each thread."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # a sandbox may forbid it; then the thread is as the others
-            os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + by)

@@ -25,6 +25,7 @@ from rowgate.service.body import Body
 from rowgate.service.budgets import Budgets
 from rowgate.service.cursors import Cursors
 from rowgate.service.databases import Databases
+from rowgate.service.giving_way import give_way
 from rowgate.service.hands import Hands
 from rowgate.service.object_access import ObjectAccess
 from rowgate.service.origin import Origin
@@ -41,7 +42,6 @@ _log = logging.getLogger("rowgate.rows")
 
 CLOSE_SECONDS = 5.0  # for reads that were told to stop; the engine looks about every millisecond
 SMALL_BYTES = 65_536  # 64 KiB: what a read may hold in memory without having its turn
-LONG_READ_NICENESS = 3  # half of the processor's time where others want it, and all that they leave
 CUT, FAILED = "cut", "failed"
 
 
@@ -95,7 +95,7 @@ class RowsService:
             tags=tags,
         )
         self._hands = Hands(limits.max_reads, name="rows")
-        self._long_hands = Hands(limits.max_reads, name="blocks", niceness=LONG_READ_NICENESS)
+        self._long_hands = Hands(limits.max_reads, name="blocks", prepare=give_way)
         self._turns = Turns(
             most=limits.max_reads,
             most_per_application=limits.max_reads_per_application,
