@@ -60,7 +60,7 @@ lock: ## resolves the pinned requirements anew (needs uv)
 	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
 	  pyproject.toml -o requirements/base.txt
 	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
-	  --no-emit-package pandas --no-emit-package numpy \
+	  --no-emit-package pandas \
 	  pyproject.toml --extra dev -o requirements/dev.txt
 
 clean: ## removes what the commands made

@@ -50,8 +50,8 @@ _SKELETON = re.compile(
 _LITERAL = re.compile(r"U&'(?:[0-9A-Za-z]|\\[0-9a-f]{4}|\\\+[0-9a-f]{6})*'")
 _NAME_OR_PLACE = re.compile(r'"(?:[^"]|"")*"|\$\d+')
 _AROUND = re.compile(
-    r"(?:\s|[(),=<>.+-]|>=|\|\||#>>|\b(?:c\d+|r|COPY|TO|STDOUT|FORMAT|FORCE_QUOTE|csv|float8|abs|trunc|scale|length|ltrim"
-    rf"|substr|replace|chr|to_jsonb|{_WORDS}|\d{{1,3}})\b|0\.000001|'(?:base64|0|-|\.|\.0|E|0E-|1e-4|1e15|\{{\}}|:00|)')*"
+    r"(?:\s|[(),=<>.+-]|>=|\|\||#>>|\b(?:c\d+|r|COPY|TO|STDOUT|FORMAT|FORCE_QUOTE|csv|binary|float8|abs|trunc|scale|length|ltrim"
+    rf"|substr|replace|chr|to_jsonb|{_WORDS}|\d{{1,3}})\b|0\.000001|'(?:base64|0|-|\.|\.0|E|0E-|1e-4|1e15|\{{\}}|)')*"
 )
 
 

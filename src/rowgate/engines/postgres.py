@@ -15,7 +15,7 @@ from rowgate.engines.held import HeldResult
 from rowgate.engines.kept_catalog import KeptCatalog
 from rowgate.engines.postgres_catalog import Traits, describe, find_estimate, list_catalog, read_traits
 from rowgate.engines.postgres_functions import describe_function, list_functions
-from rowgate.engines.postgres_lines import LINE_BLOCK_BYTES, PostgresLines
+from rowgate.engines.postgres_lines import LINE_BLOCK_BYTES, PostgresLines, PostgresTuples
 from rowgate.engines.postgres_pool import PostgresPool, Session, ask
 from rowgate.engines.postgres_proof import prove_read_only
 from rowgate.engines.postgres_queries import describe_query, write_table, write_text, write_value
@@ -166,7 +166,8 @@ class PostgresSource:
         statement = render_lines(plan, form, self.dialect)
         if statement is None:
             return None
-        lines = PostgresLines(self.pool, statement, seconds=statement_seconds, notice_change=self.forget)
+        make = PostgresLines if form is Format.CSV else PostgresTuples
+        lines = make(self.pool, statement, seconds=statement_seconds, notice_change=self.forget)
         lines.block_bytes = LINE_BLOCK_BYTES[form]
         return lines
 

@@ -1,12 +1,15 @@
-"""Rows that PostgreSQL itself writes as lines of CSV, passed on as they come: no value becomes one of Python's.
+"""Rows that PostgreSQL itself writes, passed on as they come: no value becomes one of Python's.
 
-How the lines are asked for: rows/sql_lines.py.
+How they are asked for, as lines of CSV or in the binary form: rows/sql_lines.py.
 """
+
+import struct
 
 from psycopg import pq
 
 from rowgate.engines.postgres_run import PostgresRun
 from rowgate.rows.encode_lines import ARRAY_FORMATS
+from rowgate.rows.errors import EngineFailure
 from rowgate.rows.model import Format
 
 # About what a socket holds: the server goes on writing while a block is worked on, and as CSV twice as much costs a
@@ -14,6 +17,10 @@ from rowgate.rows.model import Format
 # first line.
 LINE_BLOCK_BYTES = {Format.CSV: 180_224, **dict.fromkeys(ARRAY_FORMATS, 360_448)}  # 176 and 352 KiB
 BLOCK_LINES = 4000
+# Source: PostgreSQL, "COPY", File Formats, Binary Format
+_SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+_HEADER = struct.Struct(f">{len(_SIGNATURE)}sII")  # signature, flags, bytes of what may follow
+_TRAILER = b"\xff\xff"
 
 
 class PostgresLines(PostgresRun[bytes]):
@@ -59,3 +66,27 @@ class PostgresLines(PostgresRun[bytes]):
         result = self.wait(deadline)
         if result.status != status:
             raise self.refuse(result)
+
+
+class PostgresTuples(PostgresLines):
+    """See `ports.LineBlocks`; each row is a tuple of the binary form, what stands around them is taken off."""
+
+    _is_begun = False
+
+    def fill(self, parts: list[bytes], deadline: float) -> None:
+        """See `PostgresRun`."""
+        super().fill(parts, deadline)
+        if not self._is_begun:
+            self._is_begun = True
+            if not parts[0].startswith(_SIGNATURE):
+                raise self._refuse_form()
+            _, _, extension_bytes = _HEADER.unpack_from(parts[0])
+            parts[0] = parts[0][_HEADER.size + extension_bytes :]
+            if not parts[0]:  # it may come alone
+                del parts[0]
+        if self.has_ended and (not parts or parts.pop() != _TRAILER):
+            raise self._refuse_form()
+
+    def _refuse_form(self) -> EngineFailure:
+        self.session.condemn()
+        return EngineFailure("The database could not answer.", detail="a copy that is not of the binary form")

@@ -52,7 +52,7 @@ class ArrayBatch(Protocol):
 
 
 class ArrayBlocks(Protocol):
-    """The result of one statement as Arrow's arrays; see `rows.encode_arrow_lines`. In all else as `RowBlocks`."""
+    """The result of one statement as Arrow's arrays; see `rows.encode_arrays`. In all else as `RowBlocks`."""
 
     is_exhausted: bool
 

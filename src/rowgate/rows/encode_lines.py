@@ -44,8 +44,8 @@ class LineEncoder(Protocol):
 
 @lru_cache(maxsize=8)
 def takes_lines(form: Format) -> bool:
-    """Tell whether documents of a format are made of lines here; Arrow's reader of them is an extra."""
-    return form is Format.CSV or (form in ARRAY_FORMATS and find_spec("pyarrow") is not None)
+    """Tell whether documents of a format are made of lines here; what makes arrays of them is an extra."""
+    return form is Format.CSV or (form in ARRAY_FORMATS and all(map(find_spec, ("numpy", "pyarrow"))))
 
 
 def open_line_encoder(plan: Plan, form: Format) -> LineEncoder:
@@ -53,9 +53,9 @@ def open_line_encoder(plan: Plan, form: Format) -> LineEncoder:
     assert takes_lines(form), "internal error: a format without lines"
     if form is Format.CSV:
         return _CsvOfLines(plan.result_columns)
-    from rowgate.rows import encode_arrow_lines as of_arrays  # noqa: PLC0415 - start-up does without its library
+    from rowgate.rows import encode_arrays  # noqa: PLC0415 - start-up does without its libraries
 
-    make = of_arrays.ArrowOfLines if form is Format.ARROW else of_arrays.ParquetOfLines
+    make = encode_arrays.ArrowOfArrays if form is Format.ARROW else encode_arrays.ParquetOfArrays
     return make(plan.result_columns)
 
 

@@ -1,4 +1,4 @@
-"""The statement that has PostgreSQL itself write rows, as lines of CSV.
+"""The statements that have PostgreSQL itself write rows: as lines of CSV, or in its binary form for Arrow's arrays.
 
 A COPY takes no bound values, so they stand in its text, and no character of theirs reaches it but ASCII letters and
 digits: every other is written by its number. Nothing of a value can so end the text that it stands in.
@@ -48,18 +48,22 @@ def render_lines(plan: Plan, form: Format, dialect: PostgresDialect) -> Statemen
     """Give the statement that copies what a plan says, each value as the format has it; None: only rows give that.
 
     CSV is byte for byte what `encode_csv` writes but for what `encode_lines` puts right. Arrow and Parquet are made
-    of lines with reals and moments as PostgreSQL writes them: `encode_arrow_lines` does the rest for less.
+    of the binary form, in which numbers and moments are numbers: `copied_arrays` does the rest for less.
     """
     is_long = plan.limit is None or plan.limit > FEWEST_ROWS
     columns = plan.result_columns
-    if not is_long or plan.page or plan.aggregates or dialect.codec or not all(_has_text(c, form) for c in columns):
+    is_written = (form is Format.CSV or form in ARRAY_FORMATS) and all(map(_has_form, columns))
+    if not is_long or not is_written or plan.page or plan.aggregates or dialect.codec:
         return None
     names = [f"c{place}" for place in range(len(columns))]
-    written = [_write(name, column, form) for name, column in zip(names, columns, strict=True)]
-    quoted = [name for name, column in zip(names, columns, strict=True) if column.holds not in _BARE]
+    write = _write_text if form is Format.CSV else _write_binary
+    written = [write(name, column) for name, column in zip(names, columns, strict=True)]
     shown = ", ".join(f"{text} AS {name}" for text, name in zip(written, names, strict=True))
     # An order within holds without: there is nothing there that could change it.
     rows = f"SELECT {shown} FROM ({_render_rows(plan)}) AS r ({', '.join(names)})"  # noqa: S608 - made here
+    if form is not Format.CSV:
+        return Statement(f"COPY ({rows}) TO STDOUT (FORMAT binary)", (), plan.limit)
+    quoted = [name for name, column in zip(names, columns, strict=True) if column.holds not in _BARE]
     force = f", FORCE_QUOTE ({', '.join(quoted)})" if quoted else ""
     return Statement(f"COPY ({rows}) TO STDOUT (FORMAT csv{force})", (), plan.limit)
 
@@ -70,38 +74,50 @@ def _render_rows(plan: Plan) -> str:
     return statement.text
 
 
-def _has_text(column: Column, form: Format) -> bool:
-    """Tell whether the server can write the column as the format has it."""
-    if column.mask is not None or column.holds is Holds.ANYTHING:
-        return False
-    return form is Format.CSV or (form in ARRAY_FORMATS and column.holds is not Holds.BINARY)
+def _has_form(column: Column) -> bool:
+    """Tell whether the server can write the column as the formats have it."""
+    return column.mask is None and column.holds is not Holds.ANYTHING
 
 
-def _write(name: str, column: Column, form: Format) -> str:
+def _write_binary(name: str, column: Column) -> str:
+    """Give what the binary form has as a number of 8 bytes, one of moments, a boolean, bytes, or else a text."""
+    match column.holds:
+        case Holds.INTEGER:
+            return f"CAST({name} AS bigint)"
+        case Holds.SINGLE:
+            return _widen(name)
+        case Holds.DECIMAL:
+            return _write_digits(name, column)
+        case Holds.TIME | Holds.UUID:
+            return f"CAST({name} AS text)"
+        case _:
+            return name
+
+
+def _write_text(name: str, column: Column) -> str:
     match column.holds:
         case Holds.BOOLEAN:
             return f"CAST({name} AS text)"
         case Holds.BINARY:
             return f"replace(encode({name}, 'base64'), chr(10), '')"
-        case Holds.DECIMAL if not _SCALE.fullmatch(column.declared_type):
-            return _write_decimal(name)
-        case Holds.INSTANT if form in ARRAY_FORMATS:  # with the minutes of its zone, which is UTC
-            return f"CAST({name} AS text) || ':00'"
-        case _:
-            return _write_whole(name, column) if form is Format.CSV else name
-
-
-def _write_whole(name: str, column: Column) -> str:
-    """Give what nothing is done to later on."""
-    match column.holds:
+        case Holds.DECIMAL:
+            return _write_digits(name, column)
         case Holds.MOMENT | Holds.INSTANT:
             return write_moment(name)
-        case Holds.REAL:
-            return _write_real(name)
-        case Holds.SINGLE:  # its own digits, and no more
-            return _write_real(f"CAST(CAST({name} AS text) AS float8)")
+        case Holds.REAL | Holds.SINGLE:
+            return _write_real(name if column.holds is Holds.REAL else _widen(name))
         case _:
             return name
+
+
+def _write_digits(name: str, column: Column) -> str:
+    """Give a decimal as its text; one of few places has no exponent."""
+    return f"CAST({name} AS text)" if _SCALE.fullmatch(column.declared_type) else _write_decimal(name)
+
+
+def _widen(single: str) -> str:
+    """Give a single as a double with the same digits, and no more."""
+    return f"CAST(CAST({single} AS text) AS float8)"
 
 
 def _write_real(real: str) -> str:
