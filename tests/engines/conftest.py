@@ -35,7 +35,8 @@ def trino(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrinoServer]:
 def applies(request: pytest.FixtureRequest) -> None:
     """Skip what an engine does not have."""
     call = getattr(request.node, "callspec", None)
-    engine = str(call.params.get("serving", call.params.get("served"))) if call else ""
+    params = call.params if call else {}
+    engine = next((str(params[name]) for name in ("serving", "served", "bench") if name in params), "")
     if request.node.originalname.removeprefix("test_") in DOES_NOT_APPLY.get(engine, ()):
         pytest.skip(f"does not apply to {engine}")
 

@@ -1,6 +1,6 @@
 """One table, filled anew for each example, read through the rows core and an engine.
 
-A new engine adds an entry to `BENCHES`, and no test.
+A new engine adds an entry to `BENCHES`, and no test; those that are not in the default suite: engines/benches.py.
 """
 
 import sqlite3
@@ -30,6 +30,8 @@ from support.postgres import PostgresServer
 class Writer(Protocol):
     """Changes the table as its owner."""
 
+    keeps_sign_of_zero: bool  # the engine does, in a floating-point number
+
     def execute(self, statement: str, values: Sequence[Any] = ()) -> None:
         """Run a statement whose values stand at question marks."""
 
@@ -42,12 +44,17 @@ class Writer(Protocol):
     def unmake(self, table: str) -> None:
         """Take a table away."""
 
+    def takes(self, name: str) -> bool:
+        """Tell whether a table or a column can be called so."""
+
     def close(self) -> None:
         """Let go of the connection."""
 
 
 class SqliteWriter:
     """See `Writer`."""
+
+    keeps_sign_of_zero = False  # sqlite.org/floatingpoint.html
 
     def __init__(self, path: Path) -> None:
         self.connection = sqlite3.connect(path, isolation_level=None)
@@ -70,12 +77,17 @@ class SqliteWriter:
     def unmake(self, table: str) -> None:
         self.execute(f"DROP TABLE {quoted(table)}")
 
+    def takes(self, name: str) -> bool:
+        return not name.lower().startswith("sqlite_")
+
     def close(self) -> None:
         self.connection.close()
 
 
 class PostgresWriter:
     """See `Writer`."""
+
+    keeps_sign_of_zero = True
 
     def __init__(self, server: PostgresServer, database: str) -> None:
         self.connection = server.owner(database)
@@ -98,6 +110,9 @@ class PostgresWriter:
     def unmake(self, table: str) -> None:
         self.connection.execute(f"DROP TABLE {quoted(table)}".encode())
 
+    def takes(self, name: str) -> bool:
+        return len(name.encode()) <= 63  # it cuts longer ones, and says so
+
     def close(self) -> None:
         self.connection.close()
 
@@ -105,9 +120,10 @@ class PostgresWriter:
 class Bench:
     """One table, filled anew for each example, read through the rows core and the engine."""
 
-    def __init__(self, writer: Writer, source: RowSource) -> None:
+    def __init__(self, writer: Writer, source: RowSource, forget_catalog: Callable[[], None]) -> None:
         self.writer = writer
         self.source = source
+        self.forget_catalog = forget_catalog  # has the next object found anew, though the last look was just now
         self.name = "generated"  # of the object that is read
 
     def fill(self, rows: list[tuple[Any, ...]]) -> list[Row]:
@@ -117,19 +133,12 @@ class Bench:
         self.writer.insert(numbered)
         return [dict(zip(("n", "t", "i", "r"), row, strict=True)) for row in numbered]
 
-    def forget_catalog(self) -> None:
-        """Have the next object found anew, though the last look was just now."""
-        if isinstance(self.source, SqliteSource):
-            self.source._looked_at = float("-inf")
-        elif isinstance(self.source, PostgresSource):
-            self.source.forget()
-
     def add(self, n: int, row: tuple[Any, ...]) -> None:
         self.writer.execute("INSERT INTO generated VALUES (?, ?, ?, ?)", (n, *self._keep(row)))
 
     def _keep(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Give the row as the engine can store it: SQLite keeps no sign of a zero (sqlite.org/floatingpoint.html)."""
-        if isinstance(self.source, SqliteSource):
+        """Give the row as the engine can store it."""
+        if not self.writer.keeps_sign_of_zero:
             row = tuple(value + 0.0 if isinstance(value, float) else value for value in row)
         if self.source.dialect.holds_nul:
             return row
@@ -162,7 +171,11 @@ class Bench:
 def open_sqlite_bench(_: pytest.FixtureRequest, folder: Path) -> Iterator[Bench]:
     path = folder / "generated.sqlite"
     with closing(SqliteWriter(path)) as writer, closing(SqliteSource(path)) as source:
-        yield Bench(writer, source)
+
+        def forget_catalog() -> None:
+            source._looked_at = float("-inf")
+
+        yield Bench(writer, source, forget_catalog)
 
 
 @contextmanager
@@ -175,7 +188,7 @@ def open_postgres_bench(request: pytest.FixtureRequest, _: Path) -> Iterator[Ben
     ):
         # the package's server has no language but C: let text be compared as if it had, with the collation named
         source._traits = Traits(source.dialect, Collation.LINGUISTIC)
-        yield Bench(writer, source)
+        yield Bench(writer, source, source.forget)
 
 
 BENCHES: dict[str, Callable[[pytest.FixtureRequest, Path], Any]] = {

@@ -178,16 +178,16 @@ def test_only_names_of_the_catalog_reach_the_text(made: tuple[ObjectDescription,
                     check_lines(lines, found)
 
 
-storable = names.filter(lambda name: len(name.encode()) <= 63)  # PostgreSQL cuts longer ones, and says so
-
-
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(storable.filter(lambda name: not name.lower().startswith(("sqlite_", "generated"))), storable, attacks)
+@given(names.filter(lambda name: not name.lower().startswith("generated")), names, attacks)
 def test_hostile_names_of_real_objects_give_their_rows(bench: Bench, table: str, column: str, value: str) -> None:
+    if not (bench.writer.takes(table) and bench.writer.takes(column)):
+        return
     if not bench.source.dialect.holds_nul:
         value = value.replace("\0", "\1")
     source = bench.source
     bench.writer.make(table, column, (value, "other", None))
+    bench.forget_catalog()
     try:
         described = source.find_object(table)
         assert described is not None
@@ -205,7 +205,6 @@ def test_hostile_names_of_real_objects_give_their_rows(bench: Bench, table: str,
         blocks.close()
     finally:
         bench.writer.unmake(table)
-        bench.forget_catalog()
 
 
 def test_hostile_columns_are_read_filtered_grouped_and_ordered(hostile: Reader) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "engines.md"
 _MATRIX = re.compile(r"(<!-- what was run: [^>]*-->\n).*?(<!-- end of what was run -->)", re.DOTALL)
-_CASE = re.compile(r"tests/engines/(test_contract|test_conformance)\.py::test_(\w+)\[([a-z]+)")
+_CASE = re.compile(r"tests/engines/(test_contract|test_conformance|test_laws)\.py::test_(\w+)\[([a-z]+)")
 _UNTESTED = "untested: "  # how a reason begins to skip the tests of an engine that is not to be had
 titles: dict[str, str] = {}  # what stands over a column, where that is more than the engine's name
 _outcomes: dict[tuple[str, str], dict[str, list[str]]] = {}

@@ -28,6 +28,7 @@ _SERVED = "served"  # what the file is called inside
 _READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv"}
 _READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
 _NAMED_PLACE = re.compile(r"[?*\[\]]")  # what read_parquet takes for a pattern
+_BEYOND = "out of range for the destination type INT64"  # how a sum of more than 64 bits is refused
 _instances = itertools.count()
 
 
@@ -173,7 +174,7 @@ class DuckdbManner:
             return EngineUnavailable("The database cannot be read at the moment.", detail=detail)
         if isinstance(error, duckdb.OutOfMemoryException):
             return EngineUnavailable("The database has no memory left for this at the moment.", detail=detail)
-        if isinstance(error, duckdb.OutOfRangeException):
+        if isinstance(error, duckdb.OutOfRangeException) or _BEYOND in str(error):
             return InvalidParameter(
                 "A number is beyond what the database can compute.", field="aggregates", expected="avg"
             )

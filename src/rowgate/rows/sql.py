@@ -37,8 +37,11 @@ def render_count(plan: Plan, dialect: Dialect, binder: Binder | None = None) -> 
     if not plan.distinct and not plan.aggregates:
         text = f"SELECT count(*) FROM {dialect.find_source(plan.object)}"  # noqa: S608 - a quoted catalog name
         return Statement(text + _render_where(plan, dialect, binder), tuple(binder.values), 1)
-    body = _render_body(plan, dialect, binder)
-    derived = dialect.name_derived(len(plan.result_columns))
+    # What is computed changes no count, and some engines have no two columns of one name in a query that is read from.
+    if plan.group_by:
+        plan = replace(plan, columns=(*plan.group_by, *plan.columns), group_by=(), aggregates=(), distinct=True)
+    body = _render_body(replace(plan, aggregates=plan.aggregates[:1]), dialect, binder)
+    derived = dialect.name_derived(len(plan.columns) or 1)
     return Statement(f"SELECT count(*) FROM ({body}) {derived}", tuple(binder.values), 1)  # noqa: S608 - made here
 
 

@@ -88,14 +88,16 @@ class DuckdbDialect(Dialect):
         return f"right({expression}, {length})"
 
     def compute(self, function: Aggregation, column: Column) -> str:
-        """See `Dialect`."""
+        """See `Dialect`. A sum of whole numbers would have 128 bits."""
         if function in (Aggregation.SUM, Aggregation.AVG):
+            is_whole = function is Aggregation.SUM and column.holds in (Holds.INTEGER, Holds.BOOLEAN)
             name = self.quote(column.name)
             if column.holds is Holds.BOOLEAN:
                 name = f"CAST({name} AS INTEGER)"
             elif column.holds is Holds.SINGLE:
                 name = f"CAST({name} AS DOUBLE)"
-            return f"{function.value}({name})"
+            computed = f"{function.value}({name})"
+            return f"CAST({computed} AS BIGINT)" if is_whole else computed
         return Dialect.compute(self, function, column)
 
 

@@ -86,11 +86,16 @@ class MysqlDialect(Dialect):
         return f"RIGHT({expression}, {length})"
 
     def compute(self, function: Aggregation, column: Column) -> str:
-        """See `Dialect`. The mean of whole numbers would have four digits behind the point."""
+        """See `Dialect`. Of whole numbers the mean would have four digits behind the point, the sum more than 64 bits.
+
+        DIV gives 64 bits or an error, where CAST would give the greatest number there is.
+        """
         if function is Aggregation.AVG and column.family in (Family.NUMBER, Family.BOOLEAN):
             return f"avg(CAST({self.quote(column.name)} AS DOUBLE))"
         if function is Aggregation.SUM and column.holds is Holds.SINGLE:
             return f"sum(CAST({self.quote(column.name)} AS DOUBLE))"
+        if function is Aggregation.SUM and column.holds in (Holds.INTEGER, Holds.BOOLEAN):
+            return f"(sum({self.quote(column.name)}) DIV 1)"
         return Dialect.compute(self, function, column)
 
     def _by_code_point(self, expression: str) -> str:
