@@ -6,12 +6,12 @@ as null; everything else as text.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from itertools import groupby, starmap
 from math import isfinite
-from operator import ne
+from operator import itemgetter, ne
 from typing import Any
 
 import msgspec
@@ -51,12 +51,20 @@ def may_hold_no_number(encoded: bytes) -> bool:
 
 def hold_no_number(values: Sequence[Value]) -> bool:
     """Tell whether a number among the values, if they are numbers, is infinite or not a number."""
+    try:
+        # most often one sum tells, in a fourth of the time; without NULL, which is no number either
+        numbers: Iterable[Any] = filter(None, values)
+        if isfinite(sum(numbers)):
+            return False
+    except (TypeError, ArithmeticError):
+        pass  # there are texts, or numbers that do not add
     return not _INFINITIES.isdisjoint(values) or any(map(ne, values, values))
 
 
 def name_number(value: Value) -> Value:
     """Give a text for a number that JSON cannot write, any other value as it is."""
-    if isinstance(value, (float, Decimal)) and not isfinite(value):
+    # a decimal may be finite and greater than any float
+    if (isinstance(value, float) and not isfinite(value)) or (isinstance(value, Decimal) and not value.is_finite()):
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"  # noqa: PLR0124 - only NaN is not itself
     return value
 
@@ -71,7 +79,7 @@ def _name_numbers(rows: Sequence[Row], places: Sequence[int], encoded: bytes = b
     """
     if may_hold_no_number(encoded):
         for place in places:
-            if hold_no_number([row[place] for row in rows]):
+            if hold_no_number(list(map(itemgetter(place), rows))):
                 return [tuple(map(name_number, row)) for row in rows]
     return None
 
