@@ -41,6 +41,13 @@ def test_it_is_ready_soon_and_says_where(home: Home) -> None:
         assert f"Rowgate serves SQLite read-only at {server.url} (home {home.path})" in server.log.read_text()
 
 
+def test_a_master_key_that_others_can_read_is_told_of_once(home: Home) -> None:
+    (home.path / "master.key").chmod(0o644)
+    with serve_process(home.path, "--workers", "2") as server:
+        told = server.log.read_text()
+    assert told.count(f"others can read the master key: chmod go-rwx {home.path}/master.key") == 1
+
+
 def test_a_port_that_is_taken_is_told_with_its_holder(home: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]

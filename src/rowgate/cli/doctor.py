@@ -15,6 +15,7 @@ from rowgate.cli.findings import Finding
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, open_settings
 from rowgate.cli.terminal import print_json, render_left
 from rowgate.config import ConfigError, Settings, list_unknown_variables
+from rowgate.file_modes import is_exposed
 from rowgate.oauth.lifetimes import find_end
 
 if TYPE_CHECKING:
@@ -75,11 +76,12 @@ def _modes(settings: Settings) -> Iterator[Finding]:
     for path in (settings.home, settings.master_key_path, *state):
         question = f"only its owner can read {path.name}"
         try:
-            mode = stat.S_IMODE(path.stat().st_mode)
+            status = path.stat()
         except OSError as error:
             yield Finding(question, False, error.strerror or str(error), "restore it from a backup")  # noqa: FBT003
             continue
-        yield Finding(question, not mode & 0o077, f"mode {mode:o}", f"chmod go-rwx {path}")
+        mode = stat.S_IMODE(status.st_mode)
+        yield Finding(question, not is_exposed(status), f"mode {mode:o}", f"chmod go-rwx {path}")
 
 
 def _state(settings: Settings) -> Finding:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from rowgate.config import ConfigError, Settings
+from rowgate.file_modes import is_exposed
 from rowgate.service.databases import Databases
 from rowgate.web import client_certificates, server, server_certificate
 from rowgate.web.logs import set_up_logs
@@ -96,6 +97,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     told = f"Rowgate serves {engine} read-only at {listening} (home {settings.home}{workers})"
     if certificate_end is not None and certificate_end <= time.time():
         _log.warning("the certificate in tls_cert has ended, and clients refuse it: put a new one there, start again")
+    if is_exposed(settings.master_key_path.stat()):
+        _log.warning("others can read the master key: chmod go-rwx %s", settings.master_key_path)
     for missing in unreachable:
         _log.warning("database %s cannot be reached yet: %s", missing.namespace or "(plain)", missing.error)
     if settings.log_format == "json":
