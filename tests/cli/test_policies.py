@@ -230,7 +230,10 @@ def test_a_certificate_that_has_ended_is_said(home: Path, tmp_path: Path, days: 
 @pytest.mark.usefixtures("_reports")
 @pytest.mark.parametrize(
     ("kind", "text"),
-    [("subject-dn", "reports"), ("subject-dn", "CN"), ("san-ip", "1.2.3")],
+    [
+        *[("subject-dn", "reports"), ("subject-dn", "CN"), ("san-ip", "1.2.3")],
+        *[("san-dns", "a b"), ("san-uri", "reports"), ("san-email", "reports")],
+    ],
 )
 def test_a_name_that_no_certificate_bears_is_refused_with_an_example(kind: str, text: str) -> None:
     told = set_("--auth-method", "tls_client_auth", f"--tls-{kind}", text, exit_code=1).stderr

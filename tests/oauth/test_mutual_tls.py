@@ -210,12 +210,57 @@ def test_52_no_certificate_and_one_out_of_its_dates_are_refused() -> None:
         {"subject_dn": "CN=" + "a" * 2000},
         {"san_ip": "1.2.3"},
         {"san_ip": "10.0.0.0/8"},
+        {"san_ip": "fe80::1%eth0"},
+        {"san_ip": " 10.0.0.1"},
         {"san_dns": " "},
+        {"san_dns": "reports example"},
+        {"san_dns": "reports..example"},
+        {"san_dns": "reports.example."},
+        {"san_dns": "-reports.example"},
+        {"san_dns": "reports.*.example"},
+        {"san_dns": "büro.example"},
+        {"san_dns": "https://reports.example"},
+        {"san_dns": "reports.example:443"},
+        {"san_dns": "10.0.0.1"},
+        {"san_dns": "a" * 64 + ".example"},
+        {"san_dns": ".".join(["a" * 63] * 4)},
+        {"san_uri": "reports.example"},
+        {"san_uri": "//reports.example/a"},
+        {"san_uri": "spiffe://"},
+        {"san_uri": "spiffe:"},
+        {"san_uri": "spiffe://example/re ports"},
+        {"san_uri": "spiffe://example/%zz"},
+        {"san_uri": "spiffe://example/büro"},
+        {"san_email": "reports"},
+        {"san_email": "@example.org"},
+        {"san_email": "reports@"},
+        {"san_email": "re ports@example.org"},
+        {"san_email": "a@b@example.org"},
+        {"san_email": "Reports <reports@example.org>"},
+        {"san_email": "reports@*.example.org"},
+        {"san_email": "büro@example.org"},
     ],
 )
 def test_metadata_that_names_no_subject_is_refused(members: dict[str, str]) -> None:
     with pytest.raises(InvalidClientMetadata):
         parse_registered_subject(_metadata(**members))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        ("san_dns", "*.Example", "*.example"),
+        ("san_dns", "xn--bro-hoa.example", "xn--bro-hoa.example"),
+        ("san_dns", "my_service.default.svc", "my_service.default.svc"),
+        ("san_dns", ".".join(["a" * 63] * 3), ".".join(["a" * 63] * 3)),
+        ("san_uri", "urn:uuid:6f9619ff-8b86-d011-b42d-00c04fc964ff", "urn:uuid:6f9619ff-8b86-d011-b42d-00c04fc964ff"),
+        ("san_uri", "https://example/%C3%A9?a=b#c", "https://example/%C3%A9?a=b#c"),
+        ("san_email", '"re ports"@Example.org', '"re ports"@example.org'),
+        ("san_email", "a+b.c@example.org", "a+b.c@example.org"),
+    ],
+)
+def test_names_that_a_certificate_can_bear_are_taken(kind: str, text: str, expected: str) -> None:
+    assert parse_registered_subject(_metadata(**{kind: text})).value == expected
 
 
 @law

@@ -6,7 +6,6 @@ certificate for an old key is another certificate.
 """
 
 import binascii
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Literal, assert_never
@@ -15,11 +14,10 @@ import msgspec
 from cryptography import x509
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
+from rowgate.oauth.certificate_names import parse_address, parse_dns_name, parse_email, parse_uri
 from rowgate.oauth.client_certificate import (
     ClientCertificate,
     DistinguishedName,
-    lower_ascii,
-    normalize_email,
     normalize_name,
     read_certificate,
 )
@@ -114,7 +112,7 @@ def parse_registered_subject(metadata: TlsClientMetadata) -> RegisteredSubject:
     Raises:
         InvalidClientMetadata: None or several of the members, or one that cannot be read.
 
-    Source: RFC 8705 §2.1.2 (exactly one of them), RFC 4514, RFC 5952 §8
+    Source: RFC 8705 §2.1.2 (exactly one of them), RFC 4514, RFC 5280 §4.2.1.6
     """
     members: dict[SubjectKind, str | None] = {
         "subject_dn": metadata.tls_client_auth_subject_dn,
@@ -145,13 +143,13 @@ def _parse_subject(kind: SubjectKind, text: str) -> DistinguishedName | str:
                 raise ValueError("an empty name is everybody's")
             return name
         case "san_dns":
-            return lower_ascii(text)
+            return parse_dns_name(text)
         case "san_uri":
-            return text
+            return parse_uri(text)
         case "san_ip":
-            return str(ipaddress.ip_address(text))
+            return parse_address(text)
         case "san_email":
-            return normalize_email(text)
+            return parse_email(text)
         case _:
             assert_never(kind)
 

@@ -34,7 +34,7 @@ def check_subject(kind: str, text: str) -> None:
     try:
         parse_subject(kind, text)
     except InvalidClientMetadata:
-        raise AdminError(f"{text!r} is no {kind}: write it as in {_EXAMPLES[kind]}") from None
+        raise AdminError(f"no certificate bears {text!r} as its {kind}: write it as in {_EXAMPLES[kind]}") from None
 
 
 def read_own_certificates(text: str) -> str:
