@@ -107,6 +107,14 @@ def test_address_of_another_engine_is_refused_in_one_line(address: str, told: st
     assert "\n" not in str(refused.value)
 
 
+def test_an_unknown_engine_is_told_which_are_served_and_how() -> None:
+    with pytest.raises(UnservedAddress) as refused:
+        open_generic("nothing://u@h/db", password=None, max_connections=1)
+    for name, extra in (("postgresql", "postgres"), ("mysql", "mysql"), ("mssql", "mssql"), ("trino", "trino")):
+        assert f"{name} (rowgate[{extra}])" in str(refused.value)
+    assert "clickhousedb" not in str(refused.value)
+
+
 def test_engines_that_are_known_have_their_names() -> None:
     for address, name in (
         ("trino://u@h/c/s", "Trino"),

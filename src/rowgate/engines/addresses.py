@@ -71,8 +71,7 @@ def _open_other(address: str, password: str | None, max_connections: int, *, acc
         url.get_dialect().import_dbapi()
     except NoSuchModuleError as error:
         advice = f"pip install 'rowgate[{extra}]'" if extra else "install its SQLAlchemy dialect"
-        ours = f"this release serves sqlite:///PATH, postgresql, {', '.join(sorted(_OPENERS))}"
-        raise UnservedAddress(f"{ours}; for {scheme}:// {advice}") from error
+        raise UnservedAddress(f"this release serves {_tell_served()}; for {scheme}:// {advice}") from error
     except ArgumentError:
         raise UnservedAddress("the address is none that SQLAlchemy can read") from None  # its words hold the address
     except ImportError as error:
@@ -91,12 +90,18 @@ def _open_other(address: str, password: str | None, max_connections: int, *, acc
     return GenericSource(manner, max_connections=max_connections)
 
 
+def _tell_served() -> str:
+    extras = {"postgresql": "postgres"} | {name: _EXTRAS[name] for name in sorted(_EXTRAS) if name not in _ALIASES}
+    return "sqlite:///PATH, " + ", ".join(f"{name} (rowgate[{extra}])" for name, extra in extras.items())
+
+
 _OPENERS: dict[str, Callable[[str, str, str | None, int], RowSource]] = {
     "mariadb": _open_mariadb,
     "mysql": _open_mariadb,
     "duckdb": _open_duckdb,
 }
 _DRIVERS = {"mssql": "mssql+pymssql", "oracle": "oracle+oracledb", "clickhouse": "clickhousedb"}
+_ALIASES = ("clickhousedb",)
 _EXTRAS = {
     "mariadb": "mysql",
     "mysql": "mysql",
