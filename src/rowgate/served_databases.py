@@ -1,11 +1,11 @@
 """How the settings name served databases: tables of rowgate.toml, beside the one plain `database`."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from rowgate.setting_tables import check_members, parse_tables
+from rowgate.setting_tables import read_tables
 
 # A namespace has no dot and no slash: an object's name is split at its first dot and stands in an address.
 _NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
@@ -29,30 +29,17 @@ def read_databases(value: Any) -> tuple[DatabaseSettings, ...]:
     Raises:
         ValueError: A member is missing, unknown or of another type, or two tables have one name.
     """
-    if isinstance(value, str):
-        value = parse_tables("databases", value)
-    if not isinstance(value, (list, tuple)):
-        raise ValueError("write tables: [[databases]]")  # noqa: TRY004 - one kind of error for one setting
-    found = tuple(entry if isinstance(entry, DatabaseSettings) else _read_one(entry) for entry in value)
-    if len({database.name for database in found}) != len(found):
-        raise ValueError("two tables have the same name")
-    return found
+    return read_tables("databases", value, _EXAMPLE, _check)
 
 
-def _read_one(table: Any) -> DatabaseSettings:
-    check_members("databases", table, _KINDS)
-    table = {name: tuple(given) if isinstance(given, list) else given for name, given in table.items()}
-    for name, given in table.items():
-        if type(given) is not _KINDS[name]:
-            raise ValueError(f"{name} has another type")
-    if not all(isinstance(replica, str) and replica for replica in table.get("read_replicas", ())):
+def _check(table: Mapping[str, Any]) -> None:
+    if not all(table.get("read_replicas", ())):
         raise ValueError("read_replicas is a list of addresses")
     if not table.get("address"):
         raise ValueError("a table needs an address")
     name = table.get("name", "")
     if name and not _NAMESPACE.fullmatch(name):
         raise ValueError("a name has up to 63 letters, digits, _ and -, and begins with a letter")
-    return DatabaseSettings(**table)
 
 
 def split_named_addresses(given: Iterable[str]) -> tuple[str, tuple[DatabaseSettings, ...]]:
@@ -79,4 +66,3 @@ def split_named_addresses(given: Iterable[str]) -> tuple[str, tuple[DatabaseSett
 
 
 _EXAMPLE = DatabaseSettings(address="")
-_KINDS = {item.name: type(getattr(_EXAMPLE, item.name)) for item in fields(DatabaseSettings)}
