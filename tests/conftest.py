@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import authlib.deprecate  # noqa: F401 - it sets a filter of its own, which must stand behind those of pyproject.toml
 import pytest
 from hypothesis import HealthCheck, settings
 
