@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from docs.served_report import serve_report
 from docs.test_walkthrough import CHECKOUT, Reader
-from support.homes import add_application, make_home
-from support.servers import fetch_token, run_server, wait_until
+from support.servers import fetch_token, wait_until
 
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -18,19 +18,9 @@ _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 def reader(sample_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """Somebody with a shell, a token, and the commands of the home."""
     folder = tmp_path_factory.mktemp("describing")
-    settings = make_home(folder / "home", sample_database)
-    (settings.home / "rowgate.toml").write_text(f'database = "sqlite:///{sample_database}"\n', "utf-8")
-    made = add_application(settings, "report", ("*",))
-    credentials = (made.application.client_id, made.client_secret)
-    with run_server(settings) as server:
-        somebody = Reader(folder)
-        somebody.environment |= {
-            "URL": server.url,
-            "ID": credentials[0],
-            "SECRET": credentials[1],
-            "TOKEN": fetch_token(server.url, *credentials)["access_token"],
-            "ROWGATE_HOME": str(settings.home),
-        }
+    with serve_report(sample_database, folder) as (somebody, server):
+        known = somebody.environment
+        known["TOKEN"] = fetch_token(server.url, known["ID"], known["SECRET"])["access_token"]
         yield somebody
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from docs.test_walkthrough import CHECKOUT, Reader, find_blocks
-from support.homes import add_application, make_home
-from support.servers import run_server, within_a_second
+from docs.served_report import serve_report
+from docs.test_walkthrough import CHECKOUT, find_blocks
+from support.servers import within_a_second
 
 _PAGE = "docs/how-to/limit-columns-and-rows.md"
 
@@ -19,17 +19,7 @@ def test_page_on_columns_and_rows_does_what_it_says(sample_database: Path, tmp_p
     columns, rows, back = (
         [block for _, block in find_blocks(_PAGE, headings[place], headings[place + 1])] for place in range(3)
     )
-    settings = make_home(tmp_path / "home", sample_database)
-    (settings.home / "rowgate.toml").write_text(f'database = "sqlite:///{sample_database}"\n', "utf-8")
-    made = add_application(settings, "report", ("*",))
-    with run_server(settings) as server:
-        reader = Reader(tmp_path)
-        reader.environment |= {
-            "URL": server.url,
-            "ID": made.application.client_id,
-            "SECRET": made.client_secret,
-            "ROWGATE_HOME": str(settings.home),
-        }
+    with serve_report(sample_database, tmp_path) as (reader, _):
         reader.paste(columns[0])
         within_a_second(lambda: len(json.loads(reader.paste(columns[1]))[0]) == 5)
         (row,) = json.loads(reader.paste(columns[1]))

@@ -7,10 +7,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from docs.test_walkthrough import CHECKOUT, Reader, find_blocks
+from docs.served_report import serve_report
+from docs.test_walkthrough import CHECKOUT, find_blocks
 from rowgate.oauth.token_exchange import TOKEN_EXCHANGE
-from support.homes import add_application, administer, make_home
-from support.servers import run_server, wait_until
+from support.homes import administer
+from support.servers import wait_until
 
 _PAGE = "docs/how-to/narrower-tokens.md"
 
@@ -24,17 +25,7 @@ def test_page_on_narrower_tokens_does_what_it_says(sample_database: Path, tmp_pa
     narrow, order, other, explain = (block for _, block in ask)
     allow, use = (block for _, block in exchange)
 
-    settings = make_home(tmp_path / "home", sample_database)
-    (settings.home / "rowgate.toml").write_text(f'database = "sqlite:///{sample_database}"\n', "utf-8")
-    made = add_application(settings, "report", ("*",))
-    with run_server(settings) as server:
-        reader = Reader(tmp_path)
-        reader.environment |= {
-            "URL": server.url,
-            "ID": made.application.client_id,
-            "SECRET": made.client_secret,
-            "ROWGATE_HOME": str(settings.home),
-        }
+    with serve_report(sample_database, tmp_path) as (reader, server):
         (row,) = json.loads(reader.paste(narrow))
         assert set(row) == {"UserId", "DisplayName", "Department"}
         assert json.loads(reader.paste(order))["field"] == "orderby[0]"
@@ -51,5 +42,5 @@ def test_page_on_narrower_tokens_does_what_it_says(sample_database: Path, tmp_pa
         said = [reader.paste(block) for _, block in find_blocks(_PAGE, headings[2], text.splitlines()[-1])]
         assert "client_secret" in said[0]
         assert said[-1].endswith("its own tokens\n")
-    with administer(settings) as desks:
+    with administer(server.settings) as desks:
         assert desks.applications.load("gateway")[0].policy.exchanges_tokens_of == ()
