@@ -113,7 +113,7 @@ def _join(texts: list[bytes]) -> tuple[_Numbers, bytes]:
 def _write_date(day: int) -> bytes:
     """Give any date at all.
 
-    >>> _write_date(-746_291), _write_date(2**31 - 1)
+    >>> _write_date(-746_117), _write_date(2**31 - 1)
     (b'0044-03-15 BC', b'infinity')
     """
     return _NO_DAYS.get(day) or b"".join(_render_day(day))
