@@ -251,27 +251,40 @@ def load_settings(home: Path, environment: Mapping[str, str], flags: Mapping[str
     Raises:
         ConfigError: The file is not TOML, a name does not exist, a value has the wrong type or they clash.
     """
-    values: dict[str, Any] = {}
     path = home / CONFIG_NAME
-    try:
-        text = path.read_text("utf-8") if path.exists() else ""
-        values.update(tomllib.loads(text))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
+    values = _read_file(path)
     known = {item.name: item for item in SETTINGS}
+    sources = dict.fromkeys(values, str(path))
     for name in values:
         if name not in known:
             raise ConfigError(f"{path} sets {name}, which does not exist; `rowgate config` lists the settings")
     for name in known:
-        given = environment.get(ENVIRONMENT_PREFIX + name.upper())
-        if given is not None:
-            values[name] = given
-    values.update({name: value for name, value in flags.items() if value is not None})
-    settings = Settings(home=home, **{name: _convert(known[name], value) for name, value in values.items()})
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        if variable in environment:
+            values[name], sources[name] = environment[variable], variable
+    for name, value in flags.items():
+        if value is not None:
+            values[name], sources[name] = value, "the command line"
+    converted: dict[str, Any] = {}
+    for name, value in values.items():
+        try:
+            converted[name] = _convert(known[name], value)
+        except ConfigError as error:
+            raise ConfigError(f"{sources[name]}: {error}") from error.__cause__
+    settings = Settings(home=home, **converted)
     settings.check()
     return settings
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} cannot be read: save it as UTF-8 ({error.reason})") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; check its owner and mode") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
 
 
 def list_unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:

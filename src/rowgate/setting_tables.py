@@ -29,7 +29,7 @@ def read_tables(
         ValueError: A member is missing, unknown or of another type, or two tables have one name.
     """
     if isinstance(value, str):
-        value = _parse_tables(setting, value)
+        value = _parse_tables(value)
     if not isinstance(value, (list, tuple)):
         raise ValueError(f"write tables: [[{setting}]]")  # noqa: TRY004 - one kind of error for one setting
     kind = type(example)
@@ -46,11 +46,11 @@ def read_tables(
     return tuple(found)
 
 
-def _parse_tables(setting: str, text: str) -> Any:
+def _parse_tables(text: str) -> Any:
     try:
         return json.loads(text) if text else []
     except ValueError as error:
-        raise ValueError(f"ROWGATE_{setting.upper()} is a JSON list of objects ({error})") from None
+        raise ValueError(f"a text is a JSON list of objects ({error})") from None
 
 
 def _read_members(setting: str, table: Any, types: Mapping[str, type]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ def test_record_that_is_one_of_several_is_called_so(tmp_path: Path, command: lis
     """It is read from the home alone: PostgreSQL need not be there."""
     (tmp_path / "rowgate.toml").write_text(state, "utf-8")
     (tmp_path / "audit").mkdir()
+    (tmp_path / "audit" / "segment.jsonl").touch()
     done = subprocess.run(
         [*ROWGATE, "audit", *command, "--home", str(tmp_path)], capture_output=True, text=True, timeout=30, check=False
     )

@@ -328,13 +328,13 @@ def test_an_origin_that_no_browser_sends_is_refused(origin: str) -> None:
 )
 def test_a_setting_below_a_table_is_named_and_where_it_belongs(tmp_path: Path, head: str, said: str) -> None:
     (tmp_path / CONFIG_NAME).write_text(head + "\nport = 1\n", "utf-8")
-    with pytest.raises(ConfigError, match=f"^{said}.* stands above the first$"):
+    with pytest.raises(ConfigError, match=f"rowgate.toml: {said}.* stands above the first$"):
         load_settings(tmp_path, {}, {})
 
 
 @pytest.mark.parametrize("name", ["trusted_issuers", "databases"])
 def test_tables_of_the_environment_are_json(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"^{name}: ROWGATE_{name.upper()} is a JSON list"):
+    with pytest.raises(ConfigError, match=f"^ROWGATE_{name.upper()}: {name}: a text is a JSON list"):
         load_settings(HOME, {f"ROWGATE_{name.upper()}": "[{"}, {})
 
 

@@ -85,7 +85,7 @@ def test_the_newest_revision_is_the_one_the_code_expects() -> None:
 def test_a_state_without_tables_is_brought_up_from_the_first_revision(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     path.touch()
-    store = SqlStore(path, MASTER)
+    store = SqlStore(path, MASTER, may_be_empty=True)
     with store.changing() as change:
         change.add_application(make_application())
     store.close()
@@ -141,10 +141,15 @@ def test_a_directory_in_its_place_is_refused(tmp_path: Path) -> None:
     refuse(lambda: SqlStore(tmp_path / "state.db", MASTER))
 
 
-def test_an_empty_state_holds_no_keys(tmp_path: Path) -> None:
+def test_an_emptied_state_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """Its applications are gone: a state that looks new would hide it."""
     path = tmp_path / "state.db"
     path.touch()
-    assert "holds no keys" in refuse(SqlStore(path, MASTER).load_keys)
+    assert "restore it from a backup" in refuse(lambda: SqlStore(path, MASTER))
+    assert path.stat().st_size == 0
+    store = SqlStore(path, MASTER, may_be_empty=True)
+    assert "holds no keys" in refuse(store.load_keys)
+    store.close()
 
 
 def test_a_wrong_master_key_opens_nothing(state: Path) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from rowgate.audit.reader import Search, find_break, find_events, list_segments
 from rowgate.cli.home import HOME_OPTION, open_settings
 from rowgate.cli.terminal import Length, Moment, say
+from rowgate.config import ConfigError
 
 _HANDLED = ("kind", "at", "chain", "request_id")
 
@@ -22,7 +23,9 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option("-n", "--lines", default=20, show_default=True, help="How many of the newest events.")
+@click.option(
+    "-n", "--lines", type=click.IntRange(0), default=20, show_default=True, help="How many of the newest events."
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @HOME_OPTION
@@ -87,6 +90,8 @@ def verify(home: str | None) -> None:
     directory = _find_record(home)
     broken = 0
     segments = list_segments(directory)
+    if not segments:
+        raise ConfigError(f"{directory} holds no record: restore it from a backup, unless this home was never used")
     for path in segments:
         line = find_break(path)
         if line is not None:
@@ -102,6 +107,8 @@ def _find_record(home: str | None) -> Path:
     settings = open_settings(home)
     if settings.state:
         say(f"This is the record in {settings.audit_path} alone: each replica keeps its own.")
+    if not settings.audit_path.is_dir():
+        raise ConfigError(f"there is no record at {settings.audit_path}: restore it, unless this home was never used")
     return settings.audit_path
 
 

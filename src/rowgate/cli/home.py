@@ -32,10 +32,13 @@ def open_settings(home: str | None, **flags: Any) -> Settings:
     """
     given = home or click.get_current_context().find_root().obj
     path = find_home(given)
-    if not path.is_dir():
-        raise ConfigError(f"there is no home at {path}: `rowgate init --database sqlite:///PATH` makes one")
-    if not any((path / name).exists() for name in (CONFIG_NAME, "state.db", "master.key")):
-        raise ConfigError(f"{path} is no home: `rowgate init --home {path}` makes it one")
+    try:
+        if not path.is_dir():
+            raise ConfigError(f"there is no home at {path}: `rowgate init --database sqlite:///PATH` makes one")
+        if not any((path / name).exists() for name in (CONFIG_NAME, "state.db", "master.key")):
+            raise ConfigError(f"{path} is no home: `rowgate init --home {path}` makes it one")
+    except PermissionError:
+        raise ConfigError(f"{path} cannot be read by this user: run as its owner") from None
     return load_settings(path, os.environ, flags)
 
 

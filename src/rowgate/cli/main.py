@@ -60,8 +60,11 @@ def cli(context: click.Context, home: str | None) -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run a command and exit with its code."""
-    from rowgate.cli.problems import explain_problem  # noqa: PLC0415 - only now, for a fast --help
+    from rowgate.cli.problems import explain_problem, render_line  # noqa: PLC0415 - only now, for a fast --help
 
+    if not all(_is_text(argument) for argument in (sys.argv[1:] if arguments is None else arguments)):
+        click.echo("rowgate: an argument is not UTF-8: write it, or rename what it names, in that", err=True)
+        sys.exit(2)
     try:
         # Outside its standalone mode click gives back the exit code of a command that ended with click's Exit.
         code = cli.main(arguments, prog_name="rowgate", standalone_mode=False)
@@ -80,8 +83,17 @@ def main(arguments: list[str] | None = None) -> Any:
         told = explain_problem(error)
         if told is None:
             raise
-        click.echo(f"rowgate: {told}", err=True)
+        click.echo(f"rowgate: {render_line(told)}", err=True)
         sys.exit(1)
+
+
+def _is_text(argument: str) -> bool:
+    """Tell whether an argument's bytes were text: else neither the record nor an answer could hold it."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ def copy(address: str, schema: str, password_file: str, home: str | None) -> Non
     """
     from rowgate import wiring  # noqa: PLC0415 - the commands that need no home start without it
 
+    if not address:
+        raise click.BadArgumentUsage("URL is postgresql://USER@HOST/DATABASE")
     settings = open_settings(home)
     password_file = str(Path(password_file).absolute()) if password_file else ""
     target = dataclasses.replace(settings, state=address, state_schema=schema, state_password_file=password_file)

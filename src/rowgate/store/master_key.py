@@ -37,6 +37,8 @@ def load_master_key(path: Path) -> bytes:
         key = bytes.fromhex(path.read_text("ascii").strip())
     except FileNotFoundError:
         raise StoreError(f"{path} is missing: put the home's master key back, or make a new home") from None
+    except PermissionError:
+        raise StoreError(f"{path} cannot be read by this user: check its owner and mode") from None
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read: restore it from a backup ({type(error).__name__})") from error
     if len(key) != _KEY_BYTES:

@@ -20,16 +20,22 @@ from rowgate.store.transactions import SNAPSHOT, Transactions
 class SqlStore(Transactions, SqliteReader):
     """See `ports.Store`. Used by one thread at a time."""
 
-    def __init__(self, path: Path, master_key: bytes, *, max_secret_seconds: int = 0) -> None:
+    def __init__(
+        self, path: Path, master_key: bytes, *, max_secret_seconds: int = 0, may_be_empty: bool = False
+    ) -> None:
         """Open the state database, bringing its tables up to date; the maximum is as for `SqlReader`.
 
         Raises:
-            StoreError: The file is missing, damaged, locked or of a newer release.
+            StoreError: The file is missing, damaged, locked or of a newer release, or it is empty and may not be.
         """
         super().__init__(path, master_key, max_secret_seconds=max_secret_seconds)
         self._take_engine(_open_engine(path))
         with self._explained():
-            if self.find_revision() != NEWEST_REVISION:
+            revision = self.find_revision()
+            if revision is None and not may_be_empty:
+                # what a full disk or a torn copy leaves: with tables of its own it would look like a new state
+                raise StoreError(f"{path} holds no state: restore it from a backup")
+            if revision != NEWEST_REVISION:
                 with self._engine.begin() as connection:
                     bring_up_to_date(connection, self._place)
 
@@ -54,7 +60,7 @@ class SqlStore(Transactions, SqliteReader):
             path.touch(mode=0o600, exist_ok=False)
         except OSError as error:
             raise StoreError(f"{path} cannot be made: {error.strerror}") from error
-        store = cls(path, master_key)
+        store = cls(path, master_key, may_be_empty=True)
         with store._engine.begin() as connection:
             keep_first_keys(connection, master_key, sealing=sealing, digest=digest, nonces=nonces, now=now)
         return store

@@ -242,8 +242,11 @@ class ApplicationDesk:
             expires_at: As for `add`.
 
         Raises:
-            AdminError: There is no such application, or the end is past or later than the server's maximum.
+            AdminError: There is no such application, the end is past or later than the server's maximum, or the name
+                is unfit.
         """
+        if len(secret_name) > _MAX_NAME_LENGTH or not secret_name.isprintable():
+            raise AdminError(f"the name of a secret has up to {_MAX_NAME_LENGTH} printable characters")
         now = int(self._desk.clock())
         with self._desk.store.changing() as change:
             application, objects = load_application(change, name)

@@ -15,7 +15,8 @@ from rowgate.service.admin.desk import AdminError, Desk
 from rowgate.service.databases import Unreachable
 
 _CHECK_SECONDS = 600.0
-_MAX_TITLE = 200  # characters
+_MAX_ALIAS = 200  # characters
+_MAX_TITLE = 200
 _MAX_DESCRIPTION = 4000
 
 
@@ -49,8 +50,8 @@ class ObjectDesk:
             AdminError: The alias is the name of an object, or cannot stand in an address.
             NameTaken: The alias belongs to another object.
         """
-        if not alias or "/" in alias or not alias.isprintable():
-            raise AdminError("an alias is printable and has no /")
+        if not alias.strip() or len(alias) > _MAX_ALIAS or "/" in alias or not alias.isprintable():
+            raise AdminError(f"an alias has 1 to {_MAX_ALIAS} printable characters, and no /")
         if self._desk.databases.is_in_namespace(alias):
             raise AdminError(f"{alias} looks like an object of a [[databases]] table of that name")
         if self._desk.databases.find_object(alias) is not None:
