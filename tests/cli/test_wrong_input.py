@@ -106,7 +106,7 @@ def test_a_file_of_somebody_elses_is_not_called_damaged(tmp_path: Path, monkeypa
     with pytest.raises(StoreError, match="check its owner and mode"):
         load_master_key(tmp_path / "master.key")
     told = explain_problem(PermissionError(13, "Permission denied", os.fspath(tmp_path)))
-    assert told == f"{tmp_path}: Permission denied; this user must own it, or run as its owner"
+    assert told == f"{tmp_path}: Permission denied; check its owner and mode, or run as its owner"
 
 
 def test_nothing_but_lines_are_counted(home: Path) -> None:

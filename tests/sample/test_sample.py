@@ -1,5 +1,6 @@
 """The sample database: the same for the same seed, and holding what the demo and other tests count on."""
 
+import errno
 import hashlib
 import sqlite3
 from contextlib import closing
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rowgate.sample import SampleSummary, build_sample
+from rowgate.sample import SampleSummary, build, build_sample
 
 OBJECTS = {
     "SA_ADInventory_Users": "table",
@@ -113,4 +114,13 @@ def test_a_build_cut_short_leaves_nothing(tmp_path: Path) -> None:
 def test_negative_rows_are_refused_before_anything_is_made(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="rows"):
         build_sample(tmp_path / "none.sqlite", rows=-1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_as_one_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = f"{build._FAST_SETTINGS}; PRAGMA max_page_count = 10;"  # which the engine takes for a full disk
+    monkeypatch.setattr(build, "_FAST_SETTINGS", full)
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        build_sample(tmp_path / "sample.sqlite")
+    assert raised.value.errno == errno.ENOSPC
     assert list(tmp_path.iterdir()) == []

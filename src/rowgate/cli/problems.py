@@ -27,7 +27,7 @@ def explain_problem(error: Exception) -> str | None:  # noqa: PLR0911 - one per 
         case OAuthError():
             return error.description
         case PermissionError():
-            return f"{error.filename}: {error.strerror}; this user must own it, or run as its owner"
+            return f"{error.filename}: {error.strerror}; check its owner and mode, or run as its owner"
         case OSError():
             return f"{error.filename}: {error.strerror}" if error.filename else str(error)
         case _:

@@ -1,5 +1,6 @@
 """Makes the sample database file. Everything random comes from the seed: no clock, no machine, no environment."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -38,8 +39,7 @@ def build_sample(
     Raises:
         ValueError: `rows` is negative.
         FileExistsError: something stands at `path`; it is left as it was.
-        OSError: the folder is missing or cannot be written.
-        apsw.Error: the disk is full or failed.
+        OSError: the folder is missing or cannot be written, or the disk is full or failed.
     """
     if rows < 0:
         raise ValueError(f"rows must be 0 or more, not {rows}")
@@ -93,7 +93,10 @@ def _claimed(path: Path) -> Iterator[Path]:
     try:
         yield unfinished
         unfinished.replace(path)
-    except BaseException:
+    except BaseException as error:
         unfinished.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
+        if isinstance(error, (apsw.FullError, apsw.IOError)):
+            number = errno.ENOSPC if isinstance(error, apsw.FullError) else errno.EIO
+            raise OSError(number, os.strerror(number), str(path)) from error
         raise
