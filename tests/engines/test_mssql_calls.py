@@ -231,7 +231,7 @@ def test_an_array_is_a_table_and_one_value(source: MssqlSource, fake: Server) ->
         "CAST(given.c0 AS nvarchar(max)), COALESCE(TRY_CAST(given.c1 AS decimal(9, 2)), "
         "CAST(CAST(given.c1 AS float) AS decimal(9, 2))), CAST(CAST(given.c2 AS datetimeoffset(7)) AS datetime2(3)) "
         "FROM OPENJSON(%s) WITH (c0 nvarchar(max) '$[0]', c1 nvarchar(max) '$[1]', c2 nvarchar(max) '$[2]') AS given; "
-        "EXEC [dbo].[hosts] @hosts = @rowgate_0; " in text
+        "SET XACT_ABORT OFF; EXEC [dbo].[hosts] @hosts = @rowgate_0; " in text
     )
     assert call(source, "hosts") == [], "left out, it has no rows"
     many = [f"host {place}" for place in range(5000)]  # beyond what VALUES takes, and the places of one statement
@@ -384,10 +384,11 @@ def test_every_call_is_undone_and_has_a_connection_of_its_own(source: MssqlSourc
             call(source, name)
         assert fake.closed > closed
         (batch,) = [text for text, _ in fake.asked[asked:] if " EXEC [" in text]
-        assert batch.startswith(
-            "SET NOCOUNT ON; SET LOCK_TIMEOUT 5000; SET IMPLICIT_TRANSACTIONS ON; BEGIN TRANSACTION; "
+        before, after = batch.split(" SET XACT_ABORT OFF; EXEC ")
+        assert before == (
+            "SET NOCOUNT ON; SET LOCK_TIMEOUT 5000; SET XACT_ABORT ON; SET IMPLICIT_TRANSACTIONS ON; BEGIN TRANSACTION;"
         )
-        assert batch.endswith("; IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION;")
+        assert after.endswith("; IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION;")
 
 
 def test_names_keep_their_percent_signs(source: MssqlSource) -> None:

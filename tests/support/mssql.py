@@ -199,7 +199,7 @@ def _tell_parameter(number: int, place: int, told: Parameter) -> tuple[Any, ...]
 _STATEMENTS = [
     (kind, re.compile(pattern, re.DOTALL))
     for kind, pattern in (
-        ("set", r"SET (NOCOUNT ON|LOCK_TIMEOUT \d+|IMPLICIT_TRANSACTIONS ON)"),
+        ("set", r"SET (NOCOUNT ON|LOCK_TIMEOUT \d+|XACT_ABORT (ON|OFF)|IMPLICIT_TRANSACTIONS ON)"),
         ("begin", r"BEGIN TRANSACTION"),
         ("value", r"DECLARE (@\w+) ([a-z_0-9]+(?:\((?:max|\d+(?:, \d+)?)\))?) = ((?:CAST\()+)%s((?: AS [\w(), ]+\))+)"),
         ("table", r"DECLARE (@\w+) (\[dbo\]\.\[T\d+\])"),
@@ -247,7 +247,7 @@ def run_batch(server: Server, text: str, values: Sequence[Any]) -> list[Result |
             results.append(([(item[2], NUMBER) for item in shown if item], [row]))
         elif kind == "end":
             server.open_transactions = 0
-    assert re.fullmatch("sssb(?:vl?|tf)*cs?e", order), order
+    assert re.fullmatch("ssssb(?:vl?|tf)*scs?e", order), order
     return results or [([], [])]
 
 

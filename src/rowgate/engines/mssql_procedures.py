@@ -55,7 +55,13 @@ _HAS_JSON = 130  # the compatibility level from which OPENJSON is known
 _PARAMETER_NAME = re.compile(r"@[\w@#$]+")
 # Whatever the procedure does is rolled back. A statement begins a transaction where there is none, this one too; so it
 # stands within another, and neither a COMMIT too many nor what follows a ROLLBACK makes anything last.
-_BEFORE = f"SET NOCOUNT ON; SET LOCK_TIMEOUT {BUSY_SECONDS * 1000}; SET IMPLICIT_TRANSACTIONS ON; BEGIN TRANSACTION; "
+# A value that does not fit ends the batch, or the procedure would be called without it; what goes on after an error in
+# the procedure is its own affair.
+_BEFORE = (
+    f"SET NOCOUNT ON; SET LOCK_TIMEOUT {BUSY_SECONDS * 1000}; SET XACT_ABORT ON; SET IMPLICIT_TRANSACTIONS ON; "
+    "BEGIN TRANSACTION; "
+)
+_CALL = "SET XACT_ABORT OFF; EXEC "
 _AFTER = "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION;"
 
 
@@ -182,7 +188,7 @@ def _write_batch(procedure: str, told: Sequence[_Told], dialect: Dialect) -> Ite
         yield text + before
         yield one.parameter
         text = after
-    yield f"{text}EXEC {procedure} "
+    yield f"{text}{_CALL}{procedure} "
     yield tuple(
         Argument(
             f"@{one.parameter.name} = {_name_variable(place)}{' OUTPUT' if one.is_output else ''}",
