@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from rowgate.engines import mariadb
+from rowgate.engines import mysql_session
 from rowgate.engines.duckdb import DuckdbManner
 from rowgate.engines.generic import GenericSource
 from rowgate.engines.mariadb import MariadbManner
@@ -112,11 +112,7 @@ def serve_duckdb(_: pytest.FixtureRequest, folder: Path) -> Iterator[Any]:
 @contextmanager
 def serve_mariadb(request: pytest.FixtureRequest, _: Path) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            mariadb,
-            "SETTINGS",
-            tuple(s.replace("lock_wait_timeout = 5", "lock_wait_timeout = 1") for s in mariadb.SETTINGS),
-        )
+        patch.setattr(mysql_session, "BUSY_SECONDS", 1)
         serving = MariadbServing(request.getfixturevalue("mariadb"))
         with closing(serving.source):
             yield serving

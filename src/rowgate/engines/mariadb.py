@@ -17,9 +17,10 @@ import sqlalchemy
 from pymysql.constants import CR, ER
 
 from rowgate.engines.hosts import Hosts, list_hosts
-from rowgate.engines.manners import BORROW_SECONDS, BUSY_SECONDS, CONNECT_SECONDS, Ask
+from rowgate.engines.manners import BORROW_SECONDS, CONNECT_SECONDS, Ask
 from rowgate.engines.mysql_catalog import describe, list_catalog
 from rowgate.engines.mysql_procedures import describe_procedure, list_procedures
+from rowgate.engines.mysql_session import SessionConnection, is_mariadb, renew
 from rowgate.rows.dialects.mysql import MARIADB, MysqlDialect
 from rowgate.rows.errors import (
     EngineFailure,
@@ -31,12 +32,6 @@ from rowgate.rows.errors import (
 )
 from rowgate.rows.model import ObjectDescription, ObjectListing, Statement
 
-SETTINGS = (
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES'",  # no ANSI_QUOTES, no NO_BACKSLASH_ESCAPES: the driver escapes by it
-    "SET SESSION time_zone = '+00:00'",
-    f"SET SESSION lock_wait_timeout = {BUSY_SECONDS}",
-    "SET SESSION TRANSACTION READ ONLY",
-)
 _STATUS = "SHOW STATUS LIKE 'wsrep_cluster_status'"
 _OUTSIDE = "non-Primary"  # a node of a cluster that is not with its majority; it refuses whatever reads a table
 _PRESENCE = "SELECT 1 FROM information_schema.schemata WHERE schema_name = DATABASE()"
@@ -131,11 +126,12 @@ class MariadbManner:
         assert engine.dialect.supports_server_side_cursors, "internal error: a driver that does not stream"
         # SQLAlchemy makes its own choice when it is asked the question above, and keeps it
         engine.dialect._sscursor = _Cursor  # type: ignore[attr-defined]  # noqa: SLF001
+        engine.dialect.do_ping = renew  # type: ignore[assignment, method-assign]  # before each use, as the question was
         return engine
 
     def _learn(self, connection: Any) -> None:
         """Find out which of the two it is: their collations have different names."""
-        self._is_mariadb = "mariadb" in str(connection.get_server_info()).lower()
+        self._is_mariadb = is_mariadb(connection)
         if not self._is_mariadb:
             self.name = "MySQL"
             self.dialect = replace(MARIADB, collation="utf8mb4_0900_bin")
@@ -273,11 +269,10 @@ class _Connector:
 
     def __call__(self) -> Any:
         positional, named = self._dialect.create_connect_args(self._url)
-        connection = pymysql.connect(*positional, **named)
+        connection = SessionConnection(*positional, **named)
         try:
+            connection.renew()
             with connection.cursor() as cursor:
-                for setting in SETTINGS:
-                    cursor.execute(setting)
                 _require_majority(cursor)
         except BaseException:
             connection.close()

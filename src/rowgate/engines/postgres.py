@@ -69,8 +69,7 @@ class PostgresRows(PostgresRun[Row]):
                     self.take(parts, deadline)
             case pq.ExecStatus.TUPLES_OK:
                 parts += self._reader.read(result)
-                self.session.finish()
-                self.has_ended = True
+                self.end()
             case _:
                 raise self.refuse(result)
 

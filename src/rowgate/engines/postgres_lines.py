@@ -59,8 +59,7 @@ class PostgresLines(PostgresRun[bytes]):
             if may_be_more and not self.session.wait_for_lines(self.find_pause(deadline)):
                 self.look(deadline)
         self._expect(pq.ExecStatus.COMMAND_OK, deadline)
-        self.session.finish()
-        self.has_ended = True
+        self.end()
 
     def _expect(self, status: pq.ExecStatus, deadline: float) -> None:
         result = self.wait(deadline)

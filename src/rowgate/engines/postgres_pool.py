@@ -1,7 +1,7 @@
 """Connections to a PostgreSQL database: opened when needed, kept while they are good, bounded in number.
 
 Every session is read-only and says dates in UTC. One that has failed is never used again unless it has answered to the
-end.
+end, and none in which a statement has set what the server then reports.
 """
 
 import select
@@ -31,6 +31,9 @@ _SETTINGS = (
     "SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET extra_float_digits = 1; "
     "SET client_min_messages = 'error'; SET standard_conforming_strings = on"
 )
+# What the server tells of itself when it has changed. The first show in rows; moments are asked for in UTC.
+_WRITING = (b"DateStyle", b"IntervalStyle", b"client_encoding")
+_REPORTED = (*_WRITING, b"TimeZone", b"standard_conforming_strings", b"default_transaction_read_only")
 _NOT_ALLOWED = b"42501"
 _FIRST_WITH_GENERIC_PLANS = 160_000
 
@@ -44,6 +47,7 @@ class Session:
         self.last_code = ""  # SQLSTATE of the last error
         self._pq = connection.pgconn
         self._is_condemned = False
+        self._settings = self._read_settings()
         self._poll = select.poll()
         self._poll.register(self._pq.socket, select.POLLIN)
 
@@ -59,7 +63,16 @@ class Session:
             not self.is_lost
             and self._pq.transaction_status == pq.TransactionStatus.IDLE
             and not self._poll.poll(0)  # an idle server speaks only to say goodbye
+            and self._read_settings() == self._settings
         )
+
+    def list_changed(self) -> list[str]:
+        """Give what a statement has set for the whole session of how values are written."""
+        pairs = zip(_WRITING, self._read_settings(), self._settings, strict=False)
+        return [name.decode() for name, now, before in pairs if now != before]
+
+    def _read_settings(self) -> tuple[bytes | None, ...]:
+        return tuple([self._pq.parameter_status(name) for name in _REPORTED])
 
     def send(self, text: str, parameters: Sequence[tuple[bytes | None, int]], *, chunk_rows: int) -> None:
         """Send a statement; its rows come in chunks."""
@@ -337,15 +350,14 @@ class PostgresPool:
         except psycopg.Error as error:
             raise EngineUnavailable(UNREADABLE, detail=str(error)) from error
         connection.pgconn.nonblocking = 0  # what is sent is small, or waits until the server has taken it
-        session = Session(connection)
         settings = f"{_SETTINGS}; SET lock_timeout = {BUSY_MILLISECONDS}"
         if connection.pgconn.parameter_status(b"server_encoding") == SQL_ASCII:
             settings += "; SET client_encoding = SQL_ASCII"  # the server knows no other, and would refuse some texts
         found = connection.pgconn.exec_(settings.encode())
         if found.status != pq.ExecStatus.COMMAND_OK:
-            session.close()
+            connection.close()
             raise EngineUnavailable(UNREADABLE, detail=_tell(connection.pgconn))
-        return session
+        return Session(connection)
 
 
 def ask(session: Session, text: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:

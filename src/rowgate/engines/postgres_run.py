@@ -122,6 +122,21 @@ class PostgresRun(ABC, Generic[_T]):
             self.session.stop()
             raise StatementTimeout("The statement took longer than the server allows.")
 
+    def end(self) -> None:
+        """Take the end of the statement, whose last result is there.
+
+        Raises:
+            EngineFailure: What was read has set how values are written, so nobody knows what they mean.
+        """
+        self.session.finish()
+        changed = self.session.list_changed()
+        if changed and not self.statement.is_call:  # what a call sets is undone, and its values were written before
+            raise EngineFailure(
+                "The database could not answer.",
+                detail=f"a view or function that was read sets {' and '.join(changed)} for the whole session",
+            )
+        self.has_ended = True
+
     def heed_cancel(self) -> None:
         """End the statement where it is cancelled."""
         if self._cancelled:

@@ -103,7 +103,7 @@ def _write_text(name: str, column: Column) -> str:
         case Holds.DECIMAL:
             return _write_digits(name, column)
         case Holds.MOMENT | Holds.INSTANT:
-            return write_moment(name)
+            return write_moment(name, column.holds)
         case Holds.REAL | Holds.SINGLE:
             return _write_real(name if column.holds is Holds.REAL else _widen(name))
         case _:

@@ -25,11 +25,12 @@ _TYPES = {
 }
 _TEXTS = (Holds.TEXT, Holds.OTHER)
 MOMENTS = (Holds.MOMENT, Holds.INSTANT)
+_YEAR_1, _NEVER = "CAST('0001-01-01T00:00:00Z' AS timestamptz)", "CAST('infinity' AS timestamptz)"
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresDialect(Dialect):
-    """See `Dialect`. Needs UTC as the session's time zone and ISO as its style of dates."""
+    """See `Dialect`. Needs UTC as the session's time zone, for values, and ISO as its style of dates."""
 
     null_is_least: bool = False
     holds_nul: bool = False
@@ -65,13 +66,13 @@ class PostgresDialect(Dialect):
 
     def show(self, expression: str, column: Column) -> str:
         """See `Dialect`."""
-        return write_moment(expression) if column.holds in MOMENTS else expression
+        return write_moment(expression, column.holds) if column.holds in MOMENTS else expression
 
     def text(self, column: Column) -> str:
         """See `Dialect`."""
         name = self.quote(column.name)
         if column.holds in MOMENTS:
-            return write_moment(name)
+            return write_moment(name, column.holds)
         return name if column.holds is Holds.TEXT else f"CAST({name} AS text)"
 
     def list_foldings(self, folded: Sequence[str], *, ordered: bool) -> tuple[str, str]:
@@ -142,9 +143,18 @@ class BarePostgresDialect(PostgresDialect):
         return expression
 
 
-def write_moment(expression: str) -> str:
-    """Give a moment as a text, with a T, and without quotation marks."""
-    return f"to_jsonb({expression}) #>> '{{}}'"
+def write_moment(expression: str, holds: Holds) -> str:
+    """Give a moment as a text, with a T, and without quotation marks; in UTC if it has a zone.
+
+    What is read may set the session's zone while it is read: a view whose function does. So it is not asked for.
+    """
+    if holds is not Holds.INSTANT:
+        return f"to_jsonb({expression}) #>> '{{}}'"
+    text = f"to_jsonb({expression} AT TIME ZONE INTERVAL '0') #>> '{{}}'"
+    return (
+        f"CASE WHEN {expression} >= {_YEAR_1} AND {expression} < {_NEVER} THEN {text} || '+00:00' "
+        f"WHEN isfinite({expression}) THEN replace({text}, ' BC', '+00:00 BC') ELSE {text} END"
+    )
 
 
 def _can_hold(codec: str, text: str) -> bool:

@@ -1,0 +1,48 @@
+"""Sessions of MySQL and MariaDB: they read, say times in UTC, and quote values in one way.
+
+Rule: a session is made anew before each statement. One before it may have read a view whose function sets something for
+the whole session, such as its time zone.
+"""
+
+from typing import Any
+
+import pymysql
+from pymysql.converters import escape_string
+
+from rowgate.engines.manners import BUSY_SECONDS
+
+
+class SessionConnection(pymysql.Connection):  # type: ignore[misc]  # the driver has no types
+    """A driver's connection."""
+
+    def escape(self, obj: Any, mapping: Any = None) -> str:
+        """Give a value as it is written in a statement.
+
+        The driver asks what the server said last of its mode, and that may have been inside of a function, which has a
+        mode of its own: then a backslash would end the text that it stands in. The session's mode is the one below.
+        """
+        if isinstance(obj, str):
+            return f"'{escape_string(obj)}'"
+        if isinstance(obj, (bytes, bytearray)):
+            return f"X'{obj.hex()}'"
+        written: str = super().escape(obj, mapping)
+        return written
+
+    def renew(self) -> None:
+        """Make the session one that reads, in one statement, whatever has been set in it; the server answers, too."""
+        # no ANSI_QUOTES, no NO_BACKSLASH_ESCAPES: values and names are written for the mode without them
+        settings = f"sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', lock_wait_timeout = {BUSY_SECONDS}"
+        reading = "tx_read_only" if is_mariadb(self) else "transaction_read_only"
+        with self.cursor() as cursor:
+            cursor.execute(f"SET SESSION {settings}, {reading} = ON")
+
+
+def is_mariadb(connection: Any) -> bool:
+    """Tell which of the two it is, by what it said when it was connected to."""
+    return "mariadb" in str(connection.get_server_info()).lower()
+
+
+def renew(connection: Any) -> bool:
+    """Do so for a pool that wants to know whether the connection is alive: the driver's error says that it is not."""
+    connection.renew()
+    return True

@@ -1,0 +1,105 @@
+"""Views whose functions set something of the session: what they give is right or refused, and no other read notices."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from engines.test_contract import read_all
+from engines.test_postgres_lines import Kept
+from rowgate.engines.postgres import PostgresSource
+from rowgate.rows.encode_lines import ARRAY_FORMATS
+from rowgate.rows.errors import EngineFailure
+from rowgate.rows.model import Format, Statement, Value
+from support.postgres import PostgresServer
+
+_NAMES = ("timezone", "datestyle", "intervalstyle", "standard_conforming_strings", "default_transaction_read_only")
+_TOLD = "SELECT pg_backend_pid(), " + ", ".join(f"current_setting('{name}')" for name in _NAMES)
+_USUAL = ("UTC", "ISO, YMD", "iso_8601", "on", "on")
+# of every zone with minutes, of the year 0, of BC, and moments that never come
+_MOMENTS = (
+    "2018-11-05 13:15:30+01",
+    "2018-11-05 13:15:30.25-03:30",
+    "0001-01-01 00:00:00+00",
+    "0001-01-01 00:00:00+00 BC",
+    "0044-03-15 01:02:03.000004+00 BC",
+    "9999-12-31 23:59:59.999999+00",
+    "infinity",
+    "-infinity",
+)
+_WRITTEN = [
+    "2018-11-05T12:15:30+00:00",
+    "2018-11-05T16:45:30.25+00:00",
+    "0001-01-01T00:00:00+00:00",
+    "0001-01-01T00:00:00+00:00 BC",
+    "0044-03-15T01:02:03.000004+00:00 BC",
+    "9999-12-31T23:59:59.999999+00:00",
+    "infinity",
+    "-infinity",
+    None,
+]
+
+
+@pytest.fixture(scope="module")
+def kept(postgres: PostgresServer) -> Iterator[Kept]:
+    name = postgres.create_database()
+    with postgres.owner(name) as owner, closing(PostgresSource(postgres.address(name))) as source:
+        values = ", ".join(f"({n}, TIMESTAMPTZ '{moment}')" for n, moment in enumerate(_MOMENTS))
+        owner.execute(f"CREATE TABLE plain AS VALUES {values}, (99, NULL)".encode())
+        owner.execute(b"ALTER TABLE plain RENAME column1 TO n")
+        owner.execute(b"ALTER TABLE plain RENAME column2 TO at")
+        yield Kept(owner, source)
+    postgres.drop_database(name)
+
+
+def make_view(kept: Kept, name: str, value: str, *, is_local: bool = False) -> str:
+    """Give the name of a view that sets it before its first row is written."""
+    view = f"sets_{name}_{'here' if is_local else 'on'}"
+    setting = f"set_config('{name}', '{value}', {str(is_local).lower()})"
+    kept.owner.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT n, at FROM plain WHERE {setting} <> ''".encode())
+    return view
+
+
+def ask(kept: Kept) -> tuple[Value, ...]:
+    ((number, *told),) = read_all(kept.source.open_rows(Statement(_TOLD, ()), statement_seconds=10))
+    assert isinstance(number, int)
+    return tuple(told)
+
+
+@pytest.mark.parametrize("is_local", [False, True])
+def test_moments_are_in_utc_whatever_zone_a_view_sets(kept: Kept, *, is_local: bool) -> None:
+    view = make_view(kept, "timezone", "Asia/Kolkata", is_local=is_local)
+    for form in (Format.JSON, Format.NDJSON):
+        assert kept.write_rows(kept.plan(view), form) == kept.write_rows(kept.plan("plain"), form)
+    assert kept.write_lines(kept.plan(view), Format.CSV) == kept.write_lines(kept.plan("plain"), Format.CSV)
+    for form in ARRAY_FORMATS:
+        assert kept.write_lines(kept.plan(view), form) == kept.write_lines(kept.plan("plain"), form)
+    assert ask(kept) == _USUAL
+
+
+def test_moments_with_a_zone_are_written_in_utc(kept: Kept) -> None:
+    rows = json.loads(kept.write_rows(kept.plan("plain", orderby=["n"]), Format.JSON))
+    assert [row["at"] for row in rows] == _WRITTEN
+    found = kept.plan("plain", filters=[{"column": "at", "function": "ends_with", "value": "00 bc"}])
+    assert len(json.loads(kept.write_rows(found, Format.JSON))) == 2
+
+
+@pytest.mark.parametrize(("name", "value"), [("datestyle", "German"), ("intervalstyle", "postgres")])
+def test_a_view_that_sets_how_values_are_written_is_not_read(kept: Kept, name: str, value: str) -> None:
+    view = make_view(kept, name, value)
+    for write, form in ((kept.write_rows, Format.JSON), (kept.write_lines, Format.CSV)):
+        with pytest.raises(EngineFailure) as failed:
+            write(kept.plan(view), form)
+        assert name in failed.value.detail.lower()
+        assert name not in failed.value.description.lower()
+        assert ask(kept) == _USUAL
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("standard_conforming_strings", "off"), ("default_transaction_read_only", "off")]
+)
+def test_no_other_read_has_what_a_view_has_set(kept: Kept, name: str, value: str) -> None:
+    view = make_view(kept, name, value)
+    assert kept.write_rows(kept.plan(view), Format.JSON) == kept.write_rows(kept.plan("plain"), Format.JSON)
+    assert ask(kept) == _USUAL
