@@ -1,7 +1,8 @@
 """One table on each engine, filled anew for each example: rows/generated.py with the engines of these tests too."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +83,12 @@ class MariadbWriter:
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> None:
         with self.connection.cursor() as cursor:
+            statement = re.sub(r" generated\b", " `generated`", statement)  # to MySQL it is a word of its own
             cursor.execute(statement.replace("?", "%s") if values else statement, values or None)
 
     def insert(self, rows: Sequence[Sequence[Any]]) -> None:
         with self.connection.cursor() as cursor:
-            cursor.executemany("INSERT INTO generated VALUES (%s, %s, %s, %s)", rows)
+            cursor.executemany("INSERT INTO `generated` VALUES (%s, %s, %s, %s)", rows)
 
     def make(self, table: str, column: str, values: Sequence[Any]) -> None:
         self.execute(f"CREATE TABLE {_quote(table)} ({_quote(column)} VARCHAR(100))")
@@ -126,12 +128,19 @@ def open_duckdb_bench(_: pytest.FixtureRequest, folder: Path) -> Iterator[Bench]
 
 
 @contextmanager
-def open_mariadb_bench(request: pytest.FixtureRequest, _: Path) -> Iterator[Bench]:
-    server: MariadbServer = request.getfixturevalue("mariadb")
+def _open_mariadb_bench(server: MariadbServer) -> Iterator[Bench]:
     database = server.create_database()
     manner = MariadbManner(server.address(database), password=PASSWORD)
     with closing(MariadbWriter(server, database)) as writer, closing(GenericSource(manner)) as source:
         yield Bench(writer, source, source._catalog.forget)
+
+
+def open_mariadb_bench(request: pytest.FixtureRequest, _: Path) -> AbstractContextManager[Bench]:
+    return _open_mariadb_bench(request.getfixturevalue("mariadb"))
+
+
+def open_mysql_bench(request: pytest.FixtureRequest, _: Path) -> AbstractContextManager[Bench]:
+    return _open_mariadb_bench(request.getfixturevalue("mysql"))
 
 
 @contextmanager
@@ -150,5 +159,6 @@ ALL_BENCHES: dict[str, Callable[[pytest.FixtureRequest, Path], Any]] = {
     **BENCHES,
     "duckdb": open_duckdb_bench,
     "mariadb": open_mariadb_bench,
+    "mysql": open_mysql_bench,
     "other": open_other_bench,
 }

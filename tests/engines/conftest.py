@@ -7,10 +7,12 @@ import pytest
 
 from engines.servings import DOES_NOT_APPLY, ENGINES, Serving
 from support.mariadb import MariadbServer, run_mariadb
+from support.mysql import MysqlServer, run_mysql
 from support.trino import TrinoServer, run_trino
 
 HEAVY = {  # need a server that has to be installed
     "mariadb": [pytest.mark.engines],  # by `make test-engines`
+    "mysql": [pytest.mark.engines, pytest.mark.mysql],  # by `make test-mysql`
     "trino": [pytest.mark.engines, pytest.mark.trino],  # by `make test-trino`
 }
 
@@ -21,6 +23,13 @@ ENGINE_PARAMETERS = [pytest.param(name, marks=HEAVY.get(name, ())) for name in E
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariadbServer]:
     """A MariaDB server, with databases for those who make them."""
     with run_mariadb(tmp_path_factory.mktemp("mariadb")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MysqlServer]:
+    """A MySQL server, with databases for those who make them."""
+    with run_mysql(tmp_path_factory.mktemp("mysql")) as running:
         yield running
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import apsw
 import pytest
 
-from engines.servings_generic import serve_duckdb, serve_mariadb
+from engines.servings_generic import serve_duckdb, serve_mariadb, serve_mysql
 from engines.servings_other import OF_OTHERS, serve_other
 from engines.servings_postgres import serve_postgres
 from engines.servings_trino import OF_TRINO, serve_trino
@@ -106,6 +106,7 @@ ENGINES: dict[str, Callable[[pytest.FixtureRequest, Path], AbstractContextManage
     "postgres": serve_postgres,
     "duckdb": serve_duckdb,
     "mariadb": serve_mariadb,
+    "mysql": serve_mysql,
     "trino": serve_trino,
     "other": serve_other,
 }

@@ -1,7 +1,7 @@
 """The servings of engines behind the generic fetcher; see servings.py."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from rowgate.rows.model import Statement
 from support.clock import MovableClock
 from support.mariadb import PASSWORD, MariadbServer
 
-_NUMBERS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT {} FROM c"
+_THOUSANDS = (
+    "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 1000) SELECT {} FROM t a, t b, t c"
+)
 
 
 class DuckdbServing:
@@ -65,6 +67,7 @@ class MariadbServing:
     runaway = Statement("SELECT sum(a.seq * b.seq) FROM seq_1_to_1000000 a, seq_1_to_1000000 b", ())
     endless = Statement("SELECT seq AS n FROM seq_1_to_10000000000", ())
     prompt_seconds = 0.3
+    recursion = "max_recursive_iterations"
 
     def __init__(self, server: MariadbServer) -> None:
         self.server = server
@@ -76,7 +79,7 @@ class MariadbServing:
 
     def execute(self, *statements: str) -> None:
         self.server.execute(
-            "SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES', max_recursive_iterations = 1000000",
+            f"SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES', {self.recursion} = 1000000",
             *statements,
             database=self.name,
         )
@@ -102,6 +105,14 @@ class MariadbServing:
         self.server.execute(f"DROP DATABASE {self.name}")
 
 
+class MysqlServing(MariadbServing):
+    """See `Serving`."""
+
+    runaway = Statement(_THOUSANDS.format("sum(length(sha2(a.n * b.n * c.n, 256)))"), ())
+    endless = Statement(_THOUSANDS.format("a.n"), ())
+    recursion = "cte_max_recursion_depth"
+
+
 @contextmanager
 def serve_duckdb(_: pytest.FixtureRequest, folder: Path) -> Iterator[Any]:
     serving = DuckdbServing(folder / "served.duckdb")
@@ -109,11 +120,19 @@ def serve_duckdb(_: pytest.FixtureRequest, folder: Path) -> Iterator[Any]:
         yield serving
 
 
+def serve_mariadb(request: pytest.FixtureRequest, _: Path) -> AbstractContextManager[Any]:
+    return _serve(MariadbServing, request, "mariadb")
+
+
+def serve_mysql(request: pytest.FixtureRequest, _: Path) -> AbstractContextManager[Any]:
+    return _serve(MysqlServing, request, "mysql")
+
+
 @contextmanager
-def serve_mariadb(request: pytest.FixtureRequest, _: Path) -> Iterator[Any]:
+def _serve(kind: type[MariadbServing], request: pytest.FixtureRequest, server: str) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mysql_session, "BUSY_SECONDS", 1)
-        serving = MariadbServing(request.getfixturevalue("mariadb"))
+        serving = kind(request.getfixturevalue(server))
         with closing(serving.source):
             yield serving
         serving.server.execute(f"DROP DATABASE IF EXISTS {serving.name}")

@@ -89,7 +89,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder: Path = tmp_path_factory.mktemp(f"conformance-{request.param}")
     with ExitStack() as stack:
         serving = stack.enter_context(ENGINES[request.param](request, folder))
-        moment = "DATETIME(6)" if request.param == "mariadb" else "TIMESTAMP"
+        moment = "DATETIME(6)" if request.param in ("mariadb", "mysql") else "TIMESTAMP"
         values = ", ".join(
             f"({row.n}, {quote(row.t)}, {quote(row.i)}, {row.d or 'NULL'}, "
             f"{quote(row.r)}, {quote(row.day)}, {quote(row.m)})"

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.benches import ALL_BENCHES
+from engines.conftest import HEAVY
 from rowgate.rows.masks import Mask
 from rows.generated import Bench
 from rows.oracle import Row
@@ -54,7 +55,7 @@ __all__ = [
 pytestmark = pytest.mark.engines
 
 
-@pytest.fixture(scope="module", params=ALL_BENCHES)
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=HEAVY.get(name, ())) for name in ALL_BENCHES])
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with ALL_BENCHES[request.param](request, tmp_path_factory.mktemp("bench")) as made:
         yield made

@@ -133,7 +133,6 @@ def test_types_of_its_own(serving: MariadbServing) -> None:
 
 @pytest.mark.parametrize("scheme", ["mysql", "mysql+pymysql", "mariadb+pymysql"])
 def test_the_address_may_be_one_of_mysql(serving: MariadbServing, scheme: str) -> None:
-    """MySQL itself is untested: the server behind the address is MariaDB."""
     serving.execute("INSERT INTO made VALUES (5)")
     _, _, rest = serving.server.address(serving.name).partition("://")
     with closing(open_generic(f"{scheme}://{rest}", password=PASSWORD, max_connections=2)) as source:

@@ -6,14 +6,12 @@ An engine that was not run keeps what an earlier run wrote.
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "engines.md"
 _MATRIX = re.compile(r"(<!-- what was run: [^>]*-->\n).*?(<!-- end of what was run -->)", re.DOTALL)
 _CASE = re.compile(r"tests/engines/(test_contract|test_conformance|test_laws)\.py::test_(\w+)\[([a-z]+)")
-_UNTESTED = "untested: "  # how a reason begins to skip the tests of an engine that is not to be had
 titles: dict[str, str] = {}  # what stands over a column, where that is more than the engine's name
 _outcomes: dict[tuple[str, str], dict[str, list[str]]] = {}
 
@@ -24,16 +22,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     found = _CASE.search(report.nodeid)
-    if report.skipped and _UNTESTED in str(report.longrepr):
-        return
     if found is not None and (report.when == "call" or report.outcome != "passed"):
         kind, rule, engine = found.groups()
         _outcomes.setdefault((kind, rule), {}).setdefault(engine, []).append(report.outcome)
-
-
-def skip_untested(reason: str) -> NoReturn:
-    """Skip the tests of an engine that is not to be had here."""
-    pytest.skip(_UNTESTED + reason)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -27,18 +27,21 @@ class MariadbServer:
         self._process: subprocess.Popen[bytes] | None = None
         if not (folder / "data").exists():
             folder.mkdir(parents=True, exist_ok=True)
-            install = ["mariadb-install-db", "--no-defaults", f"--datadir={folder}/data", "--skip-test-db"]
-            install += ["--auth-root-authentication-method=normal", "--user=root"]
-            subprocess.run(install, check=True, capture_output=True, timeout=60)
+            subprocess.run(self._install_command(), check=True, capture_output=True, timeout=60)
+
+    def _install_command(self) -> list[str]:
+        install = ["mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--skip-test-db"]
+        return [*install, "--auth-root-authentication-method=normal", "--user=root"]
+
+    def _program(self) -> list[str]:
+        return [shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults"]
 
     def start(self, *flags: str) -> None:
         """Start the process, with more flags for this time, and wait until it answers."""
-        program = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    program,
-                    "--no-defaults",
+                    *self._program(),
                     "--user=root",
                     f"--datadir={self.folder}/data",
                     f"--socket={self.folder}/s",

@@ -1,11 +1,8 @@
 """A Trino server of the tests' own: its parts by Maven, with the memory connector, on loopback.
 
-The archive that Trino is given away in has a gigabyte of connectors; the server alone is a tenth of it. It is kept in
-the user's cache. Where it cannot be had the tests are skipped, and say so.
+The archive that Trino is given away in has a gigabyte of connectors; the server alone is a tenth of it.
 """
 
-import os
-import shutil
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -16,7 +13,8 @@ from typing import Any
 
 import trino.dbapi
 
-from support.engines_report import skip_untested, titles
+from support.engines_report import titles
+from support.fetched import fetch, require, run_maven
 from support.mariadb import find_free_port
 from support.servers import wait_until
 
@@ -35,47 +33,32 @@ _RULES = (
 )
 
 
-def fetch_parts(folder: Path) -> None:
-    """Fetch what the server is made of, once; skips the tests where that cannot be."""
-    missing = [command for command in ("java", "mvn") if shutil.which(command) is None]
-    if missing:
-        skip_untested(f"no {' and no '.join(missing)} here (Debian: openjdk-17-jdk-headless, maven)")
-    if (folder / "complete").exists():
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "lib").mkdir(parents=True)
+def _make_parts(folder: Path) -> None:
+    title, memory = f"Trino {VERSION}", f"io.trino:trino-memory:{VERSION}:zip"
     (folder / "pom.xml").write_text(_POM)
-    maven = ["mvn", "-q", "-B"]
-    for goal in (
-        ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder}/lib"],
-        ["dependency:copy", f"-Dartifact=io.trino:trino-memory:{VERSION}:zip", f"-DoutputDirectory={folder}"],
-    ):
-        fetched = subprocess.run([*maven, *goal], cwd=folder, check=False, capture_output=True, timeout=600)
-        if fetched.returncode:
-            skip_untested(f"Maven has not fetched Trino {VERSION}: {fetched.stdout.decode()[-300:]}")
+    libraries = f"-DoutputDirectory={folder}/lib"
+    run_maven(title, "copy-dependencies", folder, "-DincludeScope=runtime", libraries)
+    run_maven(title, "copy", folder, f"-Dartifact={memory}", f"-DoutputDirectory={folder}")
     with zipfile.ZipFile(folder / f"trino-memory-{VERSION}.zip") as archive:
         archive.extractall(folder)
     plugin = folder / "plugin"
     plugin.mkdir()
     (folder / f"trino-memory-{VERSION}").rename(plugin / "memory")
     (folder / "Launch.java").write_text(_LAUNCH)
-    (folder / "complete").touch()
 
 
 class TrinoServer:
     """One server process."""
 
     def __init__(self, folder: Path) -> None:
-        self.parts = (
-            Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rowgate-tests" / f"trino-{VERSION}"
-        )
+        require("java", "mvn", packages="openjdk-17-jdk-headless, maven")
+        self.parts = fetch(f"trino-{VERSION}", _make_parts)
         self.folder = folder
         self.port = find_free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the process and wait until it answers."""
-        fetch_parts(self.parts)
         titles["trino"] = f"trino {VERSION} ({datetime.now(UTC):%Y-%m-%d})"
         settings = self.folder / "etc"
         (settings / "catalog").mkdir(parents=True)
