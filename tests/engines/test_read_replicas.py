@@ -5,6 +5,7 @@ Most of these take two databases of one server for the two: what was read shows 
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -18,8 +19,11 @@ from rowgate.cli.main import cli
 from rowgate.config import ConfigError, Settings, dump, load_settings
 from rowgate.engines.postgres import PostgresSource
 from rowgate.engines.read_replicas import AWAY_SECONDS, ReadReplicas, Server
-from rowgate.rows.errors import EngineUnavailable, NotReadOnly
-from rowgate.rows.model import Statement
+from rowgate.ports.rows import RowBlocks
+from rowgate.rows.errors import EngineFailure, EngineUnavailable, NotReadOnly
+from rowgate.rows.model import Format, Plan, Statement
+from rowgate.rows.plan import plan_rows
+from rowgate.rows.request import parse_rows_body
 from rowgate.served_databases import DatabaseSettings
 from rows.harness import read_from
 from support.clock import MovableClock
@@ -32,20 +36,26 @@ REPLICA, PRIMARY = [("replica",)], [("primary",)]
 
 
 class Pair:
-    """A primary and a replica, each of which can be taken away."""
+    """A primary and a replica, or more of them, each of which can be taken away."""
 
-    def __init__(self, server: PostgresServer, *, replica_user: str = "reader") -> None:
+    def __init__(self, server: PostgresServer, *, replica_user: str = "reader", others: tuple[str, ...] = ()) -> None:
         self.server = server
         self.clock = MovableClock()
-        self.names = {who: server.create_database() for who in ("replica", "primary")}
+        self.names = {who: server.create_database() for who in ("replica", *others, "primary")}
         for who, name in self.names.items():
             with server.owner(name) as owner:
                 owner.execute(f"CREATE TABLE asked AS SELECT '{who}' AS who".encode())
         replica = PostgresSource(server.address(self.names["replica"], replica_user))
         primary = PostgresSource(server.address(self.names["primary"]))
+        more = [Server(f"the {who}", PostgresSource(server.address(self.names[who]))) for who in others]
         self.source = ReadReplicas(
-            [Server("the read replica", replica), Server("the primary", primary)], clock=self.clock
+            [Server("the read replica", replica), *more, Server("the primary", primary)], clock=self.clock
         )
+
+    def plan(self, **asked: object) -> Plan:
+        described = self.source.find_object("asked")
+        assert described is not None
+        return plan_rows(parse_rows_body(json.dumps(asked).encode()), described, run_key="")
 
     def read(self) -> list[tuple[object, ...]]:
         assert self.source.find_object("asked") is not None
@@ -136,6 +146,45 @@ def test_a_read_that_no_server_answers_leaves_every_connection_where_it_belongs(
         read_all(opened)
     pair.bring_back("primary")
     assert pair.read() == PRIMARY
+
+
+def test_reads_are_spread_over_the_replicas_and_the_primary_has_none(postgres: PostgresServer) -> None:
+    """The one with the fewest is read; one that is away has none until it is back, and then the next."""
+    with closing(Pair(postgres, others=("second", "third"))) as three:
+        three.source.prove_read_only()
+
+        def open_reads(count: int) -> list[RowBlocks]:
+            return [three.source.open_rows(ASKED, statement_seconds=10) for _ in range(count)]
+
+        def end_reads(opened: list[RowBlocks]) -> list[str]:
+            return [str(read_all(blocks)[0][0]) for blocks in opened]
+
+        assert end_reads(open_reads(5)) == ["replica", "second", "third", "replica", "second"]
+        assert three.read() == three.read() == REPLICA, "nothing else is read: each is the first of equals"
+        first, *others = open_reads(3)
+        assert end_reads([first]) == ["replica"]
+        first.close()
+        assert [three.read(), end_reads(others)] == [REPLICA, ["second", "third"]]
+        assert three.source.open_lines(three.plan(limit=1), Format.CSV, statement_seconds=10) is None
+        three.clock.freeze()
+        three.take_away("second")
+        assert "second" not in end_reads(open_reads(3))
+        assert end_reads(open_reads(4)) == ["replica", "third", "replica", "third"], "nobody waits for it any more"
+        three.take_away("replica")
+        three.take_away("third")
+        assert end_reads(open_reads(2)) == ["primary", "primary"]
+        for who in ("replica", "second", "third"):
+            three.bring_back(who)
+        three.clock.advance(AWAY_SECONDS)
+        assert sorted(end_reads(open_reads(6))) == ["replica", "replica", "second", "second", "third", "third"]
+
+
+def test_reads_in_many_threads_are_counted_out_again(pair: Pair) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        assert {str(rows) for rows in threads.map(lambda _: pair.read(), range(80))} == {str(REPLICA)}
+    with pytest.raises(EngineFailure):
+        read_all(pair.source.open_rows(Statement("SELECT nothing", ()), statement_seconds=10))
+    assert [server.reads for server in pair.source._servers] == [0, 0]
 
 
 def test_a_replica_that_could_be_written_keeps_the_database_from_being_served(postgres: PostgresServer) -> None:
@@ -239,7 +288,8 @@ def test_a_replica_of_mariadb_is_read(tmp_path: Path) -> None:
             password_file=str(tmp_path / "password"),
             read_replicas=(replica.address(name),),
         )
-        wait_until(lambda: replica.execute("SHOW TABLES FROM shop"), seconds=20)
+        followed = "SELECT 1 FROM information_schema.tables WHERE table_schema = 'shop' AND table_name = 'asked'"
+        wait_until(lambda: replica.execute(followed), seconds=20)
         with _read(make_settings(tmp_path, served)) as source:
             source.prove_read_only()
             assert source.find_object("asked") is not None

@@ -1,13 +1,14 @@
-"""A database with replicas to read from: the first server in their order that answers is read; the primary is last.
+"""A database with replicas to read from: the one that answers and has the fewest reads is read; the primary is last.
 
 Rule: nothing is asked of a server before it has proven itself that it cannot be written: what holds for the primary's
 account says nothing of another server's.
 
-Catalog and rows come from the same server, as long as it answers. One that did not is left alone for a while, except by
-the one reader who finds out whether it is back.
+The catalog is that of the first in their order that answers. One that did not is left alone for a while, except by the
+one reader who finds out whether it is back.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ class Server:
     label: str  # for people
     source: ReplicatedSource
     is_proven: bool = False
+    reads: int = 0  # that are under way
     away_until: float = _NEVER  # by the clock; it did not answer when it was asked last
     proving: SharedLook = field(default_factory=SharedLook)
 
@@ -56,6 +58,7 @@ class ReadReplicas:
         """Take the servers in the order in which they are to be read, and a clock (seconds); nothing is opened yet."""
         self._servers = servers
         self._clock = clock
+        self._lock = threading.Lock()  # around the counts of reads
 
     @property
     def name(self) -> str:
@@ -110,7 +113,10 @@ class ReadReplicas:
     def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> LineBlocks | ArrayBlocks | None:
         """See `ports.RowSource`."""
         blocks = _Blocks(self, lambda source: source.open_lines(plan, form, statement_seconds=statement_seconds))
-        return blocks if blocks.are_given else None
+        if blocks.are_given:
+            return blocks
+        blocks.close()
+        return None
 
     def estimate_rows(self, plan: Plan) -> int | None:
         """See `ports.RowSource`."""
@@ -158,13 +164,42 @@ class ReadReplicas:
         Raises:
             EngineUnavailable: None does.
         """
+        return self._ask_one_of(self._servers, lambda server: ask(server.source))
+
+    def begin_read(self, begin: Callable[[ReplicatedSource], _T]) -> tuple[Server, _T]:
+        """Begin a read on the replica that has the fewest, of equals on the first; `end_read` must be told of its end.
+
+        Raises:
+            EngineUnavailable: No server answers.
+        """
+
+        def begin_on(server: Server) -> _T:
+            self._count(server, 1)
+            try:
+                return begin(server.source)
+            except BaseException:
+                self.end_read(server)
+                raise
+
+        *replicas, primary = self._servers
+        return self._ask_one_of([*sorted(replicas, key=lambda server: server.reads), primary], begin_on)
+
+    def end_read(self, server: Server) -> None:
+        """Note that a read has ended."""
+        self._count(server, -1)
+
+    def _count(self, server: Server, change: int) -> None:
+        with self._lock:
+            server.reads += change
+
+    def _ask_one_of(self, servers: Sequence[Server], ask: Callable[[Server], _T]) -> tuple[Server, _T]:
         failed: EngineUnavailable | None = None
-        for server in self._list_in_turn():
+        for server in self._list_in_turn(servers):
             try:
                 self._prove(server)
                 if server.is_away:
                     server.source.check_reachable()  # what follows may be answered from memory
-                given = ask(server.source)
+                given = ask(server)
             except EngineUnavailable as error:
                 self.note_away(server, error)
                 failed = error
@@ -178,10 +213,10 @@ class ReadReplicas:
         assert failed is not None, "internal error: a database without servers"
         raise failed
 
-    def _list_in_turn(self) -> Iterator[Server]:
+    def _list_in_turn(self, servers: Sequence[Server]) -> Iterator[Server]:
         """Give those that are thought to answer, in their order; then the others, for nothing else is left."""
         passed_over: list[Server] = []
-        for server in self._servers:
+        for server in servers:
             now = self._clock()
             if server.away_until > now:
                 passed_over.append(server)
@@ -223,7 +258,8 @@ class _Blocks:
         self._begin = begin
         self._has_begun = False
         self._cancelled = False
-        self._server, self._blocks = servers.ask_first(begin)
+        self._is_counted = True
+        self._server, self._blocks = servers.begin_read(begin)
 
     @property
     def are_given(self) -> bool:
@@ -244,7 +280,8 @@ class _Blocks:
     def _begin_elsewhere(self, error: EngineUnavailable) -> Any:
         self.close()
         self._servers.note_away(self._server, error)
-        self._server, self._blocks = self._servers.ask_first(self._begin)
+        self._server, self._blocks = self._servers.begin_read(self._begin)
+        self._is_counted = True
         if self._cancelled:
             self._blocks.cancel()
         return self._blocks.read_block()
@@ -258,3 +295,6 @@ class _Blocks:
         blocks, self._blocks = self._blocks, None
         if blocks is not None:
             blocks.close()
+        if self._is_counted:
+            self._is_counted = False
+            self._servers.end_read(self._server)
