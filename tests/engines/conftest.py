@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from engines.roads import roads
 from engines.servings import DOES_NOT_APPLY, ENGINES, Serving
 from support.mariadb import MariadbServer, run_mariadb
 from support.mysql import MysqlServer, run_mysql
 from support.trino import TrinoServer, run_trino
 
+__all__ = ["roads"]
 HEAVY = {  # need a server that has to be installed
     "mariadb": [pytest.mark.engines],  # by `make test-engines`
     "mysql": [pytest.mark.engines, pytest.mark.mysql],  # by `make test-mysql`

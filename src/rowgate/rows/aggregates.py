@@ -1,11 +1,13 @@
 """Holds the aggregates of a request against an object."""
 
+import re
 from collections.abc import Collection
 from dataclasses import replace
 
 from rowgate.rows.columns import require_bare_column
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.fold import fold
+from rowgate.rows.holds import Holds
 from rowgate.rows.model import (
     Aggregate,
     Aggregation,
@@ -16,6 +18,8 @@ from rowgate.rows.model import (
     RowsRequest,
 )
 
+_DIGITS = re.compile(r"\((\d+)")
+_MOST_DIGITS = 38  # of a decimal in Arrow and Parquet
 _OF_NUMBERS = frozenset({Aggregation.SUM, Aggregation.AVG})
 _NUMBERS = frozenset({Family.NUMBER, Family.BOOLEAN, Family.ANY})
 _COUNTS = frozenset({Aggregation.COUNT, Aggregation.COUNT_DISTINCT})
@@ -66,7 +70,18 @@ def _plan_aggregate(asked: RequestedAggregate, described: ObjectDescription) -> 
     result = replace(column, name=name, never_null=False)  # of no rows there is no value
     if asked.function is Aggregation.SUM and column.family is Family.BOOLEAN:
         return Aggregate(asked.function, column, replace(result, declared_type="", family=Family.NUMBER))
+    if asked.function is Aggregation.SUM and column.holds is Holds.DECIMAL:
+        return Aggregate(asked.function, column, replace(result, declared_type=_widen(column.declared_type)))
     return Aggregate(asked.function, column, result)
+
+
+def _widen(declared: str) -> str:
+    """Give the type of a sum of decimals, which may have more digits than what is added.
+
+    >>> _widen("numeric(10,2)"), _widen("decimal(65,30)"), _widen("numeric")
+    ('numeric(38,2)', 'decimal(65,30)', 'numeric')
+    """
+    return _DIGITS.sub(lambda found: f"({max(int(found[1]), _MOST_DIGITS)}", declared)
 
 
 def _name_count(name: str) -> Column:
