@@ -145,3 +145,20 @@ def test_an_event_that_is_no_unicode_is_refused_before_anything_is_written(tmp_p
     writer.append([make_event(2)])
     writer.close()
     assert list_ids(tmp_path) == [2]
+
+
+@pytest.mark.parametrize("whole_folder", [False, True], ids=["the file", "the folder"])
+def test_a_segment_that_was_deleted_is_written_to_no_more(tmp_path: Path, *, whole_folder: bool) -> None:
+    """What is acknowledged is on record, though somebody cleared the folder."""
+    directory = tmp_path / "audit"
+    writer = SegmentWriter(directory)
+    writer.append([make_event(0)])
+    for path in list_segments(directory):
+        path.unlink()
+    if whole_folder:
+        directory.rmdir()
+    writer.append([make_event(1)])
+    writer.append([make_event(2)])
+    writer.close()
+    assert list_ids(directory) == [1, 2]
+    assert len(list_segments(directory)) == 1

@@ -240,3 +240,33 @@ def test_a_wrapped_key_opens_only_for_its_purpose() -> None:
     assert master_key.unwrap_key(MASTER, "sealing", wrapped) == b"k" * 32
     for purpose, damaged in (("digest", wrapped), ("sealing", wrapped[:-1]), ("sealing", b"")):
         refuse(lambda p=purpose, d=damaged: master_key.unwrap_key(MASTER, p, d))  # type: ignore[misc]
+
+
+def test_a_state_that_is_put_back_while_it_is_followed_is_the_state(state: Path, tmp_path: Path) -> None:
+    """Its numbers may be those that the follower knows, with other things behind them."""
+    backup = Path(shutil.copy(state, tmp_path / "backup.db"))
+    with contextlib.closing(SqlStore(state, MASTER)) as follower, contextlib.closing(SqlStore(state, MASTER)) as writer:
+        with writer.changing() as change:
+            change.add_application(make_application("lost"))
+        known = follower.load_state()
+        follower.has_changed()
+        assert not follower.has_changed()
+        backup.replace(state)
+        for beside in ("state.db-wal", "state.db-shm"):
+            state.with_name(beside).unlink()
+        with contextlib.closing(SqlStore(state, MASTER)) as command, command.changing() as change:
+            change.add_application(make_application("made since"))
+        assert follower.has_changed()
+        assert follower.load_changes(known.sequence) is None, "everything is to be loaded"
+        assert [grants.application.name for grants in follower.load_state().grants] == ["made since"]
+        assert follower.load_changes(follower.load_state().sequence) is not None
+
+
+def test_a_state_that_is_gone_is_told_by_who_follows_it(state: Path, tmp_path: Path) -> None:
+    with contextlib.closing(SqlStore(state, MASTER)) as follower:
+        follower.load_state()
+        state.rename(tmp_path / "away.db")
+        assert "is missing" in refuse(follower.has_changed)
+        (tmp_path / "away.db").rename(state)
+        follower.has_changed()
+        assert follower.load_changes(0) is not None, "it is the file of before"

@@ -63,7 +63,7 @@ class SegmentWriter:
         """
         if self._is_torn:
             self._mend()
-        if self._descriptor < 0 or self._length >= self._segment_bytes:
+        if self._descriptor < 0 or self._length >= self._segment_bytes or self._is_removed():
             self._open_segment()
         chain = self._chain
         lines = []
@@ -101,6 +101,10 @@ class SegmentWriter:
             self._count -= 1
         self._is_torn = False
         self._let_go()
+
+    def _is_removed(self) -> bool:
+        # Somebody deleted the file: what is written to it now would be acknowledged, and gone with this process.
+        return os.fstat(self._descriptor).st_nlink == 0
 
     def _let_go(self) -> None:
         if self._descriptor >= 0:

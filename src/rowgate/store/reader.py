@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rowgate.ports import StoreError
+from rowgate.records import Changes, StateSnapshot
 from rowgate.store.following import BUSY_MILLISECONDS, SqlReader
 
 
@@ -20,27 +21,54 @@ class SqliteReader(SqlReader):
             StoreError: The file is missing.
         """
         super().__init__(str(path), master_key, max_secret_seconds=max_secret_seconds)
-        if not path.exists():
-            raise StoreError(
-                f"{path} is missing: restore it from a backup, or make another home with `rowgate init --home`"
-            )
         self._path = path
         self._reading: sqlite3.Connection | None = None
         self._data_version: int | None = None
+        self._file = self._find_file()  # the one that is open
+        self._is_another = False  # the file, since the state was last loaded whole
 
     def has_changed(self) -> bool:
         """See `ports.StoreReader`. SQLite counts the commits of other connections for us."""
+        self._turn_to_file()
         with self._explained():
             ((version,),) = self._run("PRAGMA data_version", ())
         changed = bool(version != self._data_version)
         self._data_version = version
         return changed
 
+    def load_state(self) -> StateSnapshot:
+        """See `ports.StoreReader`."""
+        self._turn_to_file()
+        state = super().load_state()
+        self._is_another = False
+        return state
+
+    def load_changes(self, after: int) -> Changes | None:
+        """See `ports.StoreReader`. Of another file nothing can be said but all of it, whatever its numbers."""
+        self._turn_to_file()
+        return None if self._is_another else super().load_changes(after)
+
     def close(self) -> None:
         """Let go of the file."""
         if self._reading is not None:
             self._reading.close()
             self._reading = None
+
+    def _find_file(self) -> tuple[int, int]:
+        try:
+            found = self._path.stat()
+        except OSError:
+            raise StoreError(
+                f"{self._path} is missing: restore it from a backup, or make another home with `rowgate init --home`"
+            ) from None
+        return found.st_dev, found.st_ino
+
+    def _turn_to_file(self) -> None:
+        """Let go of a file that another has replaced, as when a backup is put back: nobody writes to it any more."""
+        found = self._find_file()
+        if found != self._file:
+            self.close()
+            self._file, self._data_version, self._is_another = found, None, True
 
     def _look_up_revision(self) -> str | None:
         if not list(self._run("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'", ())):
