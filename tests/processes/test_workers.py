@@ -97,11 +97,27 @@ def test_a_worker_that_is_killed_is_replaced_and_no_answer_is_lost(home: Home) -
     with serve_process(home.path, "--workers", "2") as server:
         # of one look both: all of another's connections may well be taken by the same worker
         before = wait_until(lambda: found if len(found := set(ask_workers(server, "none"))) == 2 else None)
-        # the workers, not the tracker that multiprocessing starts beside them
-        supervisor = psutil.Process(server.process.pid)
-        workers = [child for child in supervisor.children() if "spawn_main" in " ".join(child.cmdline())]
-        assert len(workers) == 2
-        workers[0].kill()
+        killed = list_workers(server)[0]
+        killed.kill()
         wait_until(lambda: len(set(ask_workers(server, "none", connections=64)) - before) == 1, seconds=30)
         assert httpx.post(f"{server.url}/token", data=home.form).status_code == 200
+        assert f"worker {killed.pid} has ended (exit code -9), another takes its place" in server.log.read_text()
         assert server.stop() == 0
+
+
+def test_workers_end_when_their_supervisor_is_killed(home: Home) -> None:
+    """Nobody would stop them, and the next `rowgate serve` would find the port taken."""
+    with serve_process(home.path, "--workers", "2") as server:
+        wait_until(lambda: len(set(ask_workers(server, "none"))) == 2)
+        workers = list_workers(server)
+        server.process.kill()
+        _, left = psutil.wait_procs(workers, timeout=10)
+        assert left == []
+
+
+def list_workers(server: ServerProcess) -> list[psutil.Process]:
+    """Give the two workers, not the tracker that multiprocessing starts beside them."""
+    found = psutil.Process(server.process.pid).children()
+    workers = [child for child in found if "spawn_main" in " ".join(child.cmdline())]
+    assert len(workers) == 2
+    return workers

@@ -5,8 +5,13 @@ Nothing but this file, `protocol.py`, `finishing.py` and `whole_cycle.py` knows 
 
 import contextlib
 import errno
+import logging
+import multiprocessing
+import os
+import signal
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -20,6 +25,8 @@ from rowgate.web.client_certificates import ClientCertificates, make_client_cert
 from rowgate.web.connection_limits import ConnectionLimits
 from rowgate.web.forwarded import ForwardedHeaders
 from rowgate.web.protocol import StrictHttpProtocol
+
+_log = logging.getLogger("rowgate")
 
 BACKLOG = 2048
 WORKER_SECONDS = 30  # a worker that is silent for longer is replaced; on a busy machine one may start for several
@@ -76,6 +83,7 @@ class ServerConfig(uvicorn.Config):
     def load(self) -> None:
         """Load, as uvicorn does; then let the application say whose certificates may come."""
         super().load()
+        _end_with_supervisor()
         if self.client_certificates is not None:
             app: Any = self.loaded_app
             while not isinstance(app, App):
@@ -132,11 +140,36 @@ def make_server_config(settings: Settings, app: Callable[..., Any]) -> ServerCon
     return config
 
 
+class _Supervisor(Multiprocess):
+    """uvicorn's, which replaces a worker that died without a word."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace who is gone, and tell."""
+        before = list(self.processes)
+        super().keep_subprocess_alive()
+        for gone, new in zip(before, self.processes, strict=True):
+            if new is not gone:
+                _log.warning("worker %s has ended (exit code %s), another takes its place", gone.pid, gone.exitcode)
+
+
+def _end_with_supervisor() -> None:
+    """Have this worker end when its supervisor is gone: nobody else would stop it, and it keeps the port."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is None:
+        return
+
+    def wait() -> None:
+        supervisor.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="supervisor", daemon=True).start()
+
+
 def run_server(settings: Settings, app: Callable[..., Any], bound: socket.socket) -> None:
     """Serve until a signal ends it: one process, or a supervisor with its workers."""
     config = make_server_config(settings, app)
     if settings.workers > 1:
-        Multiprocess(config, sockets=[bound]).run()
+        _Supervisor(config, sockets=[bound]).run()
     else:
         uvicorn.Server(config).run(sockets=[bound])
 
