@@ -29,6 +29,7 @@ from rowgate.rows.suit import suit
 
 _DECIMALS = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _MOST_DECIMAL_PLACES = 1000  # before and after the point, in a filter; far more than numbers have
+_ALL = tuple(Function)
 _OF_BINARY = (Function.EQUALS, Function.NOT_EQUALS, Function.IS_NULL, Function.IS_NOT_NULL)
 _ON_TEXT = frozenset({Function.CONTAINS, Function.STARTS_WITH, Function.ENDS_WITH})
 
@@ -46,7 +47,7 @@ def plan_condition(described: ObjectDescription, asked: RequestedCondition) -> A
 
 def list_functions(column: Column) -> Sequence[Function]:
     """Give what filters may ask of a column."""
-    return _OF_BINARY if column.family is Family.BINARY else tuple(Function)
+    return _OF_BINARY if column.family is Family.BINARY else _ALL
 
 
 def list_compared(condition: AnyCondition) -> Iterator[Column]:

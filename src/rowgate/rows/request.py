@@ -5,6 +5,7 @@ Parameter names match without regard to case (O-6, O-45). A name that does not e
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -145,7 +146,7 @@ def _json_text(text: str, field: str) -> Any:
 
 def _by_name(pairs: Sequence[tuple[str, Any]], allowed: Sequence[str]) -> dict[str, Any]:
     members: dict[str, Any] = {}
-    by_folded_name = {name.lower(): name for name in allowed}
+    by_folded_name = _fold_names(tuple(allowed))
     for given, value in pairs:
         name = by_folded_name.get(given.lower())
         if name is None:
@@ -158,6 +159,11 @@ def _by_name(pairs: Sequence[tuple[str, Any]], allowed: Sequence[str]) -> dict[s
             raise InvalidParameter("The parameter is given more than once.", field=name, expected="it once")
         members[name] = value
     return members
+
+
+@cache  # there are as many lists of names as there are addresses
+def _fold_names(names: tuple[str, ...]) -> Mapping[str, str]:
+    return {name.lower(): name for name in names}
 
 
 def _list_text(text: str, name: str) -> Any:
