@@ -52,6 +52,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield from _modes(settings)
     yield _state(settings)
     yield from _databases(settings)
+    yield from _tables(settings)
     yield from _procedures(settings)
     yield _record(settings)
     yield _room(settings)
@@ -223,6 +224,25 @@ def _clashes(databases: "Databases") -> Finding:
         return Finding(question, False, "the plain database cannot be asked")  # noqa: FBT003
     advice = "they are not served: name the [[databases]] table otherwise"
     return Finding(question, not clashes, ", ".join(clashes) or "none", advice)
+
+
+def _tables(settings: Settings) -> Iterator[Finding]:
+    """Tell of each table that is there and refused; where none is, there is nothing to tell."""
+    from rowgate import wiring  # noqa: PLC0415
+
+    if not any(served.address.startswith("duckdb:") for served in settings.served_databases):
+        return
+    try:
+        databases = wiring.open_databases(settings)
+    except ConfigError:
+        return  # a finding of its own
+    try:
+        faults = wiring.list_table_faults(databases)
+    finally:
+        databases.close()
+    for name, fault in faults:
+        advice = "see docs/how-to/serve-files-with-duckdb.md"
+        yield Finding("every Iceberg table can be read", False, f"{name}: {fault}", advice)  # noqa: FBT003
 
 
 def _procedures(settings: Settings) -> Iterator[Finding]:

@@ -124,6 +124,11 @@ class DeclaredProcedures:
         """See `ports.RowSource`."""
         self._source.close()
 
+    def list_table_faults(self) -> Sequence[tuple[str, str]]:
+        """Give the tables of the source that it cannot read, and why; most read all that they have."""
+        list_them = getattr(self._source, "list_table_faults", None)
+        return list_them() if list_them is not None else ()
+
     def list_faults(self) -> Sequence[tuple[str, str]]:
         """Give what cannot be called, by name, and why.
 

@@ -1,4 +1,4 @@
-"""DuckDB behind the generic fetcher: a database file, or a folder of Parquet and CSV files, read in this process.
+"""DuckDB behind the generic fetcher: a database file, or a folder of files and Iceberg tables, read here.
 
 Nothing here can write: a file is attached read-only, statements other than SELECT are refused before they run, and once
 it is open DuckDB may neither open other files nor be told otherwise.
@@ -8,7 +8,6 @@ import contextlib
 import itertools
 import json
 import os
-import re
 import weakref
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,9 @@ import sqlalchemy
 from duckdb_engine import ConnectionWrapper
 
 from rowgate.engines.duckdb_catalog import describe, list_kinds
+from rowgate.engines.iceberg import NAMED_PLACE
+from rowgate.engines.iceberg_folder import IcebergFolder, look_at_tables
+from rowgate.engines.iceberg_view import quote_text
 from rowgate.engines.manners import BORROW_SECONDS, Ask
 from rowgate.rows.dialects.duckdb import DUCKDB, DuckdbDialect
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, InvalidParameter, NotReadOnly, RowsError
@@ -27,7 +29,6 @@ from rowgate.rows.model import ObjectDescription, ObjectListing, Statement
 _SERVED = "served"  # what the file is called inside
 _READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv"}
 _READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
-_NAMED_PLACE = re.compile(r"[?*\[\]]")  # what read_parquet takes for a pattern
 _BEYOND = "out of range for the destination type INT64"  # how a sum of more than 64 bits is refused
 _instances = itertools.count()
 
@@ -47,14 +48,15 @@ class DuckdbManner:
         self._threads = threads
         self._keeper: Any = None
         self._files: Mapping[str, Path] = {}  # of a folder, by the object's name
+        self._tables = IcebergFolder(path)
         self._kinds: tuple[Any, Mapping[str, str]] | None = None  # of all objects, in the instance that this one keeps
 
     def identify(self) -> Hashable:
-        """See `Manner`. A folder is another one when a file was added, taken away or replaced."""
+        """See `Manner`. A folder is another one when a file was added, taken away or replaced, or a table written."""
         try:
             status = self._path.stat()
             if self._path.is_dir():
-                return status.st_ino, tuple(_list_files(self._path))
+                return status.st_ino, tuple(_list_files(self._path)), tuple(look_at_tables(self._path))
         except OSError as error:
             raise EngineUnavailable("The database cannot be read at the moment.", detail=str(error)) from error
         return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
@@ -104,18 +106,25 @@ class DuckdbManner:
             files = {Path(file).stem: self._path / file for file, *_ in _list_files(self._path)}
             for name, path in files.items():
                 reader = _READERS[path.suffix.lower()]
-                text = f"SELECT * FROM {reader}({_quote_text(str(path))})"  # noqa: S608 - quoted
+                text = f"SELECT * FROM {reader}({quote_text(str(path))})"  # noqa: S608 - quoted
                 keeper.execute(f"CREATE VIEW {DUCKDB.quote(name)} AS {text}")
-            self._files = files
-            keeper.execute(f"SET allowed_directories = [{_quote_text(str(self._path))}]")
+            views = self._tables.render_views(lambda asked: keeper.execute(asked).fetchall(), files)
+            for name, text in views.items():
+                keeper.execute(f"CREATE VIEW {DUCKDB.quote(name)} AS {text}")
+            self._files = {**files, **self._tables.metadata}
+            keeper.execute(f"SET allowed_directories = [{quote_text(str(self._path))}]")
         else:
-            keeper.execute(f"ATTACH {_quote_text(str(self._path))} AS {_SERVED} (READ_ONLY)")
+            keeper.execute(f"ATTACH {quote_text(str(self._path))} AS {_SERVED} (READ_ONLY)")
         keeper.execute("SET enable_external_access = false")
         keeper.execute("SET lock_configuration = true")
 
     def find_file(self, name: str) -> Path | None:
-        """Give the one file that an object's rows are in; None: it is none of a folder's."""
+        """Give the one file that says what an object's rows are; None: it is none of a folder's."""
         return self._files.get(name)
+
+    def list_faults(self) -> Sequence[tuple[str, str]]:
+        """Give the tables of a folder that cannot be read, and why, as they were when it was opened."""
+        return sorted(self._tables.faults.items())
 
     def check_presence(self, ask: Ask) -> None:
         """See `Manner`. `identify` has looked."""
@@ -136,6 +145,9 @@ class DuckdbManner:
     def describe(self, ask: Ask, name: str) -> ObjectDescription | None:
         """See `Manner`."""
         kind = self._list_kinds(ask).get(name)
+        fault = self._tables.faults.get(name)
+        if fault is not None:
+            raise EngineUnavailable("The table cannot be read as it is.", detail=f"Iceberg table {name}: {fault}")
         return None if kind is None else describe(ask, name, kind)
 
     def _list_kinds(self, ask: Ask) -> Mapping[str, str]:
@@ -191,7 +203,7 @@ def _list_files(folder: Path) -> Iterator[tuple[str, int, int, int, int]]:
         files = sorted(entries, key=lambda entry: entry.name)
     for entry in files:
         is_served = Path(entry.name).suffix.lower() in _READERS and not entry.name.startswith((".", "_"))
-        if is_served and entry.is_file() and not _NAMED_PLACE.search(entry.name):
+        if is_served and entry.is_file() and not NAMED_PLACE.search(entry.name):
             status = entry.stat()
             yield entry.name, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
@@ -202,10 +214,6 @@ def _tell_steps(steps: Sequence[Any], *, depth: int) -> Iterator[str]:
         table, rows = told.get("Table", ""), told.get("Estimated Cardinality", "")
         yield "  " * depth + f"{step['name'].strip()} {table} {f'~{rows} rows' if rows else ''}".strip()
         yield from _tell_steps(step.get("children", ()), depth=depth + 1)
-
-
-def _quote_text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _unwrap(connection: Any) -> Any:

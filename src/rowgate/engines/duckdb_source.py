@@ -57,6 +57,15 @@ class DuckdbSource(GenericSource):
         file = self.manner.find_file(described.path[-1])
         return None if file is None else self._versions.find(file)
 
+    def list_table_faults(self) -> Sequence[tuple[str, str]]:
+        """Give the Iceberg tables that cannot be read, and why.
+
+        Raises:
+            EngineUnavailable: The folder cannot be asked.
+        """
+        self.list_objects()  # which opens it
+        return self.manner.list_faults()
+
     def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> ArrayBlocks | None:
         """See `ports.RowSource`."""
         statement = render_arrays(plan) if form in ARRAY_FORMATS else None

@@ -20,7 +20,7 @@ from rowgate.ports import AuditUnavailable, CallError
 from rowgate.ports.buckets import Buckets
 from rowgate.ports.queries import QuerySource
 from rowgate.ports.rows import RowSource
-from rowgate.rows.errors import EngineUnavailable
+from rowgate.rows.errors import EngineUnavailable, RowsError
 from rowgate.served_databases import DatabaseSettings
 from rowgate.service.databases import PLAIN, Database, Databases, Unreachable
 from rowgate.service.key_plan import KeyPolicy
@@ -149,6 +149,19 @@ def list_procedure_faults(databases: Databases) -> Sequence[tuple[str, str]]:
                 faults += [(database.name_for_clients(name), fault) for name, fault in source.list_faults()]
         except EngineUnavailable:
             continue  # that it cannot be asked is told elsewhere
+    return faults
+
+
+def list_table_faults(databases: Databases) -> Sequence[tuple[str, str]]:
+    """Give the tables that are there and cannot be read, by name, and why; of databases that can be asked."""
+    faults: list[tuple[str, str]] = []
+    for database in databases.all:
+        try:
+            source = database.open_source()
+            if isinstance(source, DeclaredProcedures):
+                faults += [(database.name_for_clients(name), fault) for name, fault in source.list_table_faults()]
+        except RowsError:
+            continue  # as above
     return faults
 
 

@@ -1,0 +1,415 @@
+"""Iceberg tables of a folder, written by PyIceberg and compared with what it reads itself."""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engines.test_contract import read_all
+from rowgate.cli.doctor import _tables
+from rowgate.engines import file_versions
+from rowgate.engines.duckdb import DuckdbManner
+from rowgate.engines.duckdb_source import DuckdbSource
+from rowgate.engines.iceberg import UnreadableTable, find_file, find_metadata
+from rowgate.rows.errors import EngineUnavailable
+from rowgate.rows.model import Statement
+from rows.cases import one
+from rows.harness import open_reader
+from support.homes import make_home
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # PyIceberg's own, about what it leans on
+
+FIRST = pa.table(
+    {
+        "id": pa.array([1, 2, 3, 4], pa.int32()),
+        "name": ["a", "b", None, "Zoë"],
+        "part": ["x", "y", "x", None],
+        "inner": [{"a": 1, "b": "q"}, None, {"a": None, "b": "r"}, {"a": 4, "b": None}],
+        "many": [[1, 2], [], None, [4]],
+    }
+)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Path:
+    folder = tmp_path / "it's served"
+    folder.mkdir()
+    (folder / "plain.csv").write_text("a\n1\n")
+    return folder
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Any]:
+    from pyiceberg.catalog.sql import SqlCatalog  # noqa: PLC0415 - it warns as it is imported
+
+    made = SqlCatalog("c", uri=f"sqlite:///{tmp_path}/catalog.db", warehouse=f"file://{tmp_path}/elsewhere")
+    made.create_namespace("n")
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def make(catalog: Any, served: Path) -> Callable[..., Any]:
+    def make_table(name: str = "t", rows: pa.Table = FIRST, **properties: str) -> Any:
+        return catalog.create_table(
+            f"n.{name}", schema=rows.schema, location=f"file://{served}/{name}", properties=properties
+        )
+
+    return make_table
+
+
+@pytest.fixture
+def source(served: Path) -> Iterator[DuckdbSource]:
+    with closing(DuckdbSource(DuckdbManner(served))) as opened:
+        yield opened
+
+
+def _write(value: Any) -> Any:
+    """Give a value as it is read; what has members is read as text."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
+
+
+def compare(source: DuckdbSource, table: Any, name: str = "t") -> int:
+    """Hold every row against PyIceberg's reading; give how many there are."""
+    expected = table.scan().to_arrow()
+    described = source.find_object(name)
+    assert described is not None
+    assert [column.name for column in described.columns] == expected.column_names
+    read = read_all(source.open_rows(Statement(f'SELECT * FROM "{name}"', ()), statement_seconds=20))
+    there = [list(row) for row in read]
+    told = [[_write(value) for value in row.values()] for row in expected.to_pylist()]
+    assert sorted(map(repr, there)) == sorted(map(repr, told))
+    return len(there)
+
+
+def rewrite_avro(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    with path.open("rb") as file:
+        reader: Any = fastavro.reader(file)
+        records = list(reader)
+        schema, metadata = reader.writer_schema, reader.metadata
+    for record in records:
+        change(record)
+    kept = {key: value for key, value in metadata.items() if not key.startswith("avro.")}
+    beside = io.BytesIO()
+    fastavro.writer(beside, schema, records, metadata=kept)
+    path.write_bytes(beside.getvalue())
+
+
+def rewrite_metadata(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = find_metadata(folder)
+    assert path is not None
+    members = json.loads(path.read_text())
+    change(members)
+    path.write_text(json.dumps(members))
+
+
+def refused(source: DuckdbSource, name: str = "t") -> str:
+    with pytest.raises(EngineUnavailable) as caught:
+        source.find_object(name)
+    assert name not in [found.name for found in source.list_objects()]
+    assert source.find_object("plain") is not None, "the others are served"
+    assert source.list_table_faults()[0][0] == name
+    return caught.value.detail
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_each_snapshot_is_what_pyiceberg_reads(make: Any, source: DuckdbSource, version: str) -> None:
+    table = make(**{"format-version": version})
+    assert table.format_version == int(version)
+    assert compare(source, table) == 0
+    table.append(FIRST)
+    assert compare(source, table) == 4
+    table.append(FIRST)
+    assert compare(source, table) == 8
+    table.delete("id = 2")
+    assert compare(source, table) == 6
+    table.overwrite(FIRST.slice(0, 1))
+    assert compare(source, table) == 1
+    table.delete("id > 0")
+    assert compare(source, table) == 0
+    assert source.list_objects()[1].name == "t"
+
+
+def test_columns_are_found_by_their_ids(make: Any, source: DuckdbSource) -> None:
+    """Renamed, promoted, dropped, and one added anew under the name of one that was dropped."""
+    from pyiceberg.types import DoubleType, LongType, StringType  # noqa: PLC0415 - as above
+
+    table = make()
+    table.append(FIRST)
+    with table.update_schema() as update:
+        update.rename_column("name", "title")
+        update.update_column("id", LongType())
+        update.add_column("weight", DoubleType())
+        update.delete_column("many")
+    assert compare(source, table) == 4
+    with table.update_schema() as update:
+        update.delete_column("part")
+    with table.update_schema() as update:
+        update.add_column("part", StringType())
+    assert compare(source, table) == 4
+    (row,) = source.ask("SELECT count(part), count(title) FROM t")
+    assert row == (0, 3)
+
+
+def test_partition_columns_that_the_files_lack_are_constants(make: Any, source: DuckdbSource, served: Path) -> None:
+    table = make()
+    with table.update_spec() as update:
+        update.add_identity("part")
+    table.append(FIRST)
+    assert compare(source, table) == 4
+    for path in (served / "t" / "data").rglob("*.parquet"):
+        whole = pq.ParquetFile(path).read()
+        pq.write_table(whole.drop_columns(["part"]), path)
+    rewrite_metadata(served / "t", lambda members: members.update({"last-updated-ms": 1}))
+    assert sorted(source.ask("SELECT id, part FROM t")) == [(1, "x"), (2, "y"), (3, "x"), (4, None)]
+
+
+def _delete_positions(served: Path, positions: list[tuple[str, int]]) -> None:
+    """Commit deletes by position as the specification has them: PyIceberg reads them and does not write them."""
+    folder = served / "t"
+    place = folder / "data" / "deletes.parquet"
+    rows = pa.table({"file_path": [path for path, _ in positions], "pos": [place for _, place in positions]})
+    pq.write_table(rows, place)
+    metadata = find_metadata(folder)
+    assert metadata is not None
+    members = json.loads(metadata.read_text())
+    snapshot = members["snapshots"][-1]
+    manifest_list = Path(snapshot["manifest-list"].removeprefix("file://"))
+    with manifest_list.open("rb") as file:
+        reader: Any = fastavro.reader(file)
+        manifests, list_schema = list(reader), reader.writer_schema
+    first = dict(manifests[0])
+    with Path(first["manifest_path"].removeprefix("file://")).open("rb") as file:
+        reader = fastavro.reader(file)
+        entry, schema, kept = next(reader), reader.writer_schema, reader.metadata
+    entry["status"], entry["sequence_number"], entry["file_sequence_number"] = 1, None, None
+    entry["data_file"] = {
+        **entry["data_file"], "content": 1, "file_path": f"file://{place}", "record_count": len(positions),
+        "file_size_in_bytes": place.stat().st_size, "lower_bounds": None, "upper_bounds": None,
+    }  # fmt: skip
+    deletes = folder / "metadata" / "deletes-m0.avro"
+    told = {key: value for key, value in kept.items() if not key.startswith("avro.")} | {"content": "deletes"}
+    with deletes.open("wb") as out:
+        fastavro.writer(out, schema, [entry], metadata=told)
+    manifests.append(
+        {**first, "manifest_path": f"file://{deletes}", "content": 1, "manifest_length": deletes.stat().st_size,
+         "sequence_number": members["last-sequence-number"], "min_sequence_number": members["last-sequence-number"],
+         "added_snapshot_id": snapshot["snapshot-id"]}
+    )  # fmt: skip
+    with manifest_list.open("wb") as out:
+        fastavro.writer(out, list_schema, manifests)
+    rewrite_metadata(folder, lambda members: members.update({"last-updated-ms": 2}))
+
+
+def test_positions_that_are_deleted_are_left_out(make: Any, source: DuckdbSource, served: Path) -> None:
+    from pyiceberg.table import StaticTable  # noqa: PLC0415 - as above
+
+    table = make()
+    table.append(FIRST)
+    (path,) = [task.file.file_path for task in table.scan().plan_files()]
+    _delete_positions(served, [(path, 0), (path, 2)])
+    assert sorted(source.ask("SELECT id FROM t")) == [(2,), (4,)]
+    metadata = find_metadata(served / "t")
+    assert compare(source, StaticTable.from_metadata(f"file://{metadata}")) == 2
+
+
+def test_deletes_are_not_of_rows_that_came_later(make: Any, source: DuckdbSource, served: Path) -> None:
+    table = make()
+    table.append(FIRST)
+    (old,) = [task.file.file_path for task in table.scan().plan_files()]
+    table.append(FIRST)
+    (new,) = [task.file.file_path for task in table.scan().plan_files() if task.file.file_path != old]
+    _delete_positions(served, [(old, 0), (new, 1)])
+    deletes = served / "t" / "data" / "deletes.parquet"
+    assert len(source.ask("SELECT id FROM t")) == 6
+    snapshot = json.loads((find_metadata(served / "t") or deletes).read_text())["snapshots"][-1]
+
+    def make_older(manifest: dict[str, Any]) -> None:
+        if manifest["content"] == 1:
+            manifest["sequence_number"] = 1
+
+    rewrite_avro(Path(snapshot["manifest-list"].removeprefix("file://")), make_older)
+    rewrite_metadata(served / "t", lambda members: members.update({"last-updated-ms": 33}))
+    assert len(source.ask("SELECT id FROM t")) == 7, "only the older file's row is deleted"
+
+
+def test_a_read_under_way_keeps_its_snapshot(make: Any, source: DuckdbSource) -> None:
+    table = make(rows=pa.table({"n": list(range(50_000))}))
+    table.append(pa.table({"n": list(range(50_000))}))
+    rows = source.open_rows(Statement("SELECT n FROM t", ()), statement_seconds=20)
+    first = rows.read_block()
+    table.overwrite(pa.table({"n": [1]}))
+    assert source.ask("SELECT n FROM t") == [(1,)]
+    assert len(first) + len(read_all(rows)) == 50_000
+
+
+def _set_manifest(field: str, value: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        for path in (folder / "metadata").glob("*-m0.avro"):
+            rewrite_avro(path, lambda record: record["data_file"].update({field: value}))
+
+    return change
+
+
+def _set_metadata(**members: Any) -> Callable[[Path], None]:
+    told = {key.replace("_", "-"): value for key, value in members.items()}
+    return lambda folder: rewrite_metadata(folder, lambda found: found.update(told))
+
+
+def _set_list(where: str) -> Callable[[Path], None]:
+    return lambda folder: rewrite_metadata(
+        folder, lambda found: found["snapshots"][-1].update({"manifest-list": where})
+    )
+
+
+def _link_away(folder: Path) -> None:
+    (path,) = (folder / "data").glob("*.parquet")
+    shutil.move(path, folder.parent.parent / "away.parquet")
+    path.symlink_to(folder.parent.parent / "away.parquet")
+
+
+def _forget_ids(folder: Path) -> None:
+    (path,) = (folder / "data").glob("*.parquet")
+    pq.write_table(FIRST, path)
+
+
+def _fork(folder: Path) -> None:
+    newest = find_metadata(folder)
+    assert newest is not None
+    shutil.copy(newest, newest.with_name(newest.name.partition("-")[0] + "-other.metadata.json"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (_set_manifest("content", 2), "equality deletes"),
+        (_set_manifest("file_format", "ORC"), "only Parquet"),
+        (_set_manifest("file_path", "s3://bucket/a.parquet"), "on another machine"),
+        (_set_manifest("file_path", "file:///etc/passwd"), "outside of the served folder"),
+        (_set_manifest("file_path", "/etc/passwd"), "outside of the served folder"),
+        (_set_manifest("file_path", "relative.parquet"), "no absolute path"),
+        (_set_list("file:///etc/passwd"), "outside of the served folder"),
+        (_set_list("https://example.com/list.avro"), "on another machine"),
+        (_set_metadata(format_version=3), "format version 3"),
+        (_set_metadata(location="file:///where/it/was"), "was moved"),
+        (_set_metadata(current_schema_id=99), "cannot be read"),
+        (_link_away, "outside of the served folder"),
+        (_forget_ids, "no ids for its columns"),
+        (_fork, "2 metadata files are of version 1"),
+        (lambda folder: (folder / "metadata" / "version-hint.text").write_text("7"), "no such metadata file"),
+        (lambda folder: (find_metadata(folder) or folder).write_text("{"), "cannot be read"),
+    ],
+)
+def test_what_would_be_read_wrongly_is_refused(
+    make: Any, source: DuckdbSource, served: Path, spoil: Callable[[Path], None], why: str
+) -> None:
+    make().append(FIRST)
+    spoil(served / "t")
+    assert why in refused(source)
+
+
+def test_members_of_a_structure_that_changed_are_refused(make: Any, source: DuckdbSource) -> None:
+    """DuckDB finds them by name: a renamed one would be read as nothing."""
+    table = make()
+    table.append(FIRST)
+    with table.update_schema() as update:
+        update.rename_column(("inner", "a"), "c")
+    assert "what is in the column inner was changed" in refused(source)
+
+
+def test_the_hint_says_which_metadata_is_current(make: Any, source: DuckdbSource, served: Path) -> None:
+    table = make()
+    table.append(FIRST)
+    older = find_metadata(served / "t")
+    table.append(FIRST)
+    assert older is not None
+    assert len(source.ask("SELECT id FROM t")) == 8
+    (older.parent / "version-hint.text").write_text(older.name.removesuffix(".metadata.json"))
+    assert len(source.ask("SELECT id FROM t")) == 4
+
+
+def test_versions_after_a_late_hint_are_followed(tmp_path: Path) -> None:
+    place = tmp_path / "metadata"
+    place.mkdir()
+    for version in (1, 2, 3, 5):
+        (place / f"v{version}.metadata.json").write_text("{}")
+    (place / "version-hint.text").write_text("2\n")
+    assert find_metadata(tmp_path) == place / "v3.metadata.json"
+
+
+def test_dots_lead_nowhere(tmp_path: Path) -> None:
+    served = tmp_path / "served"
+    served.mkdir()
+    with pytest.raises(UnreadableTable):
+        find_file(f"file://{served}/../secret.parquet", served)
+    assert find_file(f"file:{served}/a%20b.parquet", served) == served / "a b.parquet"
+
+
+def test_rows_over_http_are_what_pyiceberg_reads(make: Any, served: Path, tmp_path: Path) -> None:
+    """As JSON and Arrow, with a filter, pages and aggregates; the next read after a commit has the new rows."""
+    table = make()
+    table.append(FIRST)
+    with open_reader(tmp_path, tmp_path / "home", served=f"duckdb:///{served}") as reader:
+        plain = table.scan(selected_fields=("id", "name")).to_arrow()
+        assert reader.get("t", "format=json&orderby=id&columns=id,name").json() == plain.to_pylist()
+        answer = reader.get("t", "format=arrow&orderby=id&columns=id,name")
+        assert pa.ipc.open_stream(answer.content).read_all().to_pylist() == plain.to_pylist()
+        filtered = table.scan(row_filter="part = 'x'", selected_fields=("id", "part")).to_arrow().to_pylist()
+        body = {**one("part", "equals", "x"), "columns": ["id", "part"], "orderby": ["id"]}
+        assert reader.rows("t", body) == filtered
+        assert [row["id"] for row in reader.get("t", "orderby=id&limit=2&offset=1").json()] == [2, 3]
+        (total,) = reader.get("t", "aggregates=count,sum:id:total").json()
+        assert sorted(total.values()) == [4, 10]
+        table.append(FIRST)
+        assert len(reader.rows("t")) == 8
+
+
+def test_the_etag_follows_the_metadata(
+    make: Any, served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_versions, "SETTLED_SECONDS", 0.0)
+    table = make()
+    table.append(FIRST)
+    with open_reader(tmp_path, tmp_path / "home", served=f"duckdb:///{served}") as reader:
+        reader.get("t")
+        tag = reader.get("t").headers["etag"]
+        assert reader.get("t", **{"If-None-Match": tag}).status_code == 304
+        table.append(FIRST)
+        for _ in range(2):
+            changed = reader.get("t", **{"If-None-Match": tag})
+            assert (changed.status_code, len(changed.json())) == (200, 8)
+        assert changed.headers["etag"] != tag
+
+
+def test_a_table_that_is_refused_is_told_by_doctor_and_leaves_the_others(
+    make: Any, served: Path, tmp_path: Path
+) -> None:
+    make().append(FIRST)
+    _set_metadata(format_version=3)(served / "t")
+    settings = make_home(tmp_path / "home", f"duckdb:///{served}")
+    told = [finding for finding in _tables(settings) if not finding.good]
+    assert [one.found for one in told] == ["t: it is of Iceberg's format version 3; versions 1 and 2 can be read"]
+
+
+def test_what_reads_iceberg_is_loaded_only_for_a_table(served: Path, make: Any) -> None:
+    program = (
+        "import sys; from pathlib import Path; from rowgate.engines.duckdb import DuckdbManner; "
+        "from rowgate.engines.duckdb_source import DuckdbSource; "
+        "s = DuckdbSource(DuckdbManner(Path(sys.argv[1]))); s.list_objects(); s.close(); "
+        "print('fastavro' in sys.modules, 'pyiceberg' in sys.modules)"
+    )
+    for loaded in ("False False", "True False"):
+        told = subprocess.run([sys.executable, "-c", program, str(served)], capture_output=True, text=True, check=True)
+        assert told.stdout.strip() == loaded
+        if loaded == "False False":
+            make().append(FIRST)
