@@ -36,6 +36,7 @@ class GenericRun:
         self.seconds_left = 0.0
         self._source = source
         self._connection: sqlalchemy.Connection | None = connection
+        self._driver: Any = connection.connection.driver_connection  # of one that is broken SQLAlchemy gives another
         self._statement = statement
         self._result: Any = None  # what rows are fetched from: a result of SQLAlchemy's, or a cursor of the driver's
         self._cancelled = False
@@ -88,6 +89,7 @@ class GenericRun:
                     raise
                 self._let_go()
                 self._connection = self._source.borrow_anew()
+                self._driver = self._connection.connection.driver_connection
                 self._result = self._start()
         return self._fill(self._result)
 
@@ -134,7 +136,7 @@ class GenericRun:
             return
         if self.is_exhausted or self._result is None:
             connection, self._connection = self._connection, None
-            self._source.give_back(connection)
+            self._source.give_back(connection, self._driver)
         else:
             self._let_go()  # the rest of the result is not worth reading
 
@@ -145,15 +147,14 @@ class GenericRun:
     def _wake_driver(self) -> None:
         connection = self._connection
         if connection is not None and not connection.invalidated:
-            self._source.manner.wake(connection.connection.driver_connection)
+            self._source.manner.wake(self._driver)
 
     def _let_go(self) -> None:
         """Never use the connection again, and have the server stop what it does for it."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._source.let_go(
-                connection, stop=(not self.is_exhausted and self._result is not None) or self._timed_out
-            )
+            is_under_way = self._result is not None or self._timed_out or self._cancelled
+            self._source.let_go(connection, self._driver, stop=is_under_way and not self.is_exhausted)
 
     def _fail(self, error: Exception) -> RowsError:
         self._let_go()
@@ -309,21 +310,21 @@ class GenericSource:
                 self._engine.dispose()  # what is being read is read to its end
         return self.borrow()
 
-    def give_back(self, connection: sqlalchemy.Connection) -> None:
+    def give_back(self, connection: sqlalchemy.Connection, driver: Any) -> None:
         """Take back a connection whose statement has ended."""
         try:
             connection.close()
         except (SQLAlchemyError, self.driver_error, OSError):
-            self.let_go(connection, stop=False)
+            self.let_go(connection, driver, stop=False)
 
-    def let_go(self, connection: sqlalchemy.Connection, *, stop: bool) -> None:
-        """Close a connection for good."""
+    def let_go(self, connection: sqlalchemy.Connection, driver: Any, *, stop: bool) -> None:
+        """Close a connection for good, and have the server stop what the driver's one has asked for."""
         with suppress(SQLAlchemyError, self.driver_error, OSError, AttributeError):
-            driver = connection.connection.driver_connection
             self.manner.wake(driver)
             connection.invalidate()
             connection.close()
-            if stop:
+        if stop:
+            with suppress(SQLAlchemyError, self.driver_error, OSError, AttributeError):
                 self.manner.stop(driver)
 
     def ask(self, text: str, *values: Value) -> list[tuple[Any, ...]]:

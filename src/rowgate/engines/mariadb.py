@@ -83,7 +83,6 @@ _OF_CATALOG = frozenset(
     {ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR, ER.VIEW_INVALID, ER.SP_DOES_NOT_EXIST, ER.SP_WRONG_NO_OF_ARGS}
 )
 _OUT_OF_RANGE = 1690  # ER_DATA_OUT_OF_RANGE
-_STOP_SECONDS = 2
 
 
 class MariadbManner:
@@ -207,24 +206,8 @@ class MariadbManner:
 
     def stop(self, connection: Any) -> None:
         """See `Manner`."""
-        # to the same host: the number is its own
-        with (
-            contextlib.suppress(pymysql.Error, OSError),
-            contextlib.closing(
-                pymysql.connect(
-                    host=connection.host,
-                    port=connection.port,
-                    unix_socket=connection.unix_socket,
-                    user=connection.user,
-                    password=connection.password,
-                    ssl=connection.ctx if connection.ssl else None,
-                    connect_timeout=_STOP_SECONDS,
-                    read_timeout=_STOP_SECONDS,
-                )
-            ) as other,
-            other.cursor() as cursor,
-        ):
-            cursor.execute("KILL CONNECTION %s", (connection.thread_id(),))
+        with contextlib.suppress(pymysql.Error, OSError):
+            connection.kill()
 
     def translate(self, error: Exception) -> RowsError:
         """See `Manner`."""

@@ -4,6 +4,7 @@ Rule: a session is made anew before each statement. One before it may have read 
 the whole session, such as its time zone.
 """
 
+from contextlib import closing
 from typing import Any
 
 import pymysql
@@ -11,9 +12,17 @@ from pymysql.converters import escape_string
 
 from rowgate.engines.manners import BUSY_SECONDS
 
+_KILL_SECONDS = 2
+_DATABASE = ("database", "db")
+
 
 class SessionConnection(pymysql.Connection):  # type: ignore[misc]  # the driver has no types
     """A driver's connection."""
+
+    def __init__(self, *positional: Any, **named: Any) -> None:
+        """Connect as the driver does."""
+        self._positional, self._named = positional, named
+        super().__init__(*positional, **named)
 
     def escape(self, obj: Any, mapping: Any = None) -> str:
         """Give a value as it is written in a statement.
@@ -27,6 +36,16 @@ class SessionConnection(pymysql.Connection):  # type: ignore[misc]  # the driver
             return f"X'{obj.hex()}'"
         written: str = super().escape(obj, mapping)
         return written
+
+    def kill(self) -> None:
+        """Have the server end this connection and what runs on it; raises the driver's errors.
+
+        As it was connected itself, but to no database, which may be gone; the number is that of the same host.
+        """
+        named = {name: value for name, value in self._named.items() if name not in _DATABASE}
+        timeouts = {"connect_timeout": _KILL_SECONDS, "read_timeout": _KILL_SECONDS}
+        with closing(pymysql.Connection(*self._positional, **{**named, **timeouts})) as other, other.cursor() as cursor:
+            cursor.execute("KILL CONNECTION %s", (self.thread_id(),))
 
     def renew(self) -> None:
         """Make the session one that reads, in one statement, whatever has been set in it; the server answers, too."""
