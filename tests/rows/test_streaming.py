@@ -157,6 +157,20 @@ def test_reader_that_takes_little_for_long_is_cut(tmp_path: Path) -> None:
         assert reader.rows("small") == [{"n": 1}]
 
 
+def test_reader_that_takes_little_for_longer_than_a_stall_is_not_cut(strict: Reader) -> None:
+    """The system holds megabytes for it: while it takes those, nothing more leaves the server."""
+    before = len(events(strict, "rows_ended", "long"))
+    with slow_reader(strict, "long") as connection:
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            assert connection.recv(8192)
+            time.sleep(0.05)
+        assert len(events(strict, "rows_ended", "long")) == before
+        receive_answer(connection)
+    ended = wait_for_event(strict, "rows_ended", "long", after=before)
+    assert (ended["outcome"], ended["rows"]) == ("complete", TABLE_ROWS)
+
+
 def test_reader_that_takes_nothing_is_cut(strict: Reader) -> None:
     before = len(events(strict, "rows_ended", "long"))
     begun = time.monotonic()

@@ -27,6 +27,7 @@ from rowgate.web.finishing import write_end, write_whole
 from rowgate.web.forwarded import ForwardedHeaders
 from rowgate.web.head_checks import find_fault
 from rowgate.web.known_head import KnownHead
+from rowgate.web.stall import StallWatch
 from rowgate.web.whole import WHOLE_HANDLERS, ReadHead, WholeHandlers
 from rowgate.web.whole_cycle import WholeCycle
 
@@ -47,7 +48,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._max_header_bytes: int = self.config.max_header_bytes  # type: ignore[attr-defined]
         self._request_seconds: int = self.config.request_seconds  # type: ignore[attr-defined]
-        self._send_stall_seconds: int = self.config.send_stall_seconds  # type: ignore[attr-defined]
+        self._stall = StallWatch(self.config.send_stall_seconds)  # type: ignore[attr-defined]
         self._limits: ConnectionLimits = self.config.connection_limits  # type: ignore[attr-defined]
         self._address = ""
         self._admission = Admission.SERVED
@@ -59,7 +60,6 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0  # of a head that is not complete; -1 while a body is due
         self._waiting_since: float | None = None  # when the request that is not yet whole began
         self._closing_since: float | None = None
-        self._paused_since: float | None = None  # when the client last stopped taking what is sent
         self._body_bytes = 0  # of this request so far
         self._framing_bytes = 0  # chunk sizes and trailers around them
         self._replays = 0
@@ -106,14 +106,14 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self._when_gone = None
 
     def pause_writing(self) -> None:
-        """The client takes nothing; see `_sweep`."""
+        """The client takes less than there is; see `_sweep`."""
         super().pause_writing()
-        self._paused_since = self.loop.time()
+        self._stall.begin(self.loop.time())
 
     def resume_writing(self) -> None:
-        """The client takes something again."""
+        """The client has taken what there was."""
         super().resume_writing()
-        self._paused_since = None
+        self._stall.end()
         if isinstance(self._in_turn, WholeCycle):
             self._in_turn.hand_over()  # it may have waited for the client to take an answer before it
 
@@ -347,7 +347,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
                 self._closing_since = now
             elif now - self._closing_since > _CLOSING_SECONDS:
                 self.transport.abort()
-        elif self._paused_since is not None and now - self._paused_since > self._send_stall_seconds:
+        elif self._stall.lasts_too_long(now, self.transport):
             self._gone_because = "client_stalled"
             self.transport.abort()  # whatever it was sent is cut, and what was held for it is free
         elif self._idle_since is not None:
