@@ -1,5 +1,5 @@
 # The commands of this checkout; `make help` lists them.
-.PHONY: help setup demo serve test test-slow test-clients test-engines test-mysql test-trino protocol fuzz lint bench lock clean
+.PHONY: help setup demo serve test test-slow test-clients test-engines test-clickhouse test-mysql test-trino protocol fuzz lint bench lock clean
 PYTHON ?= python3
 TEST_PROCESSES ?= 3
 # Containers often forbid it: then each of the many processes here compiles its sources, and pytest rewrites its tests, anew.
@@ -35,7 +35,10 @@ test-clients: setup ## OAuth clients in JavaScript and Go against a real server 
 	.venv/bin/python -m pytest -m foreign_clients tests/clients
 
 test-engines: setup ## the contract on every engine that can be run here, MariaDB too; writes docs/reference/engines.md
-	.venv/bin/python -m pytest -m "not trino and not mysql" --engines-report tests/engines
+	.venv/bin/python -m pytest -m "not trino and not mysql and not clickhouse" --engines-report tests/engines
+
+test-clickhouse: setup ## the same on ClickHouse's engine, which it fetches (200 MB); writes its column of that page
+	.venv/bin/python -m pytest -m clickhouse --engines-report tests/engines
 
 test-mysql: setup ## the same on MySQL itself, which it fetches (needs Java and Maven, libaio1, libnuma1); writes its column
 	.venv/bin/python -m pytest -m mysql --engines-report tests/engines

@@ -7,6 +7,7 @@ import pytest
 
 from engines.roads import roads
 from engines.servings import DOES_NOT_APPLY, ENGINES, Serving
+from support.clickhouse import ClickhouseServer, run_clickhouse
 from support.mariadb import MariadbServer, run_mariadb
 from support.mysql import MysqlServer, run_mysql
 from support.trino import TrinoServer, run_trino
@@ -14,6 +15,7 @@ from support.trino import TrinoServer, run_trino
 __all__ = ["roads"]
 HEAVY = {  # need a server that has to be installed
     "mariadb": [pytest.mark.engines],  # by `make test-engines`
+    "clickhouse": [pytest.mark.engines, pytest.mark.clickhouse],  # by `make test-clickhouse`
     "mysql": [pytest.mark.engines, pytest.mark.mysql],  # by `make test-mysql`
     "trino": [pytest.mark.engines, pytest.mark.trino],  # by `make test-trino`
 }
@@ -25,6 +27,13 @@ ENGINE_PARAMETERS = [pytest.param(name, marks=HEAVY.get(name, ())) for name in E
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariadbServer]:
     """A MariaDB server, with databases for those who make them."""
     with run_mariadb(tmp_path_factory.mktemp("mariadb")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickhouseServer]:
+    """ClickHouse, with databases for those who make them."""
+    with run_clickhouse(tmp_path_factory.mktemp("clickhouse")) as running:
         yield running
 
 

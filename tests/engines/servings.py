@@ -12,6 +12,7 @@ from typing import Protocol
 import apsw
 import pytest
 
+from engines.servings_clickhouse import OF_CLICKHOUSE, serve_clickhouse
 from engines.servings_generic import serve_duckdb, serve_mariadb, serve_mysql
 from engines.servings_other import OF_OTHERS, serve_other
 from engines.servings_postgres import serve_postgres
@@ -107,7 +108,8 @@ ENGINES: dict[str, Callable[[pytest.FixtureRequest, Path], AbstractContextManage
     "duckdb": serve_duckdb,
     "mariadb": serve_mariadb,
     "mysql": serve_mysql,
+    "clickhouse": serve_clickhouse,
     "trino": serve_trino,
     "other": serve_other,
 }
-DOES_NOT_APPLY = {"other": OF_OTHERS, "trino": OF_TRINO}
+DOES_NOT_APPLY = {"clickhouse": OF_CLICKHOUSE, "other": OF_OTHERS, "trino": OF_TRINO}

@@ -32,7 +32,7 @@ class OtherServing(PostgresServing):
 
     def open_source(self) -> RowSource:
         url = sqlalchemy.make_url(self.server.address(self.name)).set(drivername="postgresql+psycopg")
-        return GenericSource(OtherManner(url, accept_unproven=True), clock=self.clock)
+        return GenericSource(OtherManner(url, accept_unproven=True, clock=self.clock), clock=self.clock)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Engines of which nothing is known: what must be said of an account, and what they are asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -8,12 +8,14 @@ import pytest
 import sqlalchemy
 
 from engines.servings_other import OtherServing, serve_other
+from rowgate.engines import other
 from rowgate.engines.addresses import UnservedAddress, open_generic
 from rowgate.engines.generic import GenericSource
 from rowgate.engines.known import open_manner
 from rowgate.engines.other import OtherManner
+from rowgate.engines.reflected_catalog import list_catalog
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, NotReadOnly
-from rowgate.rows.model import Statement
+from rowgate.rows.model import ObjectListing, Statement
 
 
 @pytest.fixture
@@ -79,6 +81,26 @@ def test_key_of_a_table_and_types_are_reflected(serving: OtherServing) -> None:
     assert [column.name for column in described.columns if column.never_null] == ["a", "b", "c"]
 
 
+def test_describing_many_objects_lists_them_once(serving: OtherServing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of thousands for each of thousands would be millions."""
+    serving.execute(*[f"CREATE TABLE t{number} (n INTEGER)" for number in range(20)])
+    listings = []
+
+    def count(connection: sqlalchemy.Connection) -> Sequence[ObjectListing]:
+        listings.append(connection)
+        return list_catalog(connection)
+
+    monkeypatch.setattr(other, "list_catalog", count)
+    serving.clock.freeze()
+    found = [serving.source.find_object(f"t{number}") for number in range(20)]
+    assert [described and described.name for described in found] == [f"t{number}" for number in range(20)]
+    assert len(listings) == 1
+    serving.execute("CREATE TABLE later (n INTEGER)", "DROP TABLE t1")
+    serving.clock.advance(60)
+    assert serving.source.find_object("later") is not None
+    assert serving.source.find_object("t1") is None
+
+
 def test_places_of_a_text_stand_in_their_order(serving: OtherServing) -> None:
     """A driver that does not number its places takes them as they come."""
     serving.execute("CREATE TABLE said (t VARCHAR(9))", "INSERT INTO said VALUES ('ÄB'), ('äc')")
@@ -120,7 +142,6 @@ def test_engines_that_are_known_have_their_names() -> None:
         ("trino://u@h/c/s", "Trino"),
         ("mssql+pymssql://u@h/d", "SQL Server"),
         ("oracle+oracledb://u@h/d", "Oracle"),
-        ("clickhousedb://u@h/d", "ClickHouse"),
         ("db2://h/d", "db2"),
     ):
         manner = open_manner(sqlalchemy.make_url(address), accept_unproven=False)

@@ -45,18 +45,20 @@ def _read_matrix(text: str) -> dict[str, dict[str, str]]:
 def render_matrix(before: Mapping[str, Mapping[str, str]]) -> str:
     """Give the table: a rule in each row, an engine in each column."""
     columns = {title: dict(cells) for title, cells in before.items()}
-    rules = {rule: kind for kind, rule in sorted(_outcomes, reverse=True)}
+    listed = dict.fromkeys(rule for cells in before.values() for rule in cells)
     for engine in {engine for by_engine in _outcomes.values() for engine in by_engine}:
         for title in [title for title in columns if title.split()[0] == engine]:
             del columns[title]
         columns[titles.get(engine, engine)] = {
             rule.replace("_", " "): _tell(by_engine.get(engine, [])) for (_, rule), by_engine in _outcomes.items()
         }
+    listed.update(dict.fromkeys(rule.replace("_", " ") for _, rule in sorted(_outcomes)))
     ordered = sorted(columns)
     lines = [f"| Rule | {' | '.join(ordered)} |", "|---" * (len(ordered) + 1) + "|"]
-    for rule in sorted(rules, key=lambda rule: (rules[rule], rule)):
-        said = rule.replace("_", " ")
-        lines.append(f"| {said} | {' | '.join(columns[title].get(said, 'not run') for title in ordered)} |")
+    for rule in listed:
+        cells = [columns[title].get(rule, "not run") for title in ordered]
+        if set(cells) != {"not run"}:  # else it is a rule of old
+            lines.append(f"| {rule} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

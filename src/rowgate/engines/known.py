@@ -5,7 +5,6 @@ from collections.abc import Callable
 import sqlalchemy
 
 from rowgate.engines.other import OtherManner
-from rowgate.rows.dialects.clickhouse import CLICKHOUSE
 from rowgate.rows.dialects.oracle import ORACLE
 
 # what Oracle compares and writes by depends on where the client stands, unless a session says so; and it reads only
@@ -13,7 +12,6 @@ _ORACLE_SESSION = (
     "SET TRANSACTION READ ONLY",
     "ALTER SESSION SET NLS_COMP = BINARY NLS_SORT = BINARY TIME_ZONE = '+00:00'",
 )
-_CLICKHOUSE_OPTIONS = {"aggregate_functions_null_for_empty": "1"}  # or the sum of no rows would be 0
 
 
 def open_manner(url: sqlalchemy.URL, *, accept_unproven: bool) -> OtherManner:
@@ -39,9 +37,9 @@ def _open_oracle(url: sqlalchemy.URL, accept_unproven: bool) -> OtherManner:  # 
 
 
 def _open_clickhouse(url: sqlalchemy.URL, accept_unproven: bool) -> OtherManner:  # noqa: FBT001
-    return OtherManner(
-        url, accept_unproven=accept_unproven, dialect=CLICKHOUSE, title="ClickHouse", options=_CLICKHOUSE_OPTIONS
-    )
+    from rowgate.engines.clickhouse import ClickhouseManner  # noqa: PLC0415 - as above
+
+    return ClickhouseManner(url, accept_unproven=accept_unproven)
 
 
 _KNOWN: dict[str, Callable[[sqlalchemy.URL, bool], OtherManner]] = {

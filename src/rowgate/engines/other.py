@@ -8,13 +8,15 @@ shown that nothing was proven. What is run is one statement that begins as a que
 import contextlib
 import re
 import secrets
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 
+from rowgate.engines.kept_catalog import KeptCatalog
 from rowgate.engines.manners import BORROW_SECONDS, Ask
 from rowgate.engines.reflected_catalog import describe, list_catalog
 from rowgate.rows.dialects.standard import STANDARD, StandardDialect
@@ -31,6 +33,8 @@ class OtherManner:
     """See `Manner`."""
 
     computes_here = False
+    explains_by = ""  # what is put before a statement; nothing: nobody knows how
+    proves_by = "CREATE TABLE {} (a INTEGER)"
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class OtherManner:
         title: str = "",
         options: Mapping[str, Any] | None = None,
         session: Sequence[str] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take the address with its password, and whether the administrator vouches for the account.
 
@@ -51,6 +56,7 @@ class OtherManner:
             title: Names the engine, for people.
             options: What its driver is told when it connects.
             session: What each transaction begins with.
+            clock: Seconds, by which the list of objects grows old.
         """
         self._url = url
         self._accepted = accept_unproven
@@ -58,6 +64,7 @@ class OtherManner:
         self._session = session
         self._is_known = dialect is not None
         self._engine: sqlalchemy.Engine | None = None
+        self._kept = KeptCatalog(clock)
         self.name = f"{title or url.get_backend_name()} (not proven to be read-only)"
         self.dialect: StandardDialect = dialect or STANDARD
         self.smallest = "SELECT 1"
@@ -163,7 +170,7 @@ class OtherManner:
         # a name of its own: that another worker's table is there already would look like a refusal
         name = f"rowgate_proof_{secrets.token_hex(4)}"
         try:
-            connection.exec_driver_sql(f"CREATE TABLE {name} (a INTEGER)")
+            connection.exec_driver_sql(self.proves_by.format(name))
         except SQLAlchemyError as error:
             refused = self.translate(getattr(error, "orig", None) or error)
             if isinstance(refused, EngineUnavailable):
@@ -180,13 +187,16 @@ class OtherManner:
         """See `Manner`."""
         ask(self.smallest)
         with self.connect() as connection:
-            return list_catalog(connection)
+            return self._kept.keep_list(lambda: list_catalog(connection))
 
     def describe(self, ask: Ask, name: str) -> ObjectDescription | None:
         """See `Manner`."""
         ask(self.smallest)
         with self.connect() as connection:
-            return describe(connection, name)
+            listed = self._kept.find_list() or self._kept.keep_list(lambda: list_catalog(connection))
+            kind = next((found.kind for found in listed if found.name == name), None)
+            # databases find it by another spelling too
+            return None if kind is None else describe(connection, name, kind)
 
     def explain(self, ask: Ask, statement: Statement) -> Sequence[str]:  # noqa: ARG002
         """See `Manner`. What an engine tells may hold the values, and nobody knows where."""
@@ -195,7 +205,7 @@ class OtherManner:
 
     def check(self, connection: Any, text: str, *, seconds: float) -> None:  # noqa: ARG002
         """See `Manner`."""
-        if not text.startswith("SELECT ") or ";" in _QUOTED.sub("", text):
+        if not text.removeprefix(self.explains_by).startswith("SELECT ") or ";" in _QUOTED.sub("", text):
             raise EngineFailure("The database could not answer.", detail="the statement is none that reads")
 
     def wake(self, connection: Any) -> None:

@@ -39,16 +39,13 @@ def list_catalog(connection: sqlalchemy.Connection) -> Sequence[ObjectListing]:
     return sorted(listed, key=lambda found: found.name)
 
 
-def describe(connection: sqlalchemy.Connection, name: str) -> ObjectDescription | None:
-    """Give the table or view of exactly this name, or None."""
-    kinds = {found.name: found.kind for found in list_catalog(connection)}
-    if name not in kinds:  # databases find it by another spelling too
-        return None
+def describe(connection: sqlalchemy.Connection, name: str, kind: str) -> ObjectDescription | None:
+    """Give the table or view that was listed under this name as of this kind, or None: it is gone since."""
     inspector = sqlalchemy.inspect(connection)
     asked = connection.dialect.normalize_name(name) if connection.dialect.requires_name_normalize else name
     try:
         found = inspector.get_columns(asked)
-        key = inspector.get_pk_constraint(asked)["constrained_columns"] if kinds[name] == "table" else []
+        key = inspector.get_pk_constraint(asked)["constrained_columns"] if kind == "table" else []
     except (NoSuchTableError, NotImplementedError):
         return None
     columns = tuple(
@@ -61,7 +58,7 @@ def describe(connection: sqlalchemy.Connection, name: str) -> ObjectDescription 
         for column in found
     )
     by_name = {column.name: column for column in columns}
-    return ObjectDescription(name, kinds[name], columns, tuple(by_name[_spell(connection, part)] for part in key))
+    return ObjectDescription(name, kind, columns, tuple(by_name[_spell(connection, part)] for part in key))
 
 
 def describe_column(name: str, kind: object, *, declared: str, never_null: bool) -> Column:

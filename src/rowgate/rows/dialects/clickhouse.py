@@ -44,6 +44,10 @@ class ClickhouseDialect(StandardDialect):
         """See `Dialect`."""
         return Dialect.put_nulls(self, expression, directed, first=first)
 
+    def show(self, expression: str, column: Column) -> str:
+        """See `Dialect`. The driver would give it in the column's zone, or the server's."""
+        return f"toDateTime64({expression}, 6, 'UTC')" if column.holds in _MOMENTS else expression
+
     def text(self, column: Column) -> str:
         """See `Dialect`."""
         name = self.quote(column.name)
