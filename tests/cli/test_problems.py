@@ -114,6 +114,16 @@ def test_a_served_database_that_cannot_be_read_is_told(home: Path, tmp_path: Pat
         assert "geheim" not in line
 
 
+def test_a_file_that_is_no_sqlite_database_is_told_what_could_be_served(home: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\n1,2\n" * 100)
+    line = refuse("init", "--home", str(tmp_path / "new"), "--database", str(table))
+    assert "file is not a database" in line
+    assert "duckdb:///PATH" in line
+    (home / "rowgate.toml").write_text(f"database = '{table}'")
+    assert "duckdb:///PATH" in refuse("serve")
+
+
 def test_init_never_changes_a_home_and_leaves_nothing_behind_when_it_fails(home: Path, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     assert "is a home already" in refuse("init", "--home", str(home))

@@ -12,6 +12,11 @@ _WAITS_TO_PASS = (
 _OF_A_VALUE = (apsw.MismatchError, apsw.TooBigError)  # a LIMIT that is no number, a text that becomes too long
 _TOLD_OF_A_VALUE = frozenset({"malformed JSON", "integer overflow"})
 
+_ADVICE: dict[type[Exception], str] = {  # for whoever can see the detail: an administrator
+    apsw.NotADBError: "name an SQLite file; a DuckDB file, or a folder of Parquet and CSV files, is duckdb:///PATH",
+    apsw.CorruptError: "restore it from a backup",
+}
+
 
 def translate_error(error: Exception) -> RowsError:
     """Give the refusal that stands for an error of SQLite's."""
@@ -32,4 +37,6 @@ def translate_call_error(error: Exception) -> RowsError:
 
 
 def _tell(error: Exception) -> str:
-    return f"{type(error).__name__.removesuffix('Error')}: {error}"
+    said = f"{type(error).__name__.removesuffix('Error')}: {error}"
+    advice = _ADVICE.get(type(error))
+    return f"{said}: {advice}" if advice else said
