@@ -2,13 +2,17 @@
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import fastavro
 import pyarrow as pa
@@ -21,10 +25,12 @@ from rowgate.engines import file_versions
 from rowgate.engines.duckdb import DuckdbManner
 from rowgate.engines.duckdb_source import DuckdbSource
 from rowgate.engines.iceberg import UnreadableTable, find_file, find_metadata
+from rowgate.engines.iceberg_folder import AGAIN_SECONDS
 from rowgate.rows.errors import EngineUnavailable
 from rowgate.rows.model import Statement
 from rows.cases import one
 from rows.harness import open_reader
+from support.clock import MovableClock
 from support.homes import make_home
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # PyIceberg's own, about what it leans on
@@ -219,6 +225,7 @@ def test_positions_that_are_deleted_are_left_out(make: Any, source: DuckdbSource
     (path,) = [task.file.file_path for task in table.scan().plan_files()]
     _delete_positions(served, [(path, 0), (path, 2)])
     assert sorted(source.ask("SELECT id FROM t")) == [(2,), (4,)]
+    assert source.ask("SELECT id FROM t WHERE id > 2") == [(4,)]
     metadata = find_metadata(served / "t")
     assert compare(source, StaticTable.from_metadata(f"file://{metadata}")) == 2
 
@@ -278,6 +285,19 @@ def _link_away(folder: Path) -> None:
     path.symlink_to(folder.parent.parent / "away.parquet")
 
 
+def _link_metadata_away(folder: Path) -> None:
+    path = find_metadata(folder)
+    assert path is not None
+    shutil.move(path, folder.parent.parent / "away.json")
+    path.symlink_to(folder.parent.parent / "away.json")
+
+
+def _make_pipe(folder: Path) -> None:
+    (path,) = (folder / "data").glob("*.parquet")
+    path.unlink()
+    os.mkfifo(path)
+
+
 def _forget_ids(folder: Path) -> None:
     (path,) = (folder / "data").glob("*.parquet")
     pq.write_table(FIRST, path)
@@ -304,6 +324,8 @@ def _fork(folder: Path) -> None:
         (_set_metadata(location="file:///where/it/was"), "was moved"),
         (_set_metadata(current_schema_id=99), "cannot be read"),
         (_link_away, "outside of the served folder"),
+        (_link_metadata_away, "outside of the served folder"),
+        (_make_pipe, "is no file"),
         (_forget_ids, "no ids for its columns"),
         (_fork, "2 metadata files are of version 1"),
         (lambda folder: (folder / "metadata" / "version-hint.text").write_text("7"), "no such metadata file"),
@@ -325,6 +347,52 @@ def test_members_of_a_structure_that_changed_are_refused(make: Any, source: Duck
     with table.update_schema() as update:
         update.rename_column(("inner", "a"), "c")
     assert "what is in the column inner was changed" in refused(source)
+
+
+def test_a_table_that_was_mended_is_served_again(make: Any, served: Path) -> None:
+    """Its files came later than its metadata, as when a folder is copied back."""
+    make().append(FIRST)
+    clock = MovableClock()
+    clock.freeze()
+    (path,) = (served / "t" / "data").glob("*.parquet")
+    beside = path.rename(served.parent / "beside.parquet")
+    with closing(DuckdbSource(DuckdbManner(served, clock=clock), clock=clock)) as source:
+        assert "is not there" in refused(source)
+        beside.rename(path)
+        clock.advance(AGAIN_SECONDS)
+        assert len(source.ask("SELECT id FROM t")) == 4
+        assert source.list_table_faults() == []
+
+
+def test_every_type_is_what_pyiceberg_reads(make: Any, source: DuckdbSource) -> None:
+    moment = datetime(2024, 2, 29, 23, 59, 59, 123456)  # noqa: DTZ001 - the column has no zone
+    rows = pa.table(
+        {
+            'it\'s "a" name': pa.array([True, None]),
+            "small": pa.array([-(2**31), None], pa.int32()),
+            "large": pa.array([2**63 - 1, None], pa.int64()),
+            "single": pa.array([1.5, None], pa.float32()),
+            "real": pa.array([0.1, None], pa.float64()),
+            "exact": pa.array([Decimal("12345678901234567.89"), None], pa.decimal128(19, 2)),
+            "day": pa.array([moment.date(), None], pa.date32()),
+            "local": pa.array([moment, None], pa.timestamp("us")),
+            "there": pa.array([moment, None], pa.timestamp("us", tz="UTC")),
+            "content": pa.array([b"\x00\xff", None], pa.binary()),
+            "known": pa.array([b"0123456789abcdef", None], pa.uuid()),
+            "fixed": pa.array([b"abcd", None], pa.binary(4)),
+            "pairs": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int64())),
+        }
+    )
+    table = make(rows=rows)
+    table.append(rows)
+    (there,) = [row for row in source.ask("SELECT * FROM t") if row[0] is not None]
+    (told,) = [list(row.values()) for row in table.scan().to_arrow().to_pylist() if row["small"] is not None]
+    assert list(there[:7]) == [*told[:6], "2024-02-29"]
+    assert list(there[7:9]) == ["2024-02-29T23:59:59.123456", "2024-02-29T23:59:59.123456+00:00"]
+    assert there[9] == told[9]
+    assert (there[10], there[11]) == (str(UUID(bytes=b"0123456789abcdef")), b"abcd")
+    assert there[12] == '{"k": 1}'
+    assert source.ask("SELECT count(*) FROM t WHERE large IS NULL AND pairs IS NULL") == [(1,)]
 
 
 def test_the_hint_says_which_metadata_is_current(make: Any, source: DuckdbSource, served: Path) -> None:
@@ -352,6 +420,7 @@ def test_dots_lead_nowhere(tmp_path: Path) -> None:
     served.mkdir()
     with pytest.raises(UnreadableTable):
         find_file(f"file://{served}/../secret.parquet", served)
+    (served / "a b.parquet").touch()
     assert find_file(f"file:{served}/a%20b.parquet", served) == served / "a b.parquet"
 
 

@@ -8,8 +8,9 @@ import contextlib
 import itertools
 import json
 import os
+import time
 import weakref
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,16 @@ class DuckdbManner:
     computes_here = True
     smallest = "SELECT 1"
 
-    def __init__(self, path: Path, *, memory: str = "1GB", threads: int = 2) -> None:
-        """Take the file or folder, and what DuckDB may use of the machine."""
+    def __init__(
+        self, path: Path, *, memory: str = "1GB", threads: int = 2, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Take the file or folder, what DuckDB may use of the machine, and a clock (seconds)."""
         self._path = path
         self._memory = memory
         self._threads = threads
         self._keeper: Any = None
         self._files: Mapping[str, Path] = {}  # of a folder, by the object's name
-        self._tables = IcebergFolder(path)
+        self._tables = IcebergFolder(path, clock)
         self._kinds: tuple[Any, Mapping[str, str]] | None = None  # of all objects, in the instance that this one keeps
 
     def identify(self) -> Hashable:
@@ -56,7 +59,12 @@ class DuckdbManner:
         try:
             status = self._path.stat()
             if self._path.is_dir():
-                return status.st_ino, tuple(_list_files(self._path)), tuple(look_at_tables(self._path))
+                return (
+                    status.st_ino,
+                    tuple(_list_files(self._path)),
+                    tuple(look_at_tables(self._path)),
+                    self._tables.count_rounds(),
+                )
         except OSError as error:
             raise EngineUnavailable("The database cannot be read at the moment.", detail=str(error)) from error
         return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size

@@ -107,7 +107,7 @@ def read_table(metadata: Path, served: Path) -> IcebergTable:
         UnreadableTable: It cannot be read rightly.
     """
     try:
-        content = metadata.read_bytes()
+        content = find_file(str(metadata), served).read_bytes()  # it may be a link itself
         members = json.loads(gzip.decompress(content) if ".gz" in metadata.name else content)
         return _read_members(members, metadata, served)
     except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -198,11 +198,13 @@ def find_file(named: str, served: Path) -> Path:
     """Give the path of a file that metadata names, as one under the served folder.
 
     Raises:
-        UnreadableTable: It is on another machine, or elsewhere on this one, links followed.
+        UnreadableTable: It is on another machine, or elsewhere on this one, links followed; or it is not there.
     """
     resolved, root = _find_local(named).resolve(), served.resolve()
     if not resolved.is_relative_to(root):
         raise UnreadableTable(f"{named} lies outside of the served folder {served}")
+    if not resolved.is_file():  # to open a pipe would wait for who writes to it
+        raise UnreadableTable(f"{named} is no file, or is not there")
     path = served / resolved.relative_to(root)  # DuckDB allows what begins as the folder is written
     if NAMED_PLACE.search(str(path)):
         raise UnreadableTable(f"{named} has a name that DuckDB takes for a pattern")
