@@ -482,3 +482,9 @@ def test_what_reads_iceberg_is_loaded_only_for_a_table(served: Path, make: Any) 
         assert told.stdout.strip() == loaded
         if loaded == "False False":
             make().append(FIRST)
+
+
+def test_a_missing_extra_is_named(make: Any, source: DuckdbSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    make().append(FIRST)
+    monkeypatch.setitem(sys.modules, "fastavro", None)
+    assert "pip install 'rowgate[iceberg]'" in refused(source)
