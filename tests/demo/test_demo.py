@@ -113,6 +113,32 @@ def test_own_database_is_listed_and_read(tmp_path: Path) -> None:
     assert "Bob" in done.stdout
 
 
+@pytest.mark.slow
+def test_an_object_that_cannot_be_read_is_told_and_the_next_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "own.sqlite"
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("CREATE TABLE gone (a)")
+        connection.execute("CREATE VIEW a_view AS SELECT a FROM gone")
+        connection.execute("CREATE TABLE there AS SELECT 'Ada' AS name")
+        connection.execute("DROP TABLE gone")
+    connection.close()
+    done = run_demo(tmp_path / "demo", "--database", str(path))
+    assert done.returncode == 0, done.stderr
+    assert "the server gave no rows: 500" in done.stdout
+    assert "Ada" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_folder_of_files_is_served_as_one(tmp_path: Path) -> None:
+    folder = tmp_path / "my files"
+    folder.mkdir()
+    (folder / "people.csv").write_text("name,age\nAda,36\n")
+    done = run_demo(tmp_path / "demo", "--database", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert "Ada" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("database", "told"),
     [

@@ -175,6 +175,8 @@ def _find_own(given: str) -> str:
     if separator and scheme != "sqlite":
         return given  # rowgate says what it can serve
     path = Path(rest.removeprefix("/") if separator else given).expanduser().absolute()
+    if path.is_dir() and not separator:
+        return f"duckdb:///{path}"  # of Parquet and CSV files
     if not path.is_file():
         raise DemoError(f"there is no database file at {path}")
     return f"sqlite:///{path}"
