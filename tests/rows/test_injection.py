@@ -41,17 +41,19 @@ _WORDS = (
     r"SELECT|FROM|WHERE|AND|OR|NOT|IN|IS|NULL|ORDER|BY|DESC|LIMIT|OFFSET|COLLATE|NOCASE|BINARY|CASE|WHEN|THEN|ELSE|END"
     r"|CAST|AS|BLOB|typeof|max|instr|lower|substr|rowgate_fold|counted"
     r"|DISTINCT|GROUP|NULLS|FIRST|LAST|count|sum|avg|min"
-    r"|translate|strpos|left|right|to_jsonb|encode|decode"
+    r"|translate|strpos|left|right|to_jsonb|encode|decode|replace|isfinite|AT TIME ZONE INTERVAL"
     r"|text|bigint|int|numeric|double precision|real|boolean|date|time|timestamp|timestamptz|uuid|bytea"
 )
+_MOMENTS = r"0001-01-01T00:00:00Z|infinity|0|\+00:00| BC|\+00:00 BC"  # constants of what writes them
 _SKELETON = re.compile(
-    rf"(?:\s|[(),=<>?*]|~>=~|~<~|\b(?:{_WORDS}|\d{{1,3}})\b|-\d{{1,3}}|\$\d+|'(?:text|integer|real|hex)'|#>> '\{{\}}')*"
+    rf"(?:\s|[(),=<>?*]|~>=~|~<~|\|\||\b(?:{_WORDS}|\d{{1,3}})\b|-\d{{1,3}}|\$\d+|#>> '\{{\}}'"
+    rf"|'(?:text|integer|real|hex|{_MOMENTS})')*"
 )
 _LITERAL = re.compile(r"U&'(?:[0-9A-Za-z]|\\[0-9a-f]{4}|\\\+[0-9a-f]{6})*'")
 _NAME_OR_PLACE = re.compile(r'"(?:[^"]|"")*"|\$\d+')
 _AROUND = re.compile(
     r"(?:\s|[(),=<>.+-]|>=|\|\||#>>|\b(?:c\d+|r|COPY|TO|STDOUT|FORMAT|FORCE_QUOTE|csv|binary|float8|abs|trunc|scale|length|ltrim"
-    rf"|substr|replace|chr|to_jsonb|{_WORDS}|\d{{1,3}})\b|0\.000001|'(?:base64|0|-|\.|\.0|E|0E-|1e-4|1e15|\{{\}}|)')*"
+    rf"|substr|replace|chr|to_jsonb|{_WORDS}|\d{{1,3}})\b|0\.000001|'(?:{_MOMENTS}|base64|-|\.|\.0|E|0E-|1e-4|1e15|\{{\}}|)')*"
 )
 
 
