@@ -1,6 +1,7 @@
 """One address cannot take the connections of all others."""
 
 import contextlib
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,8 @@ def test_one_address_is_refused_beyond_its_share_and_others_are_not(server: Runn
         assert refusal.startswith(b"HTTP/1.1 503 ")
         assert b"Your address has too many connections." in refusal
         assert b"retry-after: 5" in refusal
+        (request_id,) = re.findall(rb"x-request-id: (\S+)", refusal)
+        assert b'"request_id":"%b"' % request_id in refusal
         assert beyond.recv(100) == b""
         other = stack.enter_context(connect(server, "127.0.0.2"))
         assert ask(other).startswith(b"HTTP/1.1 200 ")

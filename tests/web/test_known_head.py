@@ -20,7 +20,7 @@ from rowgate.web.whole import WHOLE_HANDLERS, Answer, Write
 
 MOST_BYTES = 16  # of a body
 MOST_CONNECTIONS = 10_000  # none of them is ever closed here
-_REQUEST_ID = re.compile(rb"x-request-id: [0-9a-f]+")
+_REQUEST_ID = re.compile(rb"(?<=x-request-id: )[0-9a-f]+|(?<=\"request_id\":\")[0-9a-f]+")
 
 HEADERS = [
     "",
