@@ -275,3 +275,16 @@ def test_path_with_signs_that_mean_something_in_an_address(path: Path) -> None:
         owner.execute("CREATE TABLE t (n)")
     with closing(SqliteSource(odd)) as source:
         assert [listed.name for listed in source.list_objects()] == ["t"]
+
+
+@pytest.mark.parametrize("limit", [None, 100])
+@pytest.mark.parametrize(
+    ("row", "most"),
+    [("SELECT printf('%.1000000c', 'x') FROM n", 2), ("SELECT " + ", ".join(["i"] * 1000) + " FROM n", 70)],
+    ids=["long", "wide"],
+)
+def test_heavy_rows_make_small_blocks(source: SqliteSource, row: str, most: int, limit: int | None) -> None:
+    """A block is weighed from its first row on: a hundred rows of a megabyte are not taken before anyone looks."""
+    rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) "
+    with closing(source.open_rows(Statement(rows + row, (), limit), statement_seconds=5)) as blocks:
+        assert len(blocks.read_block()) <= most

@@ -13,6 +13,7 @@ import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from rowgate.engines.block_weight import BLOCK_BYTES, choose_batch, weigh
 from rowgate.engines.driver_values import make_plain
 from rowgate.engines.kept_catalog import KeptCatalog
 from rowgate.engines.manners import Manner
@@ -23,8 +24,6 @@ from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, Sta
 from rowgate.rows.model import Format, ObjectDescription, ObjectListing, Plan, Statement, Value
 
 BLOCK_ROWS = 1000
-BLOCK_BYTES = 1_048_576  # 1 MiB of text and binary, about
-BATCH_ROWS = 100  # between looks at the weight
 ASK_SECONDS = 60.0  # that the catalog may take
 
 
@@ -112,15 +111,16 @@ class GenericRun:
     def _fill(self, result: Any) -> Any:
         """Take rows until the block is full, or heavy: a table of documents must not fill the memory."""
         rows: list[Sequence[Any]] = []
-        weight = 0
+        weight, wanted = 0, 1  # the first row alone: a hundred like it may be too many
         while len(rows) < BLOCK_ROWS and weight < BLOCK_BYTES:
-            taken = result.fetchmany(BATCH_ROWS)
+            taken = result.fetchmany(wanted)
             rows += taken
-            if len(taken) < BATCH_ROWS:
+            if len(taken) < wanted:
                 self.is_exhausted = True
                 break
-            # one row speaks for its batch: to weigh every one would cost more than it saves
-            weight += len(taken) * sum(len(value) for value in taken[-1] if isinstance(value, (str, bytes)))
+            heavy = weigh(taken[-1])
+            weight += len(taken) * heavy
+            wanted = choose_batch(BLOCK_ROWS - len(rows), weight, heavy)
         return rows
 
     def cancel(self) -> None:

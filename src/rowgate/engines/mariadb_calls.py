@@ -12,8 +12,9 @@ import pymysql
 import sqlalchemy
 from pymysql.constants import ER
 
+from rowgate.engines.block_weight import BATCH_ROWS
 from rowgate.engines.call_errors import refuse_values, refuse_writing
-from rowgate.engines.generic import BATCH_ROWS, GenericRows
+from rowgate.engines.generic import GenericRows
 from rowgate.engines.mysql_results import describe_fields
 from rowgate.rows.dialects.model import Dialect
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, InvalidParameter, RowsError

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
 
+from rowgate.engines.block_weight import BATCH_ROWS
 from rowgate.engines.call_errors import refuse_values, refuse_writing
 from rowgate.engines.driver_values import make_plain
-from rowgate.engines.generic import BATCH_ROWS, GenericRun
+from rowgate.engines.generic import GenericRun
 from rowgate.engines.mssql_procedures import TOO_LONG
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, InvalidParameter, RowsError
 from rowgate.rows.fold import fold

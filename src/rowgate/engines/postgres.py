@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from psycopg import pq
 
+from rowgate.engines.block_weight import BATCH_ROWS, BLOCK_BYTES, weigh
 from rowgate.engines.held import HeldResult
 from rowgate.engines.kept_catalog import KeptCatalog
 from rowgate.engines.postgres_catalog import Traits, describe, find_estimate, list_catalog, read_traits
@@ -19,7 +20,7 @@ from rowgate.engines.postgres_lines import LINE_BLOCK_BYTES, PostgresLines, Post
 from rowgate.engines.postgres_pool import PostgresPool, Session, ask
 from rowgate.engines.postgres_proof import prove_read_only
 from rowgate.engines.postgres_queries import describe_query, write_table, write_text, write_value
-from rowgate.engines.postgres_run import BLOCK_BYTES, PostgresRun
+from rowgate.engines.postgres_run import PostgresRun
 from rowgate.engines.postgres_values import ResultReader, write_parameters
 from rowgate.engines.shared_look import SharedLook
 from rowgate.ports.calls import HeldCall
@@ -33,7 +34,6 @@ from rowgate.rows.sql_call import render_call
 from rowgate.rows.sql_lines import render_lines
 
 BLOCK_ROWS = 1000
-BATCH_ROWS = 100  # that the server's rows are taken in, and weighed
 
 
 class PostgresRows(PostgresRun[Row]):
@@ -55,9 +55,7 @@ class PostgresRows(PostgresRun[Row]):
             before = len(parts)
             self.take(parts, deadline)
             if len(parts) > before:
-                # one row speaks for its batch: to weigh every one would cost more than it saves
-                heavy = sum(len(value) for value in parts[-1] if isinstance(value, (str, bytes)))
-                weight += (len(parts) - before) * heavy
+                weight += (len(parts) - before) * weigh(parts[-1])
 
     def take(self, parts: list[Row], deadline: float) -> None:
         """See `PostgresRun`."""

@@ -15,7 +15,6 @@ from rowgate.engines.postgres_pool import PostgresPool
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, StatementCancelled, StatementTimeout
 from rowgate.rows.model import Statement
 
-BLOCK_BYTES = 1_048_576  # 1 MiB of text and binary, about
 LOOK_SECONDS = 0.1  # between looks at deadline and cancel
 SILENT_SECONDS = 10.0  # after which the server is asked whether it is there
 _GONE = ("42", "3F")  # undefined, of another type or no longer allowed; no such schema: the catalog has changed

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import apsw
 
+from rowgate.engines.block_weight import BLOCK_BYTES, choose_batch, weigh
 from rowgate.engines.shared_look import SharedLook
 from rowgate.engines.sqlite_catalog import describe, describe_query, list_catalog, write_table
 from rowgate.engines.sqlite_connection import connect
@@ -31,8 +32,6 @@ from rowgate.rows.model import Column, Format, ObjectDescription, ObjectListing,
 from rowgate.rows.procedures import ParameterType, TableColumn
 
 BLOCK_ROWS = 1000  # 200 cost a fifth of the speed, 20,000 as much (docs/explanation/speed.md)
-BLOCK_BYTES = 1_048_576  # 1 MiB of text and binary, about
-BATCH_ROWS = 100  # between looks at the weight
 CATALOG_SECONDS = 1.0  # how long a look at the catalog counts
 _STEPS_BETWEEN_LOOKS = 20_000  # virtual machine steps, about a millisecond, between looks at deadline and cancel
 _FEW_ROWS = 128  # fetched in one call
@@ -94,21 +93,21 @@ class SqliteRows:
 
     def _fill(self, rows: list[tuple[Value, ...]], cursor: apsw.Cursor) -> None:
         """Take rows until the block is full, or heavy: a table of documents must not fill the memory."""
-        if self._few and not self._given:
-            rows += cursor.fetchall()  # in one call: a tenth of a small read
-            self.is_exhausted = True
-            return
-        weight = 0
+        weight, wanted = 0, 1  # the first row alone: a hundred like it may be too many
         while len(rows) < BLOCK_ROWS and weight < BLOCK_BYTES:
-            wanted = min(BATCH_ROWS, BLOCK_ROWS - len(rows))
             before = len(rows)
             rows += islice(cursor, wanted)
             taken = len(rows) - before
             if taken < wanted:
                 self.is_exhausted = True
                 return
-            # one row speaks for its batch: to weigh every one would cost more than it saves
-            weight += taken * sum(len(value) for value in rows[-1] if isinstance(value, (str, bytes)))
+            heavy = weigh(rows[-1])
+            weight += taken * heavy
+            if self._few and not self._given and heavy * _FEW_ROWS < BLOCK_BYTES:
+                rows += cursor.fetchall()  # in one call: a tenth of a small read
+                self.is_exhausted = True
+                return
+            wanted = choose_batch(BLOCK_ROWS - len(rows), weight, heavy)
 
     def _repair(self, cursor: apsw.Cursor, *, skipped: int) -> apsw.Cursor:
         """Go on after a text that is not UTF-8, with U+FFFD for what cannot be read.
