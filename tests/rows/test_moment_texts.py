@@ -1,6 +1,7 @@
 """Columns of dates and moments are written as one by one, in every year that PostgreSQL has."""
 
 import datetime as dt
+from typing import Any
 
 import numpy as np
 from hypothesis import example, given
@@ -15,7 +16,9 @@ FIRST_DAY, LAST_DAY = -2_451_507, 2_145_031_948  # 4714-11-24 BC and 5874897-12-
 FIRST_MOMENT, LAST_MOMENT = FIRST_DAY * 86_400_000_000, 9_223_371_331_199_999_999  # until 294276-12-31
 
 
-def split(lengths: "np.ndarray[tuple[int], np.dtype[np.int64]]", text: bytes) -> list[str]:
+def split(lengths: Any, text: bytes) -> list[str]:
+    if isinstance(lengths, int):
+        lengths = [lengths] * (len(text) // lengths)
     ends = np.cumsum(lengths)
     assert ends[-1] == len(text)
     return [text[end - length : end].decode() for end, length in zip(ends, lengths, strict=True)]
@@ -76,6 +79,5 @@ def test_what_never_comes_is_told_beside_what_does() -> None:
 
 
 def test_a_column_of_nothing_is_empty() -> None:
-    for lengths, text in (write_dates(np.array([], ">i4")), write_moments(np.array([], ">i8"), zone=b"")):
-        assert not len(lengths)
-        assert text == b""
+    assert write_dates(np.array([], ">i4"))[1] == b""
+    assert write_moments(np.array([], ">i8"), zone=b"")[1] == b""

@@ -1,7 +1,7 @@
 """Arrow's arrays of what PostgreSQL copies out in its binary form: whole columns at once, no value becomes Python's.
 
 A row is the number of its fields, and then of each field its length and its bytes; a length of -1 is NULL. As what each
-column comes: sql_copied.py.
+column comes: sql_lines.py.
 
 Source: PostgreSQL, "COPY", File Formats, Binary Format, Tuples
 """
@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from rowgate.rows.copied_order import order_copied
 from rowgate.rows.encode_arrow import refuse_unfit
 from rowgate.rows.errors import EngineFailure
 from rowgate.rows.holds import Holds
@@ -22,28 +23,39 @@ from rowgate.rows.moment_texts import write_dates, write_moments
 
 Numbers: TypeAlias = NDArray[Any]
 
-_INTEGER, _REAL, _DAY, _BYTE, _COUNT, _LENGTH = map(np.dtype, (">i8", ">f8", ">i4", "u1", ">i2", ">i4"))
-_NUMBERS = {Holds.INTEGER: _INTEGER, Holds.REAL: _REAL, Holds.SINGLE: _REAL}
-_PADDING = bytes(8)  # a NULL has no bytes, and the last of all is looked at as any other
+_COUNT, _LENGTH = np.dtype(">i2"), np.dtype(">i4")
 _NULL = -1
+_FORMS = {
+    holds: np.dtype(form)
+    for form, held in {
+        ">i8": (Holds.INTEGER, Holds.MOMENT, Holds.INSTANT),
+        ">f8": (Holds.REAL, Holds.SINGLE),
+        ">i4": (Holds.DATE,),
+        "u1": (Holds.BOOLEAN,),
+    }.items()
+    for holds in held
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """Where the values of a column stand."""
+    """Where the values of a column stand, or its numbers where they stand at the same place of each row."""
 
     starts: Numbers
     lengths: Numbers  # 0 for NULL
-    valid: Numbers | None  # which are not NULL; None: all
+    valid: Numbers | None = None  # which are not NULL; None: all
+    numbers: Numbers | None = None
 
 
 class CopiedArrays:
     """Makes arrays of the types that Arrow's schema has."""
 
     def __init__(self, columns: Sequence[Column], types: Sequence[Any]) -> None:
-        """Take the columns in their order, and PyArrow's type of each."""
+        """Take the columns in their order, and PyArrow's type of each. They come in that of `order_copied`."""
         self._columns = columns
         self._types = types
+        self._order = order_copied(columns)
+        self._form = _RowForm([_FORMS.get(columns[place].holds) for place in self._order])
         self._every_second = pa.array([], pa.int32())
 
     def make(self, rows: Sequence[bytes]) -> list[Any]:
@@ -55,28 +67,29 @@ class CopiedArrays:
         """
         if len(self._every_second) != len(rows):
             self._every_second = pa.array(np.arange(0, 2 * len(rows), 2, dtype=np.int32))
-        block = _Block(rows)
+        block = _Block(rows, self._form.head.itemsize)
         try:
-            fields = block.find_fields(len(self._columns))
+            fields = block.find_fields(self._form)
         except IndexError:
             raise _refuse_malformed() from None
-        columns = zip(fields, self._columns, self._types, strict=True)
-        return [self._make(block, field, column, arrow_type) for field, column, arrow_type in columns]
+        arrays: list[Any] = [None] * len(fields)
+        for place, field in zip(self._order, fields, strict=True):
+            arrays[place] = self._make_array(block, field, self._columns[place], self._types[place])
+        return arrays
 
-    def _make(self, block: "_Block", field: _Field, column: Column, arrow_type: Any) -> Any:
+    def _make_array(self, block: "_Block", field: _Field, column: Column, arrow_type: Any) -> Any:
+        if (form := _FORMS.get(column.holds)) is None:
+            return self._gather(block, field, column, arrow_type)
+        numbers = block.take(field, form)
         match column.holds:
-            case Holds.INTEGER | Holds.REAL | Holds.SINGLE:
-                numbers = block.take(field, _NUMBERS[column.holds])
-                return _join(arrow_type, field, [numbers.astype(numbers.dtype.newbyteorder("<"))])
             case Holds.BOOLEAN:
-                return _join(arrow_type, field, [np.packbits(block.take(field, _BYTE), bitorder="little")])
-            case Holds.DATE:
-                return _place_texts(field, *write_dates(block.take_valid(field, _DAY)))
-            case Holds.MOMENT | Holds.INSTANT:
-                zone = b"+00:00" if column.holds is Holds.INSTANT else b""
-                return _place_texts(field, *write_moments(block.take_valid(field, _INTEGER), zone=zone))
+                return _join(block, arrow_type, field, [np.packbits(numbers, bitorder="little")])
+            case Holds.DATE | Holds.MOMENT | Holds.INSTANT:
+                if field.valid is not None:
+                    numbers = numbers[field.valid]
+                return _place_texts(block, field, *_write(numbers, column))
             case _:
-                return self._gather(block, field, column, arrow_type)
+                return _join(block, arrow_type, field, [numbers.astype(form.newbyteorder("<"))])
 
     def _gather(self, block: "_Block", field: _Field, column: Column, arrow_type: Any) -> Any:
         """Give texts or bytes that stand apart in the block."""
@@ -87,7 +100,7 @@ class CopiedArrays:
         borders[-1] = borders[-2]
         plain_type = pa.binary() if arrow_type == pa.binary() else pa.string()
         sides = pa.Array.from_buffers(plain_type, 2 * block.rows, [None, pa.py_buffer(borders), block.buffer])
-        gathered = _join(plain_type, field, sides.take(self._every_second).buffers()[1:])
+        gathered = _join(block, plain_type, field, sides.take(self._every_second).buffers()[1:])
         if arrow_type == plain_type:
             return gathered
         try:
@@ -96,22 +109,43 @@ class CopiedArrays:
             raise refuse_unfit(column) from None
 
 
+class _RowForm:
+    """What every row has: the number of fields and, as long as no NULL comes, numbers at the same places."""
+
+    def __init__(self, forms: Sequence[np.dtype[Any] | None]) -> None:
+        """Take the form of each field's numbers, in the order in which they come; None: it has none."""
+        self.fields = len(forms)
+        self.forms = [form for form in forms if form is not None]
+        parts: list[tuple[str, np.dtype[Any]]] = [("count", _COUNT)]
+        for place, form in enumerate(self.forms):
+            parts += [(f"length{place}", _LENGTH), (f"number{place}", form)]
+        self.head = np.dtype(parts)
+
+
 class _Block:
     """The bytes of some rows, one after the other."""
 
-    def __init__(self, rows: Sequence[bytes]) -> None:
-        self._data = b"".join([*rows, _PADDING])
+    def __init__(self, rows: Sequence[bytes], most_bytes: int) -> None:
+        """Take the rows, and how many bytes are ever looked at from a place within them."""
+        self._data = b"".join([*rows, bytes(max(most_bytes, _LENGTH.itemsize))])
         self._ends = np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)))
         self.rows = len(rows)
         self.buffer = pa.py_buffer(self._data)
 
-    def find_fields(self, count: int) -> list[_Field]:
+    def find_fields(self, row: _RowForm) -> list[_Field]:
         """Give the fields of all rows. That they fill their rows, and no more, keeps reads within the block."""
         places = np.concatenate([[0], self._ends[:-1]])
-        _require((self._look(_COUNT, places) == count).all())
+        # as bytes that mean nothing yet: numpy copies them ten times as fast
+        heads = self._look(np.dtype(f"V{row.head.itemsize}"), places).view(row.head)
+        _require((heads["count"] == row.fields).all())
         places = places + _COUNT.itemsize
         fields = []
-        for _ in range(count):
+        for place, form in enumerate(row.forms):
+            if not (heads[f"length{place}"] == form.itemsize).all():
+                break
+            fields.append(_Field(places, places, numbers=heads[f"number{place}"]))
+            places = places + _LENGTH.itemsize + form.itemsize
+        while len(fields) < row.fields:
             lengths = self._look(_LENGTH, places).astype(np.int64)
             starts = places + _LENGTH.itemsize
             valid = None
@@ -126,6 +160,8 @@ class _Block:
 
     def take(self, field: _Field, form: np.dtype[Any]) -> Numbers:
         """Give a column of numbers, 0 for NULL."""
+        if field.numbers is not None:
+            return field.numbers
         numbers = self._look(form, field.starts)
         if field.valid is None:
             _require((field.lengths == form.itemsize).all())
@@ -134,15 +170,16 @@ class _Block:
             numbers[~field.valid] = 0
         return numbers
 
-    def take_valid(self, field: _Field, form: np.dtype[Any]) -> Numbers:
-        """Give the numbers of a column without its NULL."""
-        numbers = self.take(field, form)
-        return numbers if field.valid is None else numbers[field.valid]
-
     def _look(self, form: np.dtype[Any], places: Numbers) -> Numbers:
-        """Give the numbers that begin at these places; an IndexError where one would leave the block."""
+        """Give what begins at these places; an IndexError where it would leave the block."""
         at_every_byte: Numbers = np.ndarray((len(self._data) - form.itemsize + 1,), form, self._data, strides=(1,))
         return at_every_byte[places]
+
+
+def _write(numbers: Numbers, column: Column) -> tuple[int | Numbers, bytes]:
+    if column.holds is Holds.DATE:
+        return write_dates(numbers)
+    return write_moments(numbers, zone=b"+00:00" if column.holds is Holds.INSTANT else b"")
 
 
 def _require(is_so: object) -> None:
@@ -155,20 +192,20 @@ def _refuse_malformed() -> EngineFailure:
     return EngineFailure("The database could not answer.", detail="rows that are not of the form that was asked for")
 
 
-def _place_texts(field: _Field, lengths: Numbers, text: bytes) -> Any:
+def _place_texts(block: _Block, field: _Field, lengths: int | Numbers, text: bytes) -> Any:
     """Give an array of texts that lie side by side, NULL among them."""
-    ends = np.zeros(len(field.starts) + 1, np.int32)
-    if field.valid is None:
-        np.cumsum(lengths, out=ends[1:])
+    if field.valid is None and isinstance(lengths, int):
+        ends = np.arange(0, block.rows * lengths + 1, lengths, dtype=np.int32)
     else:
-        placed = np.zeros(len(field.starts), np.int64)
-        placed[field.valid] = lengths
+        placed = np.zeros(block.rows, np.int64)
+        placed[slice(None) if field.valid is None else field.valid] = lengths
+        ends = np.zeros(block.rows + 1, np.int32)
         np.cumsum(placed, out=ends[1:])
-    return _join(pa.string(), field, [ends, text])
+    return _join(block, pa.string(), field, [ends, text])
 
 
-def _join(arrow_type: Any, field: _Field, buffers: Sequence[Any]) -> Any:
+def _join(block: _Block, arrow_type: Any, field: _Field, buffers: Sequence[Any]) -> Any:
     """Give an array of its buffers after the validity bitmap."""
     valid = None if field.valid is None else pa.py_buffer(np.packbits(field.valid, bitorder="little"))
     held = [buffer if buffer is None or isinstance(buffer, pa.Buffer) else pa.py_buffer(buffer) for buffer in buffers]
-    return pa.Array.from_buffers(arrow_type, len(field.starts), [valid, *held])
+    return pa.Array.from_buffers(arrow_type, block.rows, [valid, *held])

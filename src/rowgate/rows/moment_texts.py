@@ -32,20 +32,23 @@ _SECONDS = np.array([b":%02d" % second for second in range(60)])
 _THOUSANDTHS = np.array([b"%03d" % part for part in range(1000)])
 
 
-def write_dates(days: _Numbers) -> tuple[_Numbers, bytes]:
-    """Give the length of each text, and the texts one after the other."""
+def write_dates(days: _Numbers) -> tuple[int | _Numbers, bytes]:
+    """Give the length of each text, or of all, and the texts one after the other."""
     days = days.astype(np.int64)
     if _are_usual(days):
-        return np.full(len(days), _DATE_LENGTH), _render_days(days).tobytes()
+        return _DATE_LENGTH, _render_days(days).tobytes()
     return _join([_write_date(int(day)) for day in days])
 
 
-def write_moments(microseconds: _Numbers, *, zone: bytes) -> tuple[_Numbers, bytes]:
-    """Give the length of each text, and the texts one after the other; the zone stands at the end of each."""
+def write_moments(microseconds: _Numbers, *, zone: bytes) -> tuple[int | _Numbers, bytes]:
+    """Give the length of each text, or of all, and the texts one after the other, each with the zone."""
+    microseconds = microseconds.astype(np.int64)
     days = microseconds // _DAY_MICROSECONDS
     if not _are_usual(days):
         return _join([_write_moment(int(moment), zone) for moment in microseconds])
-    seconds, fractions = np.divmod(microseconds - days * _DAY_MICROSECONDS, 1_000_000)
+    rest = microseconds - days * _DAY_MICROSECONDS
+    seconds = rest // 1_000_000
+    fractions = rest - seconds * 1_000_000
     minutes = seconds // 60
     has_fractions = bool(fractions.any())
     parts = [("date", "S10"), ("minute", "S6"), ("second", "S3")]
@@ -60,7 +63,7 @@ def write_moments(microseconds: _Numbers, *, zone: bytes) -> tuple[_Numbers, byt
     if zone:
         texts["zone"] = zone
     if not has_fractions:
-        return np.full(len(days), texts.itemsize), texts.tobytes()
+        return texts.itemsize, texts.tobytes()
     texts["point"] = b"."
     texts["milliseconds"], texts["microseconds"] = _THOUSANDTHS[fractions // 1000], _THOUSANDTHS[fractions % 1000]
     return _drop_zeros(texts, fractions)

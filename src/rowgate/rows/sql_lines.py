@@ -6,6 +6,7 @@ digits: every other is written by its number. Nothing of a value can so end the 
 
 import re
 
+from rowgate.rows.copied_order import order_copied
 from rowgate.rows.dialects.postgres import BARE_POSTGRES, PostgresDialect, write_moment
 from rowgate.rows.encode_lines import ARRAY_FORMATS, MARK
 from rowgate.rows.holds import Holds
@@ -57,8 +58,8 @@ def render_lines(plan: Plan, form: Format, dialect: PostgresDialect) -> Statemen
         return None
     names = [f"c{place}" for place in range(len(columns))]
     write = _write_text if form is Format.CSV else _write_binary
-    written = [write(name, column) for name, column in zip(names, columns, strict=True)]
-    shown = ", ".join(f"{text} AS {name}" for text, name in zip(written, names, strict=True))
+    order = range(len(columns)) if form is Format.CSV else order_copied(columns)
+    shown = ", ".join(f"{write(names[place], columns[place])} AS {names[place]}" for place in order)
     # An order within holds without: there is nothing there that could change it.
     rows = f"SELECT {shown} FROM ({_render_rows(plan)}) AS r ({', '.join(names)})"  # noqa: S608 - made here
     if form is not Format.CSV:
