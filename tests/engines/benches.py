@@ -148,11 +148,14 @@ def open_other_bench(request: pytest.FixtureRequest, _: Path) -> Iterator[Bench]
     server: PostgresServer = request.getfixturevalue("postgres")
     database = server.create_database()
     url = sqlalchemy.make_url(server.address(database)).set(drivername="postgresql+psycopg")
-    with (
-        closing(PostgresWriter(server, database)) as writer,
-        closing(GenericSource(OtherManner(url, accept_unproven=True))) as source,
-    ):
-        yield Bench(writer, source, source._catalog.forget)
+    manner = OtherManner(url, accept_unproven=True)
+    with closing(PostgresWriter(server, database)) as writer, closing(GenericSource(manner)) as source:
+
+        def forget_catalog() -> None:
+            manner._kept.forget()
+            source._catalog.forget()
+
+        yield Bench(writer, source, forget_catalog)
 
 
 ALL_BENCHES: dict[str, Callable[[pytest.FixtureRequest, Path], Any]] = {

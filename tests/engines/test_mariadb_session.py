@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymysql.cursors import SSCursor
 
 from engines.servings_generic import MariadbServing, serve_mariadb
 from engines.test_contract import read_all
@@ -70,3 +72,17 @@ def test_values_stay_values_after_a_view_has_changed_how_they_are_quoted(
         cursor.executemany("INSERT INTO texts VALUES (%s)", [(value,), ("another",)])
     ask(source, f"SELECT n FROM sets_{name}")
     assert ask(source, "SELECT t FROM texts WHERE t = %s", value) == [(value,)]
+
+
+def test_result_whose_connection_is_gone_is_forgotten_without_a_word(source: GenericSource) -> None:
+    """The driver's own would read it to its end, from nothing, and complain to nobody."""
+    made = source.manner.open_engine(max_connections=1)
+    connection: Any = made.raw_connection().driver_connection
+    cursor = connection.cursor(SSCursor)
+    cursor.execute("SELECT seq FROM seq_1_to_100000")
+    result = cursor._result
+    assert result.unbuffered_active
+    connection._force_close()
+    assert not result.unbuffered_active
+    result.__del__()
+    made.dispose()

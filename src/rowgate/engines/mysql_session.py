@@ -37,6 +37,13 @@ class SessionConnection(pymysql.Connection):  # type: ignore[misc]  # the driver
         written: str = super().escape(obj, mapping)
         return written
 
+    def _force_close(self) -> None:
+        # else a result that was being read would be read to its end when it is forgotten, from nothing
+        result = self._result
+        if result is not None:
+            result.unbuffered_active = False
+        super()._force_close()
+
     def kill(self) -> None:
         """Have the server end this connection and what runs on it; raises the driver's errors.
 
