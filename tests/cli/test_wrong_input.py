@@ -1,6 +1,7 @@
 """Input that nobody should give, and faults that look like others: one line, which says what is really wrong."""
 
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,16 @@ def test_nothing_but_lines_are_counted(home: Path) -> None:
     assert home.is_dir()
     assert run(["audit", "tail", "-n", "-1"]).exit_code == 2
     assert run(["state", "copy", ""]).exit_code == 2
+
+
+@pytest.mark.parametrize("database", ["exports", "sqlite:///data.sqlite", "duckdb:///exports"])
+def test_a_path_that_was_given_is_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exports").mkdir()
+    sqlite3.connect(tmp_path / "data.sqlite").close()
+    made = run(["init", "--home", str(tmp_path / "home"), "--database", database])
+    assert made.exit_code == 0, made.stderr
+    path = database.partition(":///")[2] or database
+    assert f":///{tmp_path / path}" in (tmp_path / "home" / "rowgate.toml").read_text()

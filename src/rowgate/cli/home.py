@@ -115,13 +115,18 @@ def init(context: click.Context, /, home: str | None, given: tuple[str, ...], **
 
 
 def _complete(database: str) -> str:
-    """Give the address with its path made absolute, so that the server finds it from any folder."""
+    """Give the address with its path made absolute, so that the server finds it from any folder.
+
+    A path alone is a file of SQLite, or a folder of files.
+    """
     if not database:
         return ""
     scheme, separator, rest = database.partition("://")
     if not separator:
-        return f"sqlite:///{Path(database).absolute()}"
-    return f"sqlite:///{Path(rest[1:]).absolute()}" if scheme == "sqlite" and rest.startswith("/") else database
+        path = Path(database).absolute()
+        return f"{'duckdb' if path.is_dir() else 'sqlite'}:///{path}"
+    is_path = scheme in ("sqlite", "duckdb") and rest.startswith("/")
+    return f"{scheme}:///{Path(rest[1:]).absolute()}" if is_path else database
 
 
 @click.command()
