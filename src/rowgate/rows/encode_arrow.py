@@ -12,6 +12,7 @@ import re
 import struct
 from collections.abc import Callable, Sequence
 from decimal import Context, Decimal
+from importlib.util import find_spec
 from itertools import accumulate
 from typing import Any
 
@@ -24,9 +25,9 @@ from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.holds import Holds
 from rowgate.rows.model import Column, Family, Row, Value
 
-# what a column's values become: the array's buffers after the validity bitmap; it raises one of _UNFIT for NULL too
+# what a column's values become: the array's buffers after the validity bitmap; it raises one of UNFIT for NULL too
 _Pack = Callable[[Sequence[Value]], list[bytes]]
-_UNFIT = (TypeError, ValueError, OverflowError, struct.error)
+UNFIT = (TypeError, ValueError, OverflowError, struct.error)
 END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _EXACT_INTEGER = 2**53  # beyond it a float64 does not hold every whole number
 _DECIMALS = re.compile(r"\w+\((\d+)(?:, ?(\d+))?\)")
@@ -64,23 +65,28 @@ class ArrowArrays:
             InvalidParameter: A value does not fit its column's type.
         """
         columns: Sequence[Sequence[Value]] = list(zip(*rows, strict=True)) if rows else [()] * len(self._columns)
-        arrays = [self._make_array(place, values) for place, values in enumerate(columns)]
+        arrays = [self.make_array(place, values) for place, values in enumerate(columns)]
         return nanoarrow.c_array_from_buffers(self.schema, len(rows), [None], children=arrays, validation_level="none")
 
-    def _make_array(self, place: int, values: Sequence[Value]) -> Any:
+    def make_array(self, place: int, values: Sequence[Value]) -> Any:
+        """Give the array of a column's values, by Arrow's C data interface.
+
+        Raises:
+            InvalidParameter: A value does not fit its column's type.
+        """
         validity = None
         pack = self._pack[place]
         try:
             try:
                 buffers = pack(values)
-            except _UNFIT:
+            except UNFIT:
                 if None not in values:
                     raise
                 # Looked for only now: to compare each value with None takes longer than to pack them.
                 validity = _mark_valid(values)
                 substitute = self._substitutes[place]
                 buffers = pack([substitute if value is None else value for value in values])
-        except _UNFIT:
+        except UNFIT:
             raise refuse_unfit(self._columns[place]) from None
         return nanoarrow.c_array_from_buffers(
             self._types[place], len(values), [validity, *buffers], validation_level="none"
@@ -88,11 +94,16 @@ class ArrowArrays:
 
 
 class ArrowEncoder:
-    """See `encode.BlockEncoder`."""
+    """See `encode.BlockEncoder`.
+
+    What comes after the first block is for PyArrow, where it is installed: a short answer does not wait for it to load.
+    """
 
     def __init__(self, columns: Sequence[Column]) -> None:
         """Take the columns in their order."""
+        self._columns = columns
         self._arrays = ArrowArrays(columns)
+        self._encode_later: Callable[[Sequence[Row]], bytes] | None = None
         self._written = _Written()
         self._writer = StreamWriter.from_writable(self._written)
         self._is_begun = False
@@ -105,6 +116,20 @@ class ArrowEncoder:
         """
         if not rows:
             return b""
+        if self._is_begun:
+            self._encode_later = self._encode_later or self._choose_later()
+            return self._encode_later(rows)
+        return self._encode_exactly(rows)
+
+    def _choose_later(self) -> Callable[[Sequence[Row]], bytes]:
+        if find_spec("pyarrow") is None:
+            return self._encode_exactly
+        from rowgate.rows.row_arrays import RowArrays  # noqa: PLC0415 - its library is an extra, and large
+
+        make_batch = RowArrays(self._columns).make_batch
+        return lambda rows: make_batch(rows).serialize().to_pybytes()
+
+    def _encode_exactly(self, rows: Sequence[Row]) -> bytes:
         self._write(rows)
         return self._take()
 

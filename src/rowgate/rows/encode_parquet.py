@@ -4,9 +4,9 @@ Without its footer, which is written last, nobody reads a Parquet file: one that
 """
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
-from rowgate.rows.encode_arrow import ArrowArrays
 from rowgate.rows.errors import NotAcceptable
 from rowgate.rows.model import Column, Row
 
@@ -23,17 +23,16 @@ class ParquetEncoder:
         Raises:
             NotAcceptable: The library is not installed.
         """
-        try:
-            import pyarrow as pa  # noqa: PLC0415 - an extra, and large
-        except ImportError:
+        if find_spec("pyarrow") is None:
             raise NotAcceptable(
                 "This server writes no Parquet: rowgate[parquet] is not installed.",
                 field="format",
                 expected="another format",
-            ) from None
-        self._pa = pa
-        self._arrays = ArrowArrays(columns)
-        self._file = ParquetFile(pa.schema(self._arrays.schema))
+            )
+        from rowgate.rows.row_arrays import RowArrays  # noqa: PLC0415 - its library is an extra, and large
+
+        self._arrays = RowArrays(columns)
+        self._file = ParquetFile(self._arrays.schema)
         self.encode_end = self._file.end
 
     def encode_block(self, rows: Sequence[Row]) -> bytes:
@@ -42,7 +41,7 @@ class ParquetEncoder:
         Raises:
             InvalidParameter: A value does not fit its column's type.
         """
-        return self._file.add(self._pa.record_batch(self._arrays.make_batch(rows))) if rows else b""
+        return self._file.add(self._arrays.make_batch(rows)) if rows else b""
 
 
 class ParquetFile:
