@@ -256,10 +256,7 @@ def build_app(
         for watch in watches:
             watch.start()
         await audit.record(ServerEvent(at=clock(), action="started", version=__version__, process=os.getpid()))
-        # What was loaded stays for the life of the process: keep the collector from walking through it.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
+        _settle_memory()
         try:
             yield
         finally:
@@ -312,3 +309,12 @@ def build_app(
         lifespan=live,
         take_client_certificates=lambda certificates: _trust_registered(state, follower, certificates),
     )
+
+
+def _settle_memory() -> None:
+    # Looked at when PyArrow is first needed: a third less at the peak of a Parquet file than by its own pool, as fast.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    # What was loaded stays for the life of the process: keep the collector from walking through it.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
