@@ -1,6 +1,7 @@
 """Threads that compute for long let others have their processor; those others stay as they are."""
 
 import ctypes
+import errno
 import os
 import platform
 import re
@@ -65,3 +66,12 @@ def test_a_policy_that_an_operator_chose_stays() -> None:
         return os.sched_getscheduler(0)
 
     assert tell_afterwards(be_batch) == os.SCHED_BATCH
+
+
+@pytest.mark.parametrize("call", ["setpriority", "sched_getscheduler"])
+def test_a_system_without_the_calls_leaves_the_thread_at_work(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSYS, "not there")
+
+    monkeypatch.setattr(os, call, refuse)
+    assert tell_afterwards(lambda: 1) == 1

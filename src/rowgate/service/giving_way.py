@@ -37,8 +37,13 @@ def give_way() -> None:
     """Have this thread go after the others on its processor, and let them in often."""
     if sys.platform != "linux":
         return
-    with contextlib.suppress(OSError):
+    # the C library may lack these calls (musl), or a sandbox: a thread must not end because it could not give way
+    with contextlib.suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+        _shorten_slices()
+
+
+def _shorten_slices() -> None:
     number = _SCHED_SETATTR.get(platform.machine())
     if number is not None and os.sched_getscheduler(0) == os.SCHED_OTHER:  # an operator's own choice is left alone
         niceness = os.getpriority(os.PRIO_PROCESS, 0)
