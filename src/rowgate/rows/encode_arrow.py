@@ -11,7 +11,7 @@ Source: the Arrow columnar format 1.5, "IPC streaming format", "Validity bitmaps
 import re
 import struct
 from collections.abc import Callable, Sequence
-from decimal import Context, Decimal
+from decimal import Context, Decimal, InvalidOperation
 from importlib.util import find_spec
 from itertools import accumulate
 from typing import Any
@@ -214,7 +214,10 @@ def _pack_booleans(values: Sequence[Any]) -> list[bytes]:
 
 def _pack_reals(values: Sequence[Any]) -> list[bytes]:
     # Only a whole number may be changed, and only a large one: most blocks have none and nobody looks at each value.
-    is_large = bool(values) and not -_EXACT_INTEGER <= min(values) <= max(values) <= _EXACT_INTEGER
+    try:
+        is_large = bool(values) and not -_EXACT_INTEGER <= min(values) <= max(values) <= _EXACT_INTEGER
+    except InvalidOperation:  # a decimal and a NaN have no order
+        is_large = True
     if is_large and any(isinstance(v, int) and not -_EXACT_INTEGER <= v <= _EXACT_INTEGER for v in values):
         raise OverflowError
     return [struct.pack(f"<{len(values)}d", *values)]
