@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from protocol.case import STD, Case
@@ -35,7 +36,10 @@ def judge(case: Case, status: int, headers: Mapping[str, str], body: bytes) -> N
 def judge_error(headers: Mapping[str, str], body: bytes, *, status: int, code: str) -> None:
     """Hold an error against what all errors have (RFC 6749 §5.2, RFC 9110 §15.5.2)."""
     assert {name: headers.get(name) for name in STD} == STD
+    assert headers["x-content-type-options"] == "nosniff"
+    assert parsedate_to_datetime(headers["date"]).tzinfo is not None  # RFC 9110 §6.6.1: MUST, with a clock
     document = json.loads(body)
+    assert document["request_id"] == headers["x-request-id"]
     assert document["error"] == code
     assert _DESCRIPTION.fullmatch(document["error_description"])
     if status == 401:

@@ -5,21 +5,26 @@ import os
 
 import msgspec
 
+from rowgate.web.exchange import CLOSE, PreparedHeaders
+from rowgate.web.problems import NO_STORE, RETRY_SECONDS
+
 _log = logging.getLogger("rowgate.web")
 
 _OVERLOADED = 503
+_HEADERS = PreparedHeaders([*NO_STORE, CLOSE])  # as every other error has them
 
 
 def render_refusal(status: int, text: str) -> bytes:
-    """Give the answer without its first line; the connection closes behind it."""
+    """Give the answer without its first line and the server's own headers; the connection closes behind it."""
     code = "temporarily_unavailable" if status == _OVERLOADED else "invalid_request"
     request_id = os.urandom(8).hex()
     body = msgspec.json.encode({"error": code, "error_description": text, "request_id": request_id})
     # below what is shown: anybody can cause as many of these as they like
     _log.debug("a connection is refused: %d %s", status, text, extra={"request_id": request_id})
-    head = (
-        b"content-type: application/json\r\ncache-control: no-store\r\npragma: no-cache\r\n"
-        b"connection: close\r\nx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n"
-        % (request_id.encode(), b"retry-after: 5\r\n" if status == _OVERLOADED else b"", len(body))
+    head = b"%b%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
+        _HEADERS.lines,
+        b"retry-after: %d\r\n" % RETRY_SECONDS if status == _OVERLOADED else b"",
+        request_id.encode(),
+        len(body),
     )
     return head + body

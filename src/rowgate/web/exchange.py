@@ -19,6 +19,7 @@ ON_DISCONNECT = "rowgate.on_disconnect"
 FIND_CERTIFICATE = "rowgate.find_certificate"
 WRITE_WHOLE = "rowgate.write_whole"
 WRITE_END = "rowgate.write_end"
+HOLDS_BODY_BACK = "rowgate.holds_body_back"
 
 _NONE: dict[str, Any] = {}
 DRAINED_BYTES = 1_048_576  # 1 MiB: read past a refused body, so that the refusal is not lost to a reset
@@ -129,6 +130,8 @@ class Exchange(Head):
             BodyTooLarge: It has more bytes than that.
             ClientGone: It never came whole.
         """
+        if self._holds_body_back() and int(self.find_header(b"content-length") or 0) > most:
+            raise BodyTooLarge  # to wait for it would tell the client to send it
         message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
@@ -155,6 +158,8 @@ class Exchange(Head):
         head = [*headers, (b"content-length", b"%d" % len(body)), (b"x-request-id", self.request_id.encode())]
         if self.extra_headers:
             head += self.extra_headers
+        if self._holds_body_back() and CLOSE not in head:
+            head.append(CLOSE)
         self.started = True
         await self._send({"type": "http.response.start", "status": status, "headers": head})
         await self._send({"type": "http.response.body", "body": body})
@@ -178,6 +183,8 @@ class Exchange(Head):
     async def begin(self, status: int, headers: Headers) -> None:
         """Send the head of a streamed response."""
         head = [*headers, (b"x-request-id", self.request_id.encode()), *self.extra_headers]
+        if self._holds_body_back():
+            head.append(CLOSE)
         self.started = True
         await self._send({"type": "http.response.start", "status": status, "headers": head})
 
@@ -192,6 +199,15 @@ class Exchange(Head):
             await self.send_part(b"", is_last=True)
         else:
             write_end(fields.lines)
+
+    def _holds_body_back(self) -> bool:
+        """Tell whether the client waits before it sends its body.
+
+        An answer in the place of that body says that the connection closes (RFC 9110 §10.1.1): nobody could tell
+        whether what comes next is the body or another request.
+        """
+        holds_body_back: Callable[[], bool] | None = self.scope.get(HOLDS_BODY_BACK)
+        return holds_body_back is not None and holds_body_back()
 
     def abort(self) -> None:
         """Cut the connection, so that what was sent cannot be taken for the whole."""

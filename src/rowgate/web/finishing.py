@@ -1,10 +1,25 @@
 """Writes what uvicorn's cycle of request and response has no message for.
 
-A whole answer in one piece, and the end of a streamed one with what is known of it only then.
+A whole answer in one piece, and the end of a streamed one with what is known of it only then. And sees what it has
+no message for: that a client waits before it sends its body.
 """
+
+from functools import partial
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.server import ServerState
+
+from rowgate.web.exchange import HOLDS_BODY_BACK, WRITE_END, WRITE_WHOLE
+
+
+def extend_scope(cycle: RequestResponseCycle, server_state: ServerState) -> None:
+    """Give the handlers of this request what is here, in the server's own extensions of the ASGI scope."""
+    scope: dict[str, Any] = cycle.scope  # type: ignore[assignment]
+    scope[WRITE_WHOLE] = partial(write_whole, cycle, server_state)
+    scope[WRITE_END] = partial(write_end, cycle)
+    if cycle.waiting_for_100_continue:
+        scope[HOLDS_BODY_BACK] = partial(holds_body_back, cycle)
 
 
 def write_whole(cycle: RequestResponseCycle, server_state: ServerState, head: bytes, body: bytes) -> bool:
@@ -18,6 +33,8 @@ def write_whole(cycle: RequestResponseCycle, server_state: ServerState, head: by
         head: Header lines that the server itself wrote, each with its end.
         body: As long as the head says.
     """
+    if holds_body_back(cycle):
+        return False  # what follows this answer is that body, or the next request: the ASGI way closes the connection
     if cycle.disconnected or cycle.response_started or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
         return False
     cycle.response_started = True
@@ -42,6 +59,11 @@ def write_end(cycle: RequestResponseCycle, fields: bytes) -> None:
     assert cycle.chunked_encoding, "internal error: trailer fields after an answer that is not in chunks"
     cycle.transport.write(b"0\r\n%b\r\n" % fields)
     _complete(cycle)
+
+
+def holds_body_back(cycle: RequestResponseCycle) -> bool:
+    """Tell whether the client waits to be told to send its body, and has sent nothing of it (RFC 9110 §10.1.1)."""
+    return cycle.waiting_for_100_continue and cycle.more_body and not cycle.body
 
 
 def _complete(cycle: RequestResponseCycle) -> None:

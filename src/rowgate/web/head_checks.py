@@ -7,6 +7,7 @@ other one. Of credentials the endpoints see to that; of Content-Length the parse
 from rowgate.web.exchange import Headers
 
 _VERSIONS = ("1.1", "1.0")
+_CONTINUE = b"100-continue"
 
 
 def find_fault(headers: Headers, version: str) -> tuple[int, str] | None:
@@ -31,7 +32,35 @@ def find_fault(headers: Headers, version: str) -> tuple[int, str] | None:
         return 400, "The request has more than one Content-Type header."  # RFC 9110 §5.3
     if names.count(b"content-encoding") > 1:
         return 415, "Send the body without a content encoding."
+    if b"expect" in names and _list_expectations(headers) - {_CONTINUE}:
+        return 417, "Nothing but 100-continue can be expected here."  # RFC 9110 §10.1.1
     return _find_coding_fault(headers, version) if b"transfer-encoding" in names else None
+
+
+def expects_continue(headers: Headers, version: str) -> bool:
+    """Tell whether the client may hold its body back until it is told to go on.
+
+    Source: RFC 9110 §10.1.1: a server MUST ignore that expectation in a request of HTTP/1.0.
+
+    >>> expects_continue([(b"expect", b"100-Continue")], "1.1")
+    True
+    >>> expects_continue([(b"expect", b"100-Continue")], "1.0")
+    False
+    """
+    return version == "1.1" and _CONTINUE in _list_expectations(headers)
+
+
+def find_declared_bytes(headers: Headers) -> int:
+    """Give the length of the body as its head declares it; 0 where it declares none. The parser has checked it."""
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value)
+    return 0
+
+
+def _list_expectations(headers: Headers) -> set[bytes]:
+    values = [value for name, value in headers if name == b"expect"]
+    return {member.strip().lower() for value in values for member in value.split(b",")} - {b""}
 
 
 def _find_coding_fault(headers: Headers, version: str) -> tuple[int, str] | None:

@@ -12,7 +12,6 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import httptools
@@ -22,14 +21,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from rowgate.web.client_certificates import ClientCertificates
 from rowgate.web.connection_limits import REFUSED_REQUEST_SECONDS, Admission, ConnectionLimits
 from rowgate.web.connection_refusal import render_refusal
-from rowgate.web.exchange import ABORT, FIND_CERTIFICATE, ON_DISCONNECT, RESET, WRITE_END, WRITE_WHOLE
-from rowgate.web.finishing import write_end, write_whole
+from rowgate.web.exchange import ABORT, FIND_CERTIFICATE, ON_DISCONNECT, RESET
+from rowgate.web.finishing import extend_scope
 from rowgate.web.forwarded import ForwardedHeaders
-from rowgate.web.head_checks import find_fault
+from rowgate.web.head_checks import expects_continue, find_declared_bytes, find_fault
 from rowgate.web.known_head import KnownHead
 from rowgate.web.stall import StallWatch
 from rowgate.web.whole import WHOLE_HANDLERS, ReadHead, WholeHandlers
-from rowgate.web.whole_cycle import WholeCycle
+from rowgate.web.whole_cycle import WholeCycle, render_default_headers
 
 MAX_HEADERS = 100
 MAX_TRAILER_BYTES = 8192  # 8 KiB
@@ -211,10 +210,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         """Take a header; those that come after a body are dropped (RFC 9110 §6.5.1: MAY discard)."""
         if self._head_bytes < 0:
             return
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        self.headers.append((name, value))
+        self.headers.append((name.lower(), value))
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -223,6 +219,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
             if not self.cycle.response_complete:
                 self.cycle.take(body)
         else:
+            self.cycle.waiting_for_100_continue = False  # RFC 9110 §10.1.1: MAY be omitted when content has come
             super().on_body(body)
 
     def on_headers_complete(self) -> None:
@@ -235,6 +232,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self._refuse(431, "The request has too many headers.")
         if fault := find_fault(self.headers, self.parser.get_http_version()):
             self._refuse(*fault)
+        self.expect_100_continue = expects_continue(self.headers, self.parser.get_http_version())
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._refuse(501, "The method is not known.")
@@ -251,9 +249,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
             return
         self._make_scope()
         super().on_headers_complete()
-        scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]
-        scope[WRITE_WHOLE] = partial(write_whole, self.cycle, self.server_state)
-        scope[WRITE_END] = partial(write_end, self.cycle)
+        extend_scope(self.cycle, self.server_state)
 
     def on_message_complete(self) -> None:
         """The request is whole; the next one is not due before its first byte."""
@@ -295,7 +291,9 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self._look_at_forwarded(scope)
         cycle = WholeCycle(self, read_head(scope), most_bytes)
         cycle.keep_alive = http_version != "1.0" and self.parser.should_keep_alive()
-        cycle.expects_continue = self.expect_100_continue and http_version != "1.0"
+        if self.expect_100_continue:
+            cycle.expects_continue = True
+            cycle.declared_bytes = find_declared_bytes(self.headers)
         before: RequestResponseCycle | None = self.cycle  # uvicorn declares it without the None it starts with
         self.cycle = cycle  # type: ignore[assignment]
         if before is None or before.response_complete:
@@ -335,7 +333,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
         if isinstance(sys.exc_info()[1], httptools.HttpParserInvalidMethodError) and _METHOD.match(self._data):
             self._refusal = (501, "The method is not known.")  # RFC 9110 §9.1
         status, text = self._refusal
-        self.transport.write(STATUS_LINE[status] + render_refusal(status, text))
+        default = render_default_headers(self.server_state.default_headers)
+        self.transport.write(STATUS_LINE[status] + default + render_refusal(status, text))
         self._closing_since = self.loop.time()
         self.transport.close()
 

@@ -83,7 +83,10 @@ class WholeEndpoint(Protocol):
     max_body_bytes: int
 
     def answer(self, request: Request, body: bytes, reply: Reply) -> None:
-        """Answer by `reply`, or raise before that; a body that is too large comes cut, one byte too long."""
+        """Answer by `reply`, or raise before that.
+
+        A body that is too large comes cut, one byte too long; one that was not waited for is zeros, as many.
+        """
 
 
 # What the protocol is handed: by path, how much of a body is wanted and what reads a head. That gives what answers

@@ -55,6 +55,7 @@ class WholeCycle(msgspec.Struct, eq=False):
     has_turn: bool = False  # the requests before this one are answered
     is_handed_over: bool = False
     expects_continue: bool = False
+    declared_bytes: int = 0  # of the body, where the client waits before it sends it
     keep_alive: bool = True
     disconnected: bool = False
     response_started: bool = False
@@ -68,7 +69,10 @@ class WholeCycle(msgspec.Struct, eq=False):
         """The requests before this one are answered."""
         self.has_turn = True
         if self.more_body and self.expects_continue:
-            self.connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if self.declared_bytes > self.most_bytes:
+                self.connection.loop.call_soon(self._refuse_unsent)  # after what came with the head is taken
+            else:
+                self.connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.hand_over()
 
     def take(self, part: bytes) -> None:
@@ -88,6 +92,14 @@ class WholeCycle(msgspec.Struct, eq=False):
         """The body is whole, or more of it is not wanted."""
         self.more_body = False
         self.hand_over()
+
+    def _refuse_unsent(self) -> None:
+        """Refuse a body that is declared too large before it is sent; one that has begun is read past."""
+        if self.received_bytes or self.disconnected:
+            return
+        self.keep_alive = False  # nobody knows whether what follows is the body
+        self.body = bytes(self.most_bytes + 1)
+        self.end()
 
     def hand_over(self) -> None:
         """Start the work, once, when everything is there and the client takes what it is sent."""
