@@ -56,6 +56,13 @@ requests = st.fixed_dictionaries(
 )
 
 
+def test_a_rule_with_a_member_twice_is_refused() -> None:
+    """One of the two conditions would be dropped in silence."""
+    with pytest.raises(InvalidParameter) as refused:
+        parse_rule('{"not": {"column": "a", "function": "is_null"}, "not": {"column": "b", "function": "is_null"}}', {})
+    assert refused.value.field == "not"
+
+
 def make_policy(columns: frozenset[str] | None, masked: dict[str, Mask], rule: list[Row]) -> RowsPolicy:
     text = msgspec.json.encode(rule).decode() if rule else ""
     return read_policy(tuple(sorted(columns or ())), tuple(sorted(masked.items())), text, ())

@@ -16,6 +16,7 @@ from rowgate.rows.errors import InvalidParameter, UnusablePolicy
 from rowgate.rows.masks import Mask
 from rowgate.rows.model import AnyCondition, ObjectDescription, RequestedCondition
 from rowgate.rows.request_filters import parse_filters
+from rowgate.rows.request_json import decode_strict
 from rowgate.rows.request_values import wrong
 
 ATTRIBUTE = "attribute"
@@ -76,7 +77,7 @@ def parse_rule(rule: str, attributes: Mapping[str, str]) -> tuple[RequestedCondi
         InvalidParameter: It is not such a filter.
     """
     try:
-        items = msgspec.json.decode(rule)
+        items = decode_strict(rule.encode())
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise wrong(_RULE, "JSON: a filter {column, function, value}, or a list of them") from None
     items = items if isinstance(items, list) else [items]

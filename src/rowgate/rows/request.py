@@ -9,17 +9,13 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
-import msgspec
-import pyjson5
-
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.model import Counting, Format, RequestedOrder, RowsRequest
 from rowgate.rows.request_aggregates import parse_aggregates
 from rowgate.rows.request_filters import MAX_FILTERS, parse_filters, parse_short_filter
+from rowgate.rows.request_json import RepeatedMember, decode_json
 from rowgate.rows.request_values import MAX_INTEGER, take_list, take_members, take_scalar, wrong
 
-MAX_JSON5_BYTES = 65_536  # 64 KiB; strict JSON may be as large as the body limit
-MAX_JSON5_DEPTH = 16
 MAX_COLUMNS = 2000
 MAX_CURSOR = 4096  # characters
 
@@ -47,8 +43,7 @@ _DIRECTIONS = ("asc", "desc")
 def parse_rows_body(body: bytes) -> RowsRequest:
     """Give the request in a POST body: a JSON object; an empty body asks for everything.
 
-    Strict JSON is read first; where that fails, JSON5 within `MAX_JSON5_BYTES` (the origin's samples have
-    bare keys and trailing commas).
+    It is JSON, or JSON5: see `decode_json`.
 
     >>> parse_rows_body(b'{columns: ["name",], limit: 10}').columns
     ('name',)
@@ -70,7 +65,7 @@ def read_members(body: bytes, allowed: Sequence[str]) -> dict[str, Any]:
     """
     if not body.strip():
         return {}
-    parsed = _decode_json(body)
+    parsed = decode_json(body)
     if not isinstance(parsed, dict):
         raise InvalidParameter("The body is not a JSON object.", field="body", expected="a JSON object")
     return _by_name([(str(name), value) for name, value in parsed.items()], allowed)
@@ -123,23 +118,11 @@ def _read_texts(members: dict[str, Any]) -> None:
             members[name] = _TRUTH.get(members[name].lower(), members[name])
 
 
-def _decode_json(body: bytes) -> Any:
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    if len(body) > MAX_JSON5_BYTES:
-        raise InvalidParameter("The body is not JSON.", field="body", expected="a JSON object")
-    try:
-        # decoded here: pyjson5 takes bytes that are not UTF-8 for Latin-1
-        return pyjson5.decode(body.decode(), MAX_JSON5_DEPTH)
-    except (pyjson5.Json5Exception, ValueError, RecursionError):
-        raise InvalidParameter("The body is neither JSON nor JSON5.", field="body", expected="a JSON object") from None
-
-
 def _json_text(text: str, field: str) -> Any:
     try:
-        return _decode_json(text.encode())
+        return decode_json(text.encode())
+    except RepeatedMember:
+        raise
     except (InvalidParameter, UnicodeEncodeError):
         raise wrong(field, "JSON") from None
 
