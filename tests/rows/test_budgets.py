@@ -148,6 +148,41 @@ def test_statement_of_an_application_may_have_fewer_seconds(home: Settings) -> N
         assert (answer.status_code, answer.json()["error"]) == (503, "statement_timeout")
 
 
+def test_what_is_given_back_after_midnight_does_not_widen_the_new_day() -> None:
+    async def play() -> None:
+        now = [float(DAY_SECONDS)]
+        budgets = Budgets(make_state(5), cast("Writes", MemoryWrites()), clock=lambda: now[0])
+        day = budgets.charge(7, Spent(4, 1))
+        now[0] += DAY_SECONDS
+        budgets.give_back(7, Spent(4, 1), day)
+        budgets.charge(7, Spent(5, 1))
+        with pytest.raises(BudgetExceeded):
+            budgets.charge(7, Spent(1, 1))
+        now[0] += DAY_SECONDS
+        budgets.give_back(7, Spent(4, 1), budgets.charge(7, Spent(4, 1)))
+        assert budgets.charge(7, Spent(5, 1)) == now[0] // DAY_SECONDS
+        await budgets.stop()
+
+    asyncio.run(play())
+
+
+def test_what_was_never_counted_is_not_given_back() -> None:
+    """The application had no budget when the read began."""
+
+    async def play() -> None:
+        state = make_state(0)
+        budgets = Budgets(state, cast("Writes", MemoryWrites()), clock=lambda: 0.0)
+        day = budgets.charge(7, Spent(4, 1))
+        state.replace(make_snapshot(5))
+        budgets.give_back(7, Spent(4, 1), day)
+        budgets.charge(7, Spent(5, 1))
+        with pytest.raises(BudgetExceeded):
+            budgets.charge(7, Spent(1, 1))
+        await budgets.stop()
+
+    asyncio.run(play())
+
+
 class MemoryWrites:
     """In the place of `Writes`: one state in memory, for every worker; `fails` refuses."""
 
@@ -170,10 +205,14 @@ class MemoryWrites:
         return {number: spent for (number, of), spent in self.days.items() if of == day}
 
 
-def make_state(rows_per_day: int) -> LiveState:
+def make_snapshot(rows_per_day: int) -> StateSnapshot:
     policy = ClientPolicy(rows_per_day=rows_per_day)
     application = Application(7, "id", "app", True, 0, ("read",), True, 1, 1, 0, (), policy)  # noqa: FBT003
-    return LiveState(StateSnapshot(1, (Grants(application, frozenset()),), (), ()))
+    return StateSnapshot(1, (Grants(application, frozenset()),), (), ())
+
+
+def make_state(rows_per_day: int) -> LiveState:
+    return LiveState(make_snapshot(rows_per_day))
 
 
 steps = st.lists(

@@ -2,13 +2,15 @@
 
 import base64
 import hashlib
+import re
+import socket
 
 import pytest
 
 from rowgate.rows.model import Format
-from rows.harness import Reader
+from rows.harness import Reader, address
 from rows.raw import RawAnswer, ask_raw
-from rows.streams import wait_for_end_of
+from rows.streams import receive_rest, wait_for_end_of
 
 ROWS = 4000  # in the table; several blocks
 
@@ -53,3 +55,15 @@ def test_head_is_on_record_without_a_digest(odd: Reader) -> None:
     assert head.headers["rowgate-rows"] == "3"
     ended = wait_for_end_of(odd, head.headers["x-request-id"])
     assert (ended["rows"], ended["bytes"], ended.get("sha256", "")) == (0, 0, "")
+
+
+def test_what_http_1_0_cannot_be_sent_is_on_record_as_failed(odd: Reader) -> None:
+    """Nothing of it left, so nobody has read it."""
+    token = odd.client.headers["authorization"]
+    with socket.create_connection(("127.0.0.1", odd.server.port), timeout=10) as connection:
+        connection.sendall(f"GET {address('numbers')} HTTP/1.0\r\nAuthorization: {token}\r\n\r\n".encode())
+        head = receive_rest(connection).decode().lower()
+    assert head.startswith("http/1.1 505 ")
+    (request_id,) = re.findall("x-request-id: ([^\r]+)", head)
+    ended = wait_for_end_of(odd, request_id)
+    assert (ended["outcome"], ended["reason"], ended["rows"], ended["bytes"]) == ("failed", "http_version", 0, 0)

@@ -218,7 +218,7 @@ class RowsEnded(Event, frozen=True, tag="rows_ended"):
     application: str
     token_id: str
     object: str
-    rows: int
+    rows: int  # that were made ready; of a cut answer the client has at most so many
     bytes: int
     seconds: float
     outcome: str  # complete, cut (the client went away or the server stopped), failed

@@ -55,22 +55,30 @@ class Budgets:
             await self._share()
         self._hold(policy, application_number, Spent(1, 1))
 
-    def charge(self, application_number: int, more: Spent) -> None:
-        """Count what is about to be sent.
+    def charge(self, application_number: int, more: Spent) -> int | None:
+        """Count what is about to be sent; give the day that it counts for, which `give_back` takes.
 
         Raises:
             BudgetExceeded: It is more than what is left; nothing is counted, and nothing may be sent.
         """
         policy = self._find_policy(application_number)
         if policy is None:
-            return
+            return None
         self._turn_page()
         self._hold(policy, application_number, more)
         self._add(application_number, more)
+        return self._day
 
-    def give_back(self, application_number: int, spent: Spent) -> None:
-        """Take back what was charged and not sent, on the same day."""
-        if self._find_policy(application_number) is not None and spent != NOTHING:
+    def give_back(self, application_number: int, spent: Spent, day: int | None) -> None:
+        """Take back what was charged and not sent. Of another day it is forgotten: this one's budget would grow by it.
+
+        Args:
+            application_number: Whose budget it is.
+            spent: What was charged.
+            day: That it was charged for; None: it was not counted.
+        """
+        self._turn_page()
+        if day == self._day and spent != NOTHING:
             self._add(application_number, Spent(-spent.rows, -spent.bytes))
 
     async def stop(self) -> None:

@@ -55,6 +55,7 @@ class Reading:
         self.turn: Turn | None = None  # see `Turns`; None: it has none, or none any more
         self.statement_seconds = 0.0  # of each of its statements
         self.charged = NOTHING  # what of it is counted, see `Budgets`
+        self.charged_day: int | None = None  # the last of it
         self.pace: AbstractContextManager[None] = NO_PACE  # of its blocks
         self._blocks: RowBlocks | LineBlocks | ArrayBlocks | None = None
         self._encode: Callable[[Any], bytes]  # a block of rows, or of lines

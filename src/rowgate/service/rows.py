@@ -22,7 +22,7 @@ from rowgate.rows.errors import BudgetExceeded, RowsError, StatementCancelled
 from rowgate.rows.model import Format, RowsRequest
 from rowgate.rows.request_call import CallRequest
 from rowgate.service.body import Body
-from rowgate.service.budgets import Budgets
+from rowgate.service.budgets import NOTHING, Budgets
 from rowgate.service.cursors import Cursors
 from rowgate.service.databases import Databases
 from rowgate.service.giving_way import give_way
@@ -146,7 +146,7 @@ class RowsService:
                 self._give_turn_back(reading)  # the engine is done with it: others need not wait for the disk
             await self._audit.record(tell_opened(reading, self._clock()))
         except BaseException:
-            self._budgets.give_back(access.application_number, reading.charged)
+            self._give_budget_back(reading)
             await self._abandon(reading, started)
             raise
         return reading
@@ -239,12 +239,12 @@ class RowsService:
         if self._objects.find_policy(reading.access, name) != reading.policy:
             raise InsufficientScope("The object is granted in another way now.", reason="policy_changed")
 
-    async def discard(self, reading: Reading, reason: str = "head") -> None:
-        """End a read of which only the head was wanted (HEAD), or nothing."""
+    async def discard(self, reading: Reading, reason: str = "head", *, outcome: str = COMPLETE) -> None:
+        """End a read of which only the head was wanted (HEAD), or nothing, or of which nothing can be sent."""
         await self._abandon(reading, None)
-        self._budgets.give_back(reading.access.application_number, reading.charged)
+        self._give_budget_back(reading)
         reading.rows, reading.body = 0, Body()
-        self._audit.record_soon(tell_ended(reading, self._clock(), COMPLETE, reason))
+        self._audit.record_soon(tell_ended(reading, self._clock(), outcome, reason))
 
     async def close(self) -> None:
         """End every read that is under way, on record, then the threads."""
@@ -271,8 +271,13 @@ class RowsService:
         """Count the block that is in hand, or raise BudgetExceeded: then it is not sent."""
         so_far, before = Spent(reading.rows, reading.body.sent_bytes), reading.charged
         more = Spent(so_far.rows - before.rows, so_far.bytes - before.bytes)
-        self._budgets.charge(reading.access.application_number, more)
+        reading.charged_day = self._budgets.charge(reading.access.application_number, more)
         reading.charged = so_far
+
+    def _give_budget_back(self, reading: Reading) -> None:
+        """Take back all that was counted; nothing of it was sent."""
+        self._budgets.give_back(reading.access.application_number, reading.charged, reading.charged_day)
+        reading.charged = NOTHING
 
     async def _abandon(self, reading: Reading, under_way: asyncio.Future[Any] | None) -> None:
         """Give back what the read holds, once no thread uses it any more."""

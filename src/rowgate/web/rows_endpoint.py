@@ -17,7 +17,7 @@ from rowgate.rows.request import parse_rows_body, parse_rows_query
 from rowgate.rows.request_call import CallRequest, parse_call_body
 from rowgate.rows.runs import parse_runs_query
 from rowgate.service.reading import Reading
-from rowgate.service.rows import RowsService
+from rowgate.service.rows import FAILED, RowsService
 from rowgate.web.completeness import announce, tell_end, tell_whole
 from rowgate.web.data_requests import DataGate, read_object_name
 from rowgate.web.disposition import FILES, render_disposition
@@ -160,7 +160,7 @@ class RowsEndpoint:
     async def _stream(self, exchange: Exchange, reading: Reading) -> None:
         if exchange.scope["http_version"] == "1.0":
             # HTTP/1.0 has no chunks: the end of the connection would make a cut answer look whole.
-            await self._rows.discard(reading)
+            await self._rows.discard(reading, "http_version", outcome=FAILED)
             raise HttpProblem(505, "http_version_not_supported", "So many rows need HTTP/1.1, or a limit.")
 
         async def send_part(block: bytes, is_last: bool) -> None:  # noqa: FBT001 - the port's shape
