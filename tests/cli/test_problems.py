@@ -1,7 +1,9 @@
 """Whatever is wrong with a home is one line on standard error that says what to do, and exit code 1."""
 
 import os
+import shlex
 import shutil
+import signal
 import socket
 import sqlite3
 from collections.abc import Callable
@@ -36,6 +38,22 @@ def refuse(*arguments: str) -> str:
 @pytest.mark.parametrize("arguments", [*ON_A_HOME, ("audit", "tail"), ("audit", "verify"), ("config",)])
 def test_a_missing_home_is_told(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert "rowgate init" in refuse("--home", str(tmp_path / "none"), *arguments)
+
+
+def test_what_comes_next_can_be_pasted_whatever_the_folders_are_called(tmp_path: Path) -> None:
+    """The sample's line makes the home, and the home's lines find it."""
+    folder = tmp_path / "it's mine"
+    folder.mkdir()
+    said = run(["sample", str(folder / "a b.sqlite"), "--rows", "1"]).stderr
+    _, _, after = said.partition("Next: rowgate ")
+    home = folder / "a home"
+    assert "--home" in refuse("--home", str(home), "app", "list")
+    made = run(["--home", str(home), *shlex.split(after)])
+    assert made.exit_code == 0, made
+    _, _, steps = made.stderr.partition("Next: ")
+    first = shlex.split(steps.split("; ")[0])
+    assert first[0] == "rowgate"
+    assert "SA_Activity_Events" in run(first[1:]).stdout
 
 
 @pytest.mark.parametrize(
@@ -243,3 +261,18 @@ def test_a_password_that_somebody_wrote_into_an_address_is_not_shown(tmp_path: P
     assert done.exit_code == 0, done
     assert "hidden" not in done.stdout
     assert "***" in done.stdout
+
+
+def test_a_signal_that_comes_while_the_server_starts_ends_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was taken for the one that comes after a stop, so that a server waiting for its database went on."""
+
+    def start(*_arguments: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("the server goes on")
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("rowgate.wiring.serve", start)
+    try:
+        assert run(["--home", str(home), "serve"]).exit_code == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -8,10 +8,15 @@ import duckdb
 import pytest
 
 from engines.test_contract import read_all
+from rowgate.cli.doctor import _databases
 from rowgate.engines.duckdb import DuckdbManner
+from rowgate.engines.duckdb_folder import AGAIN_SECONDS
+from rowgate.engines.duckdb_source import DuckdbSource
 from rowgate.engines.generic import GenericSource
-from rowgate.rows.errors import EngineFailure, EngineUnavailable
+from rowgate.rows.errors import EngineFailure, EngineUnavailable, ObjectUnreadable
 from rowgate.rows.model import Statement, Value
+from support.clock import MovableClock
+from support.homes import make_home
 
 
 @pytest.fixture
@@ -28,8 +33,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def source(folder: Path) -> Iterator[GenericSource]:
-    with closing(GenericSource(DuckdbManner(folder))) as opened:
+def source(folder: Path) -> Iterator[DuckdbSource]:
+    with closing(DuckdbSource(DuckdbManner(folder))) as opened:
         yield opened
 
 
@@ -92,3 +97,57 @@ def test_read_under_way_ends_with_the_file_it_began_with(tmp_path: Path) -> None
 
 def test_a_slow_statement_draws_nothing_into_the_servers_output(source: GenericSource) -> None:
     assert source.ask("SELECT current_setting('enable_progress_bar')") == [(False,)]
+
+
+def test_a_broken_file_is_left_out_alone_until_it_is_mended(
+    folder: Path, source: DuckdbSource, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who asks for it is told that it is there; who runs the server, which file it is and why."""
+    (folder / "broken.parquet").write_bytes(b"PAR1 and no more")
+    (folder / "torn.csv").write_bytes(b"\x00\xff,\xfe\n\x00")
+    assert [found.name for found in source.list_objects()] == ["many", "plain"]
+    assert len(run(source, "SELECT n FROM many")) == 2500
+    with pytest.raises(ObjectUnreadable) as refused:
+        source.find_object("broken")
+    assert "DuckDB cannot read broken.parquet: " in refused.value.detail
+    assert [name for name, _ in source.list_table_faults()] == ["broken", "torn"]
+    assert len([line for line in caplog.messages if "broken.parquet" in line]) == 1
+
+    (folder / "many.parquet").rename(folder / "broken.parquet")
+    assert len(run(source, "SELECT n FROM broken")) == 2500
+    assert [name for name, _ in source.list_table_faults()] == ["torn"]
+
+
+@pytest.mark.parametrize("other", ["plain.tsv", "Plain.parquet"])
+def test_files_that_would_have_one_name_are_both_left_out(folder: Path, source: DuckdbSource, other: str) -> None:
+    """Who was granted the one may not get the other, which may hold anything."""
+    assert source.find_object("plain") is not None
+    (folder / other).write_text("secret\n1\n")
+    assert [found.name for found in source.list_objects()] == ["many"]
+    for name in ("plain", Path(other).stem):
+        with pytest.raises(ObjectUnreadable) as refused:
+            source.find_object(name)
+        assert {"plain.csv", other} <= set(refused.value.detail.replace(",", " ").split())
+    (folder / other).unlink()
+    assert run(source, "SELECT id FROM plain ORDER BY id") == [(1,), (2,)]
+
+
+def test_what_is_left_out_is_looked_at_again(folder: Path) -> None:
+    """What kept it from being read may have been something else than the file, which does not change then."""
+    clock = MovableClock()
+    clock.freeze()
+    (folder / "broken.parquet").write_bytes(b"PAR1 and no more")
+    with closing(DuckdbSource(DuckdbManner(folder, clock=clock), clock=clock)) as source:
+        opened = source.manner.identify()
+        assert [name for name, _ in source.list_table_faults()] == ["broken"]
+        assert source.manner.identify() == opened
+        clock.advance(AGAIN_SECONDS)
+        assert source.manner.identify() != opened
+
+
+def test_doctor_names_what_is_left_out_of_a_folder(folder: Path, tmp_path: Path) -> None:
+    (folder / "broken.parquet").write_bytes(b"PAR1 and no more")
+    settings = make_home(tmp_path / "home", f"duckdb:///{folder}")
+    told = [finding.found for finding in _databases(settings) if not finding.good]
+    assert len(told) == 1
+    assert told[0].startswith("broken: DuckDB cannot read broken.parquet: ")

@@ -20,12 +20,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from engines.test_contract import read_all
-from rowgate.cli.doctor import _tables
+from rowgate.cli.doctor import _databases
 from rowgate.engines import file_versions
 from rowgate.engines.duckdb import DuckdbManner
+from rowgate.engines.duckdb_folder import AGAIN_SECONDS
 from rowgate.engines.duckdb_source import DuckdbSource
 from rowgate.engines.iceberg import UnreadableTable, find_file, find_metadata
-from rowgate.engines.iceberg_folder import AGAIN_SECONDS
 from rowgate.rows.errors import EngineUnavailable
 from rowgate.rows.model import Statement
 from rows.cases import one
@@ -466,7 +466,7 @@ def test_a_table_that_is_refused_is_told_by_doctor_and_leaves_the_others(
     make().append(FIRST)
     _set_metadata(format_version=3)(served / "t")
     settings = make_home(tmp_path / "home", f"duckdb:///{served}")
-    told = [finding for finding in _tables(settings) if not finding.good]
+    told = [finding for finding in _databases(settings) if not finding.good]
     assert [one.found for one in told] == ["t: it is of Iceberg's format version 3; versions 1 and 2 can be read"]
 
 

@@ -1,5 +1,8 @@
 """SQLite's own: three locks against writing, virtual tables, WAL, encodings, files that go away."""
 
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -198,6 +201,32 @@ def test_unreadable_text_after_another_writer_changed_the_rows(source: SqliteSou
         rows += blocks.read_block()
     blocks.close()
     assert rows == [(n, "\ufffd" if n == 1500 else "v") for n in range(2500)]
+
+
+_AS_SOMEBODY_ELSE = """
+import os, pathlib, sys
+from rowgate.engines.sqlite import SqliteSource
+from rowgate.rows.errors import EngineUnavailable
+if os.geteuid() == 0:
+    os.seteuid(65534)
+try:
+    SqliteSource(pathlib.Path(sys.argv[1])).prove_read_only()
+except EngineUnavailable as error:
+    print(error.detail)
+"""
+
+
+def test_wal_database_in_a_folder_that_nobody_may_write_to_says_what_helps(owner: apsw.Connection) -> None:
+    """SQLite itself says no more than that somebody tried to write."""
+    with tempfile.TemporaryDirectory() as folder:  # of pytest's own others may not even pass through
+        path = Path(folder) / "served.db"
+        owner.execute(f"VACUUM INTO '{path}'")
+        with closing(apsw.Connection(str(path))) as copy:
+            copy.pragma("journal_mode", "wal")
+        path.parent.chmod(0o555)
+        command = [sys.executable, "-c", _AS_SOMEBODY_ELSE, str(path)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "let this user write to its folder" in said
 
 
 def test_wal_database_is_read_while_it_is_written(source: SqliteSource, owner: apsw.Connection) -> None:

@@ -172,6 +172,9 @@ def list_(home: str | None, as_json: bool) -> None:
     if as_json:
         print_json([_describe(*one, held) for one, held in zip(found, grants, strict=True)])
         return
+    if not found:
+        say("There is no application yet: `rowgate app add NAME --object OBJECT` makes one.")
+        return
     print_table(
         ("name", "client id", "state", "objects", "secrets", "last secret ends"),
         [

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import shlex
 import stat
 import time
 from collections.abc import Iterator
@@ -52,8 +53,6 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield from _modes(settings)
     yield _state(settings)
     yield from _databases(settings)
-    yield from _tables(settings)
-    yield from _procedures(settings)
     yield _record(settings)
     yield _room(settings)
     yield from _secrets(settings)
@@ -82,7 +81,7 @@ def _modes(settings: Settings) -> Iterator[Finding]:
             yield Finding(question, False, error.strerror or str(error), "restore it from a backup")  # noqa: FBT003
             continue
         mode = stat.S_IMODE(status.st_mode)
-        yield Finding(question, not is_exposed(status), f"mode {mode:o}", f"chmod go-rwx {path}")
+        yield Finding(question, not is_exposed(status), f"mode {mode:o}", f"chmod go-rwx {shlex.quote(str(path))}")
 
 
 def _state(settings: Settings) -> Finding:
@@ -190,6 +189,8 @@ def _databases(settings: Settings) -> Iterator[Finding]:
         yield from _servers(settings)
         if len(databases.all) > 1:
             yield _clashes(databases)
+        yield from _left_out(databases)
+        yield from _procedures(settings, databases)
     finally:
         databases.close()
 
@@ -226,26 +227,16 @@ def _clashes(databases: "Databases") -> Finding:
     return Finding(question, not clashes, ", ".join(clashes) or "none", advice)
 
 
-def _tables(settings: Settings) -> Iterator[Finding]:
-    """Tell of each table that is there and refused; where none is, there is nothing to tell."""
+def _left_out(databases: "Databases") -> Iterator[Finding]:
+    """Tell of each file and table of a folder that is not served; where none is left out there is nothing to tell."""
     from rowgate import wiring  # noqa: PLC0415
 
-    if not any(served.address.startswith("duckdb:") for served in settings.served_databases):
-        return
-    try:
-        databases = wiring.open_databases(settings)
-    except ConfigError:
-        return  # a finding of its own
-    try:
-        faults = wiring.list_table_faults(databases)
-    finally:
-        databases.close()
-    for name, fault in faults:
-        advice = "see docs/how-to/serve-files-with-duckdb.md"
-        yield Finding("every Iceberg table can be read", False, f"{name}: {fault}", advice)  # noqa: FBT003
+    for name, fault in wiring.list_table_faults(databases):
+        advice = "the rest of the folder is served; see docs/how-to/serve-files-with-duckdb.md"
+        yield Finding("every file and table of the folder is served", False, f"{name}: {fault}", advice)  # noqa: FBT003
 
 
-def _procedures(settings: Settings) -> Iterator[Finding]:
+def _procedures(settings: Settings, databases: "Databases") -> Iterator[Finding]:
     from rowgate import wiring  # noqa: PLC0415
     from rowgate.rows.procedures import PROCEDURE  # noqa: PLC0415
 
@@ -253,29 +244,26 @@ def _procedures(settings: Settings) -> Iterator[Finding]:
     if not folder.is_dir():
         return
     mode = stat.S_IMODE(folder.stat().st_mode)
-    yield Finding("only its owner can declare procedures", not mode & 0o022, f"mode {mode:o}", f"chmod go-w {folder}")
-    try:
-        databases = wiring.open_databases(settings)
-    except ConfigError:
-        return  # a finding of its own
-    try:
-        faults = wiring.list_procedure_faults(databases)
-        count = sum(found.kind == PROCEDURE for found in databases.list_reachable()[0])
-    finally:
-        databases.close()
+    yield Finding(
+        "only its owner can declare procedures",
+        not mode & 0o022,
+        f"mode {mode:o}",
+        f"chmod go-w {shlex.quote(str(folder))}",
+    )
+    faults = wiring.list_procedure_faults(databases)
     question = "every declared procedure can be called"
     for name, fault in faults:
         yield Finding(question, False, f"{name}: {fault}", f"mend the file in {folder}")  # noqa: FBT003
     if not faults:
+        count = sum(found.kind == PROCEDURE for found in databases.list_reachable()[0])
         yield Finding(question, True, f"{count} procedures")  # noqa: FBT003
 
 
 def _record(settings: Settings) -> Finding:
     path = settings.audit_path if settings.audit_path.exists() else settings.home
     good = os.access(path, os.W_OK | os.X_OK)
-    return Finding(
-        "the record can be written", good, str(path), f"give this user the folder: chown {os.getuid()} {path}"
-    )
+    advice = f"give this user the folder: chown {os.getuid()} {shlex.quote(str(path))}"
+    return Finding("the record can be written", good, str(path), advice)
 
 
 def _room(settings: Settings) -> Finding:

@@ -3,6 +3,7 @@
 import getpass
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,12 +35,19 @@ def open_settings(home: str | None, **flags: Any) -> Settings:
     path = find_home(given)
     try:
         if not path.is_dir():
-            raise ConfigError(f"there is no home at {path}: `rowgate init --database sqlite:///PATH` makes one")
+            raise ConfigError(
+                f"there is no home at {path}: `rowgate init{_name_home(given)} --database PATH` makes one"
+            )
         if not any((path / name).exists() for name in (CONFIG_NAME, "state.db", "master.key")):
-            raise ConfigError(f"{path} is no home: `rowgate init --home {path}` makes it one")
+            raise ConfigError(f"{path} is no home: `rowgate init{_name_home(str(path))} --database PATH` makes it one")
     except PermissionError:
         raise ConfigError(f"{path} cannot be read by this user: run as its owner") from None
     return load_settings(path, os.environ, flags)
+
+
+def _name_home(given: str | None) -> str:
+    """Give the option that names a home as it was given, to be pasted; without one the next command finds it too."""
+    return f" --home {shlex.quote(given)}" if given else ""
 
 
 def name_actor() -> str:
@@ -83,7 +91,8 @@ def init(context: click.Context, /, home: str | None, given: tuple[str, ...], **
     """Make a home: state, keys, rowgate.toml."""
     from rowgate import wiring  # noqa: PLC0415 - see administration
 
-    path = find_home(home or context.find_root().obj)
+    given_home = home or context.find_root().obj
+    path = find_home(given_home)
     try:
         plain, named = split_named_addresses(given)
     except ValueError as error:
@@ -109,7 +118,9 @@ def init(context: click.Context, /, home: str | None, given: tuple[str, ...], **
         raise
     click.echo(f"Made a home at {path}.", err=True)
     if settings.served_databases:
-        click.echo("Next: rowgate object list; rowgate app add NAME --object OBJECT; rowgate serve", err=True)
+        home_named = _name_home(given_home)
+        steps = ("object list", "app add NAME --object OBJECT", "serve")
+        click.echo("Next: " + "; ".join(f"rowgate {step}{home_named}" for step in steps), err=True)
     else:
         click.echo(f"Next: set database in {path / CONFIG_NAME}", err=True)
 

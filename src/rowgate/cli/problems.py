@@ -3,7 +3,7 @@
 from rowgate.config import ConfigError
 from rowgate.oauth.errors import OAuthError
 from rowgate.ports import AuditUnavailable, StoreError
-from rowgate.rows.errors import EngineUnavailable, RowsError
+from rowgate.rows.errors import EngineUnavailable, ObjectUnreadable, RowsError
 from rowgate.service.admin.desk import AdminError
 
 _MAX_LINE = 2000  # characters
@@ -20,7 +20,7 @@ def explain_problem(error: Exception) -> str | None:  # noqa: PLR0911 - one per 
                 f"the audit record cannot be written{why}, so nothing was changed: the home's folder audit must be "
                 "this user's, on a disk with room"
             )
-        case EngineUnavailable(detail=detail) if detail:
+        case EngineUnavailable(detail=detail) if detail and not isinstance(error, ObjectUnreadable):
             return f"{error.description.rstrip('.')} ({detail}): check its address, and that it is up"
         case RowsError():
             return f"{error.description} ({error.detail})" if error.detail else error.description

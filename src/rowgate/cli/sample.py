@@ -1,5 +1,6 @@
 """`rowgate sample`."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -28,4 +29,4 @@ def sample(path: Path, rows: int, seed: int, procedures: Path | None) -> None:
     print_table(("name", "kind", "rows"), [(name, kind, count) for name, kind, count in summary.objects])
     for name in write_procedures(procedures) if procedures is not None else ():
         say(f"Declared the procedure {name} in {procedures}.")
-    say(f"Next: rowgate init --database sqlite:///{path.absolute()}")
+    say(f"Next: rowgate init --database {shlex.quote(f'sqlite:///{path.absolute()}')}")

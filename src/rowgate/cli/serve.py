@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 
 import click
 
@@ -25,10 +26,11 @@ def serve(home: str | None, **flags: object) -> None:
     """Serve tokens and rows until a signal ends it."""
     from rowgate import wiring  # noqa: PLC0415 - `serve --help` answers without it
 
-    signal.signal(signal.SIGTERM, _already_stopped)
+    signal.signal(signal.SIGTERM, _end)
     with contextlib.suppress(KeyboardInterrupt):
         wiring.serve(open_settings(home, **flags), say)
 
 
-def _already_stopped(_signal: int, _frame: object) -> None:
-    """Take the signal that the server raises once more after it has stopped in good order."""
+def _end(_signal: int, _frame: object) -> None:
+    """Take the signal that comes while the server starts, and the one that it raises once more after it has stopped."""
+    sys.exit(0)

@@ -19,16 +19,21 @@ import sqlalchemy
 from duckdb_engine import ConnectionWrapper
 
 from rowgate.engines.duckdb_catalog import describe, list_kinds
-from rowgate.engines.iceberg import NAMED_PLACE
-from rowgate.engines.iceberg_folder import IcebergFolder, look_at_tables
+from rowgate.engines.duckdb_folder import ServedFolder
 from rowgate.engines.iceberg_view import quote_text
 from rowgate.engines.manners import BORROW_SECONDS, Ask
 from rowgate.rows.dialects.duckdb import DUCKDB, DuckdbDialect
-from rowgate.rows.errors import EngineFailure, EngineUnavailable, InvalidParameter, NotReadOnly, RowsError
+from rowgate.rows.errors import (
+    EngineFailure,
+    EngineUnavailable,
+    InvalidParameter,
+    NotReadOnly,
+    ObjectUnreadable,
+    RowsError,
+)
 from rowgate.rows.model import ObjectDescription, ObjectListing, Statement
 
 _SERVED = "served"  # what the file is called inside
-_READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv"}
 _READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
 _BEYOND = "out of range for the destination type INT64"  # how a sum of more than 64 bits is refused
 _instances = itertools.count()
@@ -50,8 +55,7 @@ class DuckdbManner:
         self._memory = memory
         self._threads = threads
         self._keeper: Any = None
-        self._files: Mapping[str, Path] = {}  # of a folder, by the object's name
-        self._tables = IcebergFolder(path, clock)
+        self._folder = ServedFolder(path, clock)  # of use where the path is one
         self._kinds: tuple[Any, Mapping[str, str]] | None = None  # of all objects, in the instance that this one keeps
 
     def identify(self) -> Hashable:
@@ -59,12 +63,7 @@ class DuckdbManner:
         try:
             status = self._path.stat()
             if self._path.is_dir():
-                return (
-                    status.st_ino,
-                    tuple(_list_files(self._path)),
-                    tuple(look_at_tables(self._path)),
-                    self._tables.count_rounds(),
-                )
+                return status.st_ino, self._folder.identify()
         except OSError as error:
             raise EngineUnavailable("The database cannot be read at the moment.", detail=str(error)) from error
         return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
@@ -111,15 +110,7 @@ class DuckdbManner:
         ):
             keeper.execute(setting)
         if self._path.is_dir():
-            files = {Path(file).stem: self._path / file for file, *_ in _list_files(self._path)}
-            for name, path in files.items():
-                reader = _READERS[path.suffix.lower()]
-                text = f"SELECT * FROM {reader}({quote_text(str(path))})"  # noqa: S608 - quoted
-                keeper.execute(f"CREATE VIEW {DUCKDB.quote(name)} AS {text}")
-            views = self._tables.render_views(lambda asked: keeper.execute(asked).fetchall(), files)
-            for name, text in views.items():
-                keeper.execute(f"CREATE VIEW {DUCKDB.quote(name)} AS {text}")
-            self._files = {**files, **self._tables.metadata}
+            self._folder.make_views(lambda statement: keeper.execute(statement).fetchall())
             keeper.execute(f"SET allowed_directories = [{quote_text(str(self._path))}]")
         else:
             keeper.execute(f"ATTACH {quote_text(str(self._path))} AS {_SERVED} (READ_ONLY)")
@@ -128,11 +119,11 @@ class DuckdbManner:
 
     def find_file(self, name: str) -> Path | None:
         """Give the one file that says what an object's rows are; None: it is none of a folder's."""
-        return self._files.get(name)
+        return self._folder.places.get(name)
 
     def list_faults(self) -> Sequence[tuple[str, str]]:
-        """Give the tables of a folder that cannot be read, and why, as they were when it was opened."""
-        return sorted(self._tables.faults.items())
+        """Give what of a folder is left out, and why, as it was when it was opened."""
+        return sorted(self._folder.faults.items())
 
     def check_presence(self, ask: Ask) -> None:
         """See `Manner`. `identify` has looked."""
@@ -153,9 +144,9 @@ class DuckdbManner:
     def describe(self, ask: Ask, name: str) -> ObjectDescription | None:
         """See `Manner`."""
         kind = self._list_kinds(ask).get(name)
-        fault = self._tables.faults.get(name)
+        fault = self._folder.faults.get(name)
         if fault is not None:
-            raise EngineUnavailable("The table cannot be read as it is.", detail=f"Iceberg table {name}: {fault}")
+            raise ObjectUnreadable("The object cannot be read as it is.", detail=f"{name}: {fault}")
         return None if kind is None else describe(ask, name, kind)
 
     def _list_kinds(self, ask: Ask) -> Mapping[str, str]:
@@ -203,17 +194,6 @@ class DuckdbManner:
     def is_of_catalog(self, error: Exception) -> bool:
         """See `Manner`."""
         return isinstance(error, (duckdb.CatalogException, duckdb.BinderException))
-
-
-def _list_files(folder: Path) -> Iterator[tuple[str, int, int, int, int]]:
-    """Give the files that are served, each with its number, times and size, in order of name."""
-    with os.scandir(folder) as entries:
-        files = sorted(entries, key=lambda entry: entry.name)
-    for entry in files:
-        is_served = Path(entry.name).suffix.lower() in _READERS and not entry.name.startswith((".", "_"))
-        if is_served and entry.is_file() and not NAMED_PLACE.search(entry.name):
-            status = entry.stat()
-            yield entry.name, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 def _tell_steps(steps: Sequence[Any], *, depth: int) -> Iterator[str]:

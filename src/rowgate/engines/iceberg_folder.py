@@ -1,8 +1,7 @@
 """The Iceberg tables of a served folder: the view that stands for each, or why there is none."""
 
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -10,7 +9,6 @@ import duckdb
 from rowgate.engines.iceberg import NAMED_PLACE, UnreadableTable, find_metadata, read_table
 from rowgate.engines.iceberg_view import Ask, read_columns, render_view
 
-AGAIN_SECONDS = 30.0  # after which a table that was refused is looked at anew: its files may have come since
 Look = tuple[
     str, str, Sequence[int]
 ]  # the table's name; its metadata file, or why none is the current; as that file is
@@ -40,29 +38,18 @@ def _may_hold(entry: "os.DirEntry[str]") -> bool:
 class IcebergFolder:
     """What was found of the tables when the folder was opened."""
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the served folder and a clock (seconds); nothing is read yet."""
+    def __init__(self, folder: Path) -> None:
+        """Take the served folder; nothing is read yet."""
         self._folder = folder
-        self._clock = clock
-        self._looked_at = 0.0
-        self._round = 0
         self._known: dict[Look, str] = {}  # the view of each table as it was last seen
         self.metadata: Mapping[str, Path] = {}  # of the tables that can be read, by name
         self.faults: Mapping[str, str] = {}  # of those that cannot
 
-    def count_rounds(self) -> int:
-        """Give another number once tables that were refused are worth another look."""
-        if self.faults and self._clock() - self._looked_at >= AGAIN_SECONDS:
-            self._looked_at = self._clock()
-            self._round += 1
-        return self._round
-
-    def render_views(self, ask: Ask, taken: Mapping[str, Path]) -> Mapping[str, str]:
+    def render_views(self, ask: Ask, taken: Collection[str]) -> Mapping[str, str]:
         """Give the statement of each table that can be read, by its name; `taken` has the names of files."""
         views: dict[Look, str] = {}
         faults: dict[str, str] = {}
         names = {name.lower() for name in taken}
-        self._looked_at = self._clock()
         for look in look_at_tables(self._folder):
             name, metadata, told = look
             is_taken = name.lower() in names

@@ -17,10 +17,17 @@ _ADVICE: dict[type[Exception], str] = {  # for whoever can see the detail: an ad
     apsw.CorruptError: "restore it from a backup",
 }
 
+# A reader of a database in WAL mode makes two files beside it while nobody writes to it.
+_NO_FILES_OF_WAL = frozenset({apsw.SQLITE_READONLY_DIRECTORY, apsw.SQLITE_READONLY_CANTINIT})
+_HOW_TO_READ_WAL = (
+    "it is in WAL mode, and while nobody writes to it a reader makes files beside it: "
+    "let this user write to its folder, or have its owner say PRAGMA journal_mode = DELETE"
+)
+
 
 def translate_error(error: Exception) -> RowsError:
     """Give the refusal that stands for an error of SQLite's."""
-    if isinstance(error, _WAITS_TO_PASS):
+    if isinstance(error, _WAITS_TO_PASS) or _lacks_files_of_wal(error):
         return EngineUnavailable("The database cannot be read at the moment.", detail=_tell(error))
     if str(error) == "integer overflow":  # what sum() says
         return InvalidParameter(
@@ -38,5 +45,10 @@ def translate_call_error(error: Exception) -> RowsError:
 
 def _tell(error: Exception) -> str:
     said = f"{type(error).__name__.removesuffix('Error')}: {error}"
-    advice = _ADVICE.get(type(error))
+    advice = _HOW_TO_READ_WAL if _lacks_files_of_wal(error) else _ADVICE.get(type(error))
     return f"{said}: {advice}" if advice else said
+
+
+def _lacks_files_of_wal(error: Exception) -> bool:
+    extended_code = getattr(error, "extendedresult", 0)  # apsw sets it, and does not say so
+    return isinstance(error, apsw.ReadOnlyError) and extended_code in _NO_FILES_OF_WAL

@@ -5,6 +5,7 @@ RowsError
 ├── UnknownObject        404 unknown_object (O-36)
 ├── NotAcceptable        406 not_acceptable
 ├── EngineUnavailable    503 temporarily_unavailable: the database is busy or gone
+│   └── ObjectUnreadable the same, of one object: somebody has to mend it
 ├── StatementTimeout     503 statement_timeout: the statement used up its seconds
 ├── StatementCancelled   nobody is left to be told
 ├── BudgetExceeded       429 budget_exceeded: says what would fit, and when there is more (RFC 6585 §4)
@@ -64,6 +65,10 @@ class EngineUnavailable(RowsError):
 
     code = "temporarily_unavailable"
     status = 503
+
+
+class ObjectUnreadable(EngineUnavailable):
+    """The object is there and cannot be read as it is; whoever runs the server has to mend it."""
 
 
 class StatementTimeout(RowsError):

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import logging
+import shlex
 import socket
 import time
 from collections.abc import Callable
@@ -100,7 +101,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     if certificate_end is not None and certificate_end <= time.time():
         _log.warning("the certificate in tls_cert has ended, and clients refuse it: put a new one there, start again")
     if is_exposed(settings.master_key_path.stat()):
-        _log.warning("others can read the master key: chmod go-rwx %s", settings.master_key_path)
+        _log.warning("others can read the master key: chmod go-rwx %s", shlex.quote(str(settings.master_key_path)))
     for missing in unreachable:
         _log.warning("database %s cannot be reached yet: %s", missing.namespace or "(plain)", missing.error)
     if settings.log_format == "json":
