@@ -8,6 +8,7 @@ import apsw
 import pytest
 
 from engines.servings import Serving
+from rowgate.engines.block_weight import BLOCK_ROWS
 from rowgate.ports.rows import RowBlocks
 from rowgate.rows.errors import (
     EngineFailure,
@@ -20,7 +21,6 @@ from rowgate.rows.model import Statement, Value
 from support.servers import wait_until
 
 MADE = Statement("SELECT n FROM made ORDER BY n", ())
-BLOCK = 1000
 
 
 def fill(serving: Serving, count: int) -> None:
@@ -122,7 +122,7 @@ def test_what_is_known_of_the_catalog_is_not_asked_for_again(serving: Serving) -
 
 def test_an_object_that_is_dropped_in_mid_read_gives_all_its_rows_or_an_error(serving: Serving) -> None:
     """Whether the engine has the owner wait, refuses the owner or goes on with what it has: nothing is short."""
-    fill(serving, 20 * BLOCK)
+    fill(serving, 20 * BLOCK_ROWS)
 
     def drop() -> bool:
         try:
@@ -138,7 +138,7 @@ def test_an_object_that_is_dropped_in_mid_read_gives_all_its_rows_or_an_error(se
         try:
             while not blocks.is_exhausted:
                 count += len(blocks.read_block())
-            assert count == 20 * BLOCK
+            assert count == 20 * BLOCK_ROWS
         except RowsError:
             assert not blocks.is_exhausted
         finally:
@@ -162,7 +162,9 @@ def test_another_database_in_its_place_is_noticed(serving: Serving) -> None:
     assert run(serving, Statement("SELECT o FROM other", ())) == [(5,)]
 
 
-@pytest.mark.parametrize("count", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 1])
+@pytest.mark.parametrize(
+    "count", [0, 1, BLOCK_ROWS - 1, BLOCK_ROWS, BLOCK_ROWS + 1, 2 * BLOCK_ROWS, 2 * BLOCK_ROWS + 1]
+)
 def test_blocks_hold_every_row_once_and_the_last_says_so(serving: Serving, count: int) -> None:
     fill(serving, count)
     blocks = serving.source.open_rows(MADE, statement_seconds=10)
@@ -173,8 +175,8 @@ def test_blocks_hold_every_row_once_and_the_last_says_so(serving: Serving, count
         rows += block
     blocks.close()
     assert rows == [(n + 1,) for n in range(count)]
-    assert all(size == BLOCK for size in sizes[:-1])
-    assert sizes[-1] <= BLOCK
+    assert all(size == BLOCK_ROWS for size in sizes[:-1])
+    assert sizes[-1] <= BLOCK_ROWS
 
 
 def test_values_keep_their_type(serving: Serving) -> None:
@@ -225,7 +227,7 @@ def test_cancel_from_another_thread_stops_a_runaway_statement(serving: Serving) 
 
 def test_cancel_between_blocks_and_before_the_first(serving: Serving) -> None:
     blocks = serving.source.open_rows(serving.endless, statement_seconds=60)
-    assert len(blocks.read_block()) == BLOCK
+    assert len(blocks.read_block()) == BLOCK_ROWS
     blocks.cancel()
     with pytest.raises(StatementCancelled):
         blocks.read_block()
@@ -257,7 +259,7 @@ def test_time_in_which_the_reader_pauses_does_not_count(serving: Serving) -> Non
     blocks.read_block()
     paused_at = time.monotonic()
     wait_until(lambda: time.monotonic() - paused_at > serving.prompt_seconds + 0.05)
-    assert len(blocks.read_block()) == BLOCK
+    assert len(blocks.read_block()) == BLOCK_ROWS
     blocks.close()
 
 

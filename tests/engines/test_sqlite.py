@@ -12,6 +12,7 @@ import apsw
 import pytest
 
 from engines.test_contract import read_all
+from rowgate.engines.block_weight import BLOCK_ROWS
 from rowgate.engines.sqlite import SqliteSource
 from rowgate.engines.sqlite_permissions import Authorizer
 from rowgate.rows.dialects.sqlite import SQLITE
@@ -289,7 +290,7 @@ def test_whoever_has_a_connection_has_it_alone_on_whichever_thread(source: Sqlit
             results = list(readers.map(read, range(120)))
     whole = [(n,) for n in range(1, 3001)]
     assert all(rows == whole for number, rows in enumerate(results) if number % 4 < 2)
-    assert all(rows == whole[:1000] for number, rows in enumerate(results) if number % 4 == 2)
+    assert all(rows == whole[:BLOCK_ROWS] for number, rows in enumerate(results) if number % 4 == 2)
     assert len({id(connection) for _, connection in source._idle}) == len(source._idle) <= 4
     assert not source._lent
 

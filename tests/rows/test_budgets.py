@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rowgate.config import Settings
+from rowgate.engines.block_weight import BLOCK_ROWS
 from rowgate.oauth.model import Application, ClientPolicy
 from rowgate.ports import StoreError
 from rowgate.ports.spending import Spent
@@ -107,14 +108,14 @@ def test_restart_forgets_nothing_and_other_workers_know_within_a_second(home: Se
 
 
 def test_read_that_would_pass_its_budget_in_the_middle_is_cut(home: Settings) -> None:
-    made = add(home, "cut", rows_per_day=50_500)
+    made = add(home, "cut", rows_per_day=30 * BLOCK_ROWS + 500)
     with run_server(home) as server, sign_in(server, made) as client:
         with pytest.raises(httpx.RemoteProtocolError):
             client.get(address("long"))
         (ended,) = wait_until(lambda: server.events(kind="rows_ended", application="cut"))
         assert (ended["outcome"], ended["reason"]) == ("cut", "rows_per_day")
         refused = client.get(address("long")).json()
-        assert (refused["used"], refused["left"]) == (50_000, 500), "a block that does not fit is not sent"
+        assert (refused["used"], refused["left"]) == (30 * BLOCK_ROWS, 500), "a block that does not fit is not sent"
         assert len(client.get(address("long"), params={"limit": 500}).json()) == 500
 
 

@@ -13,7 +13,7 @@ import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from rowgate.engines.block_weight import BLOCK_BYTES, choose_batch, weigh
+from rowgate.engines.block_weight import BLOCK_BYTES, BLOCK_ROWS, choose_batch, weigh
 from rowgate.engines.driver_values import make_plain
 from rowgate.engines.kept_catalog import KeptCatalog
 from rowgate.engines.manners import Manner
@@ -23,7 +23,6 @@ from rowgate.rows.dialects.model import Dialect
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, StatementCancelled, StatementTimeout
 from rowgate.rows.model import Format, ObjectDescription, ObjectListing, Plan, Statement, Value
 
-BLOCK_ROWS = 1000
 ASK_SECONDS = 60.0  # that the catalog may take
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from psycopg import pq
 
-from rowgate.engines.block_weight import BATCH_ROWS, BLOCK_BYTES, weigh
+from rowgate.engines.block_weight import BATCH_ROWS, BLOCK_BYTES, BLOCK_ROWS, weigh
 from rowgate.engines.held import HeldResult
 from rowgate.engines.kept_catalog import KeptCatalog
 from rowgate.engines.postgres_catalog import Traits, describe, find_estimate, list_catalog, read_traits
@@ -32,8 +32,6 @@ from rowgate.rows.procedures import Call, ParameterType, Procedure, TableColumn
 from rowgate.rows.sql import render_select
 from rowgate.rows.sql_call import render_call
 from rowgate.rows.sql_lines import render_lines
-
-BLOCK_ROWS = 1000
 
 
 class PostgresRows(PostgresRun[Row]):

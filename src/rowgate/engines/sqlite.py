@@ -13,7 +13,7 @@ from typing import Protocol
 
 import apsw
 
-from rowgate.engines.block_weight import BLOCK_BYTES, choose_batch, weigh
+from rowgate.engines.block_weight import BLOCK_BYTES, BLOCK_ROWS, choose_batch, weigh
 from rowgate.engines.shared_look import SharedLook
 from rowgate.engines.sqlite_catalog import describe, describe_query, list_catalog, write_table
 from rowgate.engines.sqlite_connection import connect
@@ -31,7 +31,6 @@ from rowgate.rows.errors import (
 from rowgate.rows.model import Column, Format, ObjectDescription, ObjectListing, Plan, Statement, Value
 from rowgate.rows.procedures import ParameterType, TableColumn
 
-BLOCK_ROWS = 1000  # 200 cost a fifth of the speed, 20,000 as much (docs/explanation/speed.md)
 CATALOG_SECONDS = 1.0  # how long a look at the catalog counts
 _STEPS_BETWEEN_LOOKS = 20_000  # virtual machine steps, about a millisecond, between looks at deadline and cancel
 _FEW_ROWS = 128  # fetched in one call
