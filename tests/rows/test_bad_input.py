@@ -30,6 +30,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "unknown-parameter-long": ({"x" * 5000: 1}, "x" * 64),
     "parameter-twice": ({"limit": 1, "LIMIT": 2}, "limit"),
     "member-twice": (b'{"limit": 1, "limit": 2}', "limit"),
+    "member-twice-of-40,000": (b"{%b}" % b",".join([b'"%d":0' % n for n in (*range(40_000), 39_999)]), "39999"),
     "member-twice-in-filter": (
         b'{"filters": [{"column": "UserId", "function": "is_null", "column": "Mail"}], "limit": 1}',
         "column",

@@ -79,8 +79,11 @@ def decode_strict(text: bytes) -> Any:
 
 def _collect(pairs: list[tuple[str, None]]) -> None:
     if len(dict(pairs)) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise RepeatedMember(next(name for name in names if names.count(name) > 1))
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise RepeatedMember(name)
+            seen.add(name)
 
 
 # numbers are not made: one of many digits takes long, or is refused
