@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from processes.conftest import Home
 from rowgate.cli.main import main
 from support.certificates import make_certificate, trust
-from support.servers import ROWGATE, fetch_token, serve_process
+from support.servers import ROWGATE, fetch_token, serve_process, wait_until
 
 
 def fail_to_serve(home: Home, capsys: pytest.CaptureFixture[str], *flags: str) -> str:
@@ -106,6 +107,40 @@ def test_tls_serves_httpx_and_curl(home: Home, tmp_path: Path) -> None:
         assert document["token_endpoint"].startswith("https://")
         assert httpx.get(f"{server.url}/healthz", verify=trust(cert)).status_code == 200
     assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_a_renewed_certificate_is_used_after_a_hangup(home: Home, tmp_path: Path, workers: str) -> None:
+    """For the connections that come; one that is open goes on, and a file that cannot be used changes nothing."""
+    cert, key = make_certificate(tmp_path)
+    flags = ("--tls-cert", str(cert), "--tls-key", str(key), "--workers", workers)
+    with (
+        serve_process(home.path, *flags, scheme="https") as server,
+        httpx.Client(verify=trust(cert), base_url=server.url) as before,
+    ):
+        assert before.get("/healthz").status_code == 200
+
+        def count(said: str) -> int:
+            return server.log.read_text().count(said)
+
+        cert.write_text("nothing yet")
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: count("the certificate was not read anew, the one before stays in use") == int(workers))
+        assert before.get("/healthz").status_code == 200
+        make_certificate(tmp_path)
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: count("the certificate was read anew") == int(workers))
+        for _ in range(8):  # whichever worker takes it
+            assert httpx.get(f"{server.url}/healthz", verify=trust(cert)).status_code == 200
+        assert before.get("/healthz").status_code == 200
+        assert server.stop() == 0
+
+
+def test_a_hangup_without_a_certificate_ends_nothing(home: Home) -> None:
+    with serve_process(home.path) as server:
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "there is no certificate to be read anew" in server.log.read_text())
+        assert httpx.get(f"{server.url}/healthz").status_code == 200
 
 
 def test_tls_files_that_cannot_be_used_are_told(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

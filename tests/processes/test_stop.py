@@ -2,15 +2,19 @@
 
 import http.client
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from processes.conftest import Home, put_load
 from processes.test_kill import list_token_ids
+from processes.test_workers import ask_workers, list_workers
 from support.servers import ServerProcess, fetch_token, serve_process, wait_until
 
 
@@ -76,8 +80,9 @@ def test_a_read_that_does_not_end_is_cut_loudly(
     assert (ended["outcome"], ended["reason"]) == ("cut", "server_stopped")
 
 
-def test_a_new_connection_is_refused_while_the_last_read_ends(home: Home) -> None:
-    with serve_process(home.path) as server, open_stream(server, home, "long") as stream:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_new_connection_is_refused_while_the_last_read_ends(home: Home, workers: str) -> None:
+    with serve_process(home.path, "--workers", workers) as server, open_stream(server, home, "long") as stream:
         server.process.terminate()
         wait_until(lambda: _is_refused(server))
         assert stream.read().endswith(b"]")
@@ -91,6 +96,56 @@ def _is_refused(server: ServerProcess) -> bool:
         except ConnectionRefusedError:
             return True
     return False
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_second_ctrl_c_ends_at_once_and_on_record(home: Home, workers: str) -> None:
+    """A terminal sends it to every process; the default is 30 s for what runs."""
+    with (
+        serve_process(home.path, "--workers", workers) as server,
+        open_stream(server, home, "endless") as one,
+        open_stream(server, home, "endless") as other,
+    ):
+        wait_until(lambda: len(ask_workers(server, "none")) == int(workers))
+        os.killpg(server.process.pid, signal.SIGINT)
+        wait_until(lambda: _is_refused(server))
+        os.killpg(server.process.pid, signal.SIGINT)
+        for stream in (one, other):
+            with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+                read_on(stream)
+        assert server.process.wait(10) == 0
+        assert "Traceback" not in server.log.read_text()
+    ended = home.list_events(kind="rows_ended")
+    assert [(event["outcome"], event["reason"]) for event in ended] == [("cut", "server_stopped")] * 2
+    actions = sorted(event["action"] for event in home.list_events(kind="server"))
+    assert actions == ["started"] * int(workers) + ["stopped"] * int(workers)
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_to_the_supervisor_alone_reaches_its_workers(home: Home) -> None:
+    with serve_process(home.path, "--workers", "2") as server, open_stream(server, home, "endless") as stream:
+        server.process.send_signal(signal.SIGINT)
+        wait_until(lambda: _is_refused(server))
+        server.process.send_signal(signal.SIGINT)
+        with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+            read_on(stream)
+        assert server.process.wait(10) == 0
+    (ended,) = home.list_events(kind="rows_ended")
+    assert (ended["outcome"], ended["reason"]) == ("cut", "server_stopped")
+
+
+@pytest.mark.slow
+def test_workers_that_somebody_has_frozen_end_in_order(home: Home) -> None:
+    """A frozen process hears of no signal but a kill; its supervisor wakes it for its end, and does not wait for it."""
+    with serve_process(home.path, "--workers", "2") as server:
+        wait_until(lambda: len(ask_workers(server, "none")) == 2)
+        workers = list_workers(server)
+        for worker in workers:
+            worker.suspend()
+        assert server.stop(10) == 0
+        assert psutil.wait_procs(workers, timeout=0)[1] == []
+    actions = sorted(event["action"] for event in home.list_events(kind="server"))
+    assert actions == ["started", "started", "stopped", "stopped"]
 
 
 def test_ctrl_c_is_a_good_end_too(home: Home) -> None:

@@ -102,6 +102,24 @@ def test_server_that_stops_ends_the_statement() -> None:
     run(test)
 
 
+def test_server_that_stops_cuts_the_client_before_the_database_lets_go() -> None:
+    async def test(bench: Bench) -> None:
+        bench.source.script = [ROW, "wait"]
+        seen_at_cut: list[bool] = []
+
+        def cut() -> None:
+            seen_at_cut.append(bench.source.opened[0].cancelled.is_set())
+
+        delivering = asyncio.create_task(bench.service.deliver(await bench.open(), take_part, cut))
+        await asyncio.to_thread(wait_until, lambda: not bench.source.opened[0].script)
+        delivering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await delivering
+        assert seen_at_cut == [False]
+
+    run(test)
+
+
 def test_server_that_stops_while_a_statement_begins_ends_it() -> None:
     async def test(bench: Bench) -> None:
         bench.source.script = ["wait"]

@@ -213,6 +213,7 @@ class RowsService:
             )
         except asyncio.CancelledError:
             outcome, reason = CUT, "server_stopped"
+            cut()  # now: a database that does not answer is waited for below
             raise
         finally:
             await self._abandon(reading, ahead)

@@ -1,6 +1,7 @@
 """Runs the application on uvicorn.
 
-Nothing but this file, `protocol.py`, `finishing.py` and `whole_cycle.py` knows which server it is.
+Nothing but this file, `worker_server.py`, `supervisor.py`, `protocol.py`, `finishing.py` and `whole_cycle.py` knows
+which server it is.
 """
 
 import contextlib
@@ -17,7 +18,6 @@ from functools import partial
 from typing import Any
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from rowgate.config import ConfigError, Settings
 from rowgate.web.app import App
@@ -25,11 +25,12 @@ from rowgate.web.client_certificates import ClientCertificates, make_client_cert
 from rowgate.web.connection_limits import ConnectionLimits
 from rowgate.web.forwarded import ForwardedHeaders
 from rowgate.web.protocol import StrictHttpProtocol
+from rowgate.web.supervisor import Supervisor
+from rowgate.web.worker_server import WorkerServer
 
 _log = logging.getLogger("rowgate")
 
 BACKLOG = 2048
-WORKER_SECONDS = 30  # a worker that is silent for longer is replaced; on a busy machine one may start for several
 
 
 class PortTaken(ConfigError):
@@ -121,7 +122,6 @@ def make_server_config(settings: Settings, app: Callable[..., Any]) -> ServerCon
         backlog=BACKLOG,
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.shutdown_seconds,
-        timeout_worker_healthcheck=WORKER_SECONDS,
         ssl_certfile=settings.tls_cert or None,
         ssl_keyfile=settings.tls_key or None,
         ssl_context_factory=None if asking is None else partial(_make_tls_context, asking),
@@ -138,18 +138,6 @@ def make_server_config(settings: Settings, app: Callable[..., Any]) -> ServerCon
         proxies=config.look_at_forwarded,
     )
     return config
-
-
-class _Supervisor(Multiprocess):
-    """uvicorn's, which replaces a worker that died without a word."""
-
-    def keep_subprocess_alive(self) -> None:
-        """Replace who is gone, and tell."""
-        before = list(self.processes)
-        super().keep_subprocess_alive()
-        for gone, new in zip(before, self.processes, strict=True):
-            if new is not gone:
-                _log.warning("worker %s has ended (exit code %s), another takes its place", gone.pid, gone.exitcode)
 
 
 def _end_with_supervisor() -> None:
@@ -169,9 +157,9 @@ def run_server(settings: Settings, app: Callable[..., Any], bound: socket.socket
     """Serve until a signal ends it: one process, or a supervisor with its workers."""
     config = make_server_config(settings, app)
     if settings.workers > 1:
-        _Supervisor(config, sockets=[bound]).run()
+        Supervisor(config, sockets=[bound]).run()
     else:
-        uvicorn.Server(config).run(sockets=[bound])
+        WorkerServer(config).run(sockets=[bound])
 
 
 def _has_uvloop() -> bool:

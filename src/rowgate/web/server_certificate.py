@@ -1,4 +1,7 @@
-"""The server's own certificate and key: whether they can be used, and until when. Read at the start and by `doctor`."""
+"""The server's own certificate and key: whether they can be used, and until when.
+
+Read at the start, at SIGHUP and by `doctor`.
+"""
 
 import ssl
 from pathlib import Path
@@ -21,12 +24,26 @@ def check_tls(settings: Settings) -> None:
             Path(getattr(settings, name)).read_bytes()
         except OSError as error:
             raise ConfigError(f"{name} cannot be read: {error}") from None
+    _load(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), settings.tls_cert, settings.tls_key)
+
+
+def load_certificate(context: ssl.SSLContext, cert: str, key: str) -> None:
+    """Have a server that runs use the certificate and key as they are now in their files.
+
+    Raises:
+        ConfigError: They cannot be used; the ones before stay in use.
+    """
+    # first where a failure leaves nothing half taken over
+    _load(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), cert, key)
+    _load(context, cert, key)
+
+
+def _load(context: ssl.SSLContext, cert: str, key: str) -> None:
     try:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(settings.tls_cert, settings.tls_key, _refuse_to_ask)
+        context.load_cert_chain(cert, key, _refuse_to_ask)
     except _PassPhraseWanted:
         raise ConfigError(
-            f"tls_key is encrypted, and nobody is there to type its pass phrase: decrypt {settings.tls_key}, "
+            f"tls_key is encrypted, and nobody is there to type its pass phrase: decrypt {key}, "
             "and let this user alone read it"
         ) from None
     except ssl.SSLError as error:
@@ -36,6 +53,8 @@ def check_tls(settings: Settings) -> None:
             f"tls_cert and tls_key cannot be used: the first is a PEM file with the certificate and its chain, the "
             f"second one with its private key ({error})"
         ) from None
+    except OSError as error:
+        raise ConfigError(f"tls_cert or tls_key cannot be read: {error}") from None
 
 
 def read_certificate_end(settings: Settings) -> float:

@@ -1,0 +1,48 @@
+"""uvicorn's server in one worker: its end is in order however soon it must come, and SIGHUP reads its certificate anew.
+
+Rule: whatever ends a worker but a kill, its reads end on record.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+import threading
+
+import uvicorn
+
+from rowgate.config import ConfigError
+from rowgate.web.server_certificate import load_certificate
+
+_log = logging.getLogger("rowgate")
+
+
+class WorkerServer(uvicorn.Server):
+    """See above."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin, and listen to SIGHUP, which would end the process as a kill does."""
+        await super().startup(sockets)
+        if hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._read_certificate_anew)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; of a second Ctrl-C uvicorn leaves everything as it is, and nothing would tell how the reads ended."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            for task in self.server_state.tasks:
+                task.cancel()
+            await self.lifespan.shutdown()
+
+    def _read_certificate_anew(self) -> None:
+        """Take the renewed certificate for the connections that come; those that are open keep theirs."""
+        context, cert, key = self.config.ssl, self.config.ssl_certfile, self.config.ssl_keyfile
+        if context is None or cert is None or key is None:
+            _log.info("there is no certificate to be read anew")
+            return
+        try:
+            load_certificate(context, str(cert), str(key))
+        except ConfigError as error:
+            _log.error("the certificate was not read anew, the one before stays in use: %s", error)
+            return
+        _log.warning("the certificate was read anew")
