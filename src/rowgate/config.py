@@ -106,7 +106,7 @@ class Settings:
     max_reads: int = _setting(32, "statements per worker at once; further ones wait", least=1, most=1024)
     max_reads_per_application: int = _setting(8, "of them, for one application", least=1, most=1024)
     read_queue_seconds: int = _setting(10, "time that a read waits for its turn before it gets 503")
-    shutdown_seconds: int = _setting(30, "time that running requests get to finish when the server stops; then they are cut")
+    shutdown_seconds: int = _setting(30, "time that what runs gets to finish when the server stops; then it is cut")
     signing_key_days: int = _setting(90, "days from one signing key to the next; 0: only on command", most=3650)
     sealing_key_days: int = _setting(90, "days from one sealing key to the next; 0: only on command", most=3650)
     jwks_max_age_seconds: int = _setting(
