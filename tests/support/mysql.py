@@ -26,12 +26,25 @@ def _make_parts(folder: Path) -> None:
     (folder / "bin" / "mysqld").chmod(0o755)
 
 
+def _name_libaio_as_before(parts: Path) -> None:
+    """Let the server find libaio where it has another name: on 64 bits Debian 13 has renamed it, and nothing else."""
+    here = Path("/usr/lib/x86_64-linux-gnu")
+    renamed, before = here / "libaio.so.1t64", parts / "lib" / "private" / "libaio.so.1"  # looked for there first
+    if renamed.exists() and not (here / before.name).exists() and not before.is_symlink():
+        before.symlink_to(renamed)
+
+
 class MysqlServer(MariadbServer):
     """One server process; in all else as MariaDB's."""
 
     def __init__(self, folder: Path) -> None:
-        require("java", "mvn", packages="openjdk-17-jre-headless, maven; and the server needs libaio1 and libnuma1")
+        require(
+            "java",
+            "mvn",
+            packages="openjdk-17-jre-headless, maven; and the server needs libaio1 (libaio1t64) and libnuma1",
+        )
         self.parts = fetch(f"mysql-{VERSION}", _make_parts)
+        _name_libaio_as_before(self.parts)
         titles["mysql"] = f"mysql {VERSION} ({datetime.now(UTC):%Y-%m-%d})"
         super().__init__(folder, "--mysqlx=OFF", "--skip-log-bin")
 
