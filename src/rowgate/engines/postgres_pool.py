@@ -26,6 +26,7 @@ BORROW_SECONDS = 10.0  # that a statement waits for a connection
 ASK_SECONDS = 20  # for what is asked of the catalog and of the planner
 _ASKED_ROWS = 1000
 _CANCEL_SECONDS = 2.0
+_LAG_SECONDS = 0.0002  # in which a server writes some 50 KiB; its socket holds more
 _SETTINGS = (
     "SET default_transaction_read_only = on; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; "
     "SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET extra_float_digits = 1; "
@@ -169,9 +170,15 @@ class Session:
         return taken_bytes, True
 
     def wait_for_lines(self, seconds: float) -> bool:
-        """Tell whether there is something new, after waiting for it so long at most."""
-        if not self._poll.poll(seconds * 1000):
-            return False
+        """Tell whether there is something new, after waiting for it so long at most.
+
+        A server that lags behind is let get ahead: it sends 8 KiB at a time, and to sleep until each of them comes
+        costs more than to take them.
+        """
+        if not self._poll.poll(0):
+            time.sleep(_LAG_SECONDS)
+            if not self._poll.poll(seconds * 1000):
+                return False
         try:
             self._pq.consume_input()
         except psycopg.Error:
