@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
+import msgspec
+
 from rowgate.access import Access
 from rowgate.audit.events import Event, RowsEnded
 from rowgate.oauth.errors import InvalidToken
@@ -132,6 +134,7 @@ class Bench:
         settings = (ObjectSettings("blocked", blocked=True),)
         self.source, self.audit = FakeSource(), FakeAudit()
         self.is_revoked = False
+        self.scope: frozenset[str] | None = None  # what is left of every token's; None: all of it
         state = LiveState(StateSnapshot(1, (granted,), settings, ()))
         self.service = RowsService(
             state,
@@ -158,7 +161,7 @@ class Bench:
         assert now == 1000.0
         if self.is_revoked:
             raise InvalidToken("The token was revoked.", reason="revoked")
-        return access
+        return access if self.scope is None else msgspec.structs.replace(access, scope=access.scope & self.scope)
 
     async def open(self, name: str = "t", *, scope: str = "read") -> Reading:
         access = Access(
@@ -186,6 +189,7 @@ class Bench:
         """Every connection was given back once, and there are as many turns as before."""
         assert [blocks.closed for blocks in self.source.opened] == [1] * len(self.source.opened)
         self.source.script, self.audit.fails, self.is_revoked = [ROW, ROW], False, False
+        self.scope = None
         readings = [await self.open() for _ in range(2)]
         for reading in readings:
             assert await self.service.deliver(reading, take_part, _cut_nothing)

@@ -158,6 +158,23 @@ def test_token_revoked_in_the_middle_cuts_the_read() -> None:
     run(test)
 
 
+def test_application_that_may_read_no_more_reads_no_more() -> None:
+    """Its scope is looked at as its token is: before a read begins, and while it is under way."""
+
+    async def test(bench: Bench) -> None:
+        bench.source.script = [ROW, ROW, ROW, ROW]
+        reading = await bench.open()
+        bench.scope = frozenset({"introspect"})
+        assert not await bench.service.deliver(reading, take_part, lambda: None)
+        ((outcome, reason, _),) = bench.ended()
+        assert (outcome, reason) == ("cut", "scope_lacks_read")
+        with pytest.raises(InsufficientScope):
+            await bench.open()
+        await bench.check_nothing_is_held()
+
+    run(test)
+
+
 def test_why_a_read_is_cut_outlives_the_end_of_its_connection() -> None:
     """The cut ends the connection, which then tells that its client is gone; on record is what came first."""
 

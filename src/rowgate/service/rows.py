@@ -233,8 +233,13 @@ class RowsService:
                     reading.cut(refusal.reason)
 
     def _decide_again(self, reading: Reading) -> None:
-        """Raises OAuthError when the token was revoked, or the object withdrawn, blocked or granted otherwise since."""
-        self._confirm(reading.access, now=reading.begun_at)
+        """Hold a read that is under way against the state as it is now.
+
+        Raises:
+            OAuthError: The token was revoked or may read no more, or the object was withdrawn, blocked or granted
+                otherwise since.
+        """
+        self._objects.decide_scope(self._confirm(reading.access, now=reading.begun_at))
         name = reading.plan.object.name
         self._objects.decide_grant(reading.access, name)
         if self._objects.find_policy(reading.access, name) != reading.policy:

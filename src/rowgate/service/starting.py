@@ -68,9 +68,7 @@ class Starting:
 
     def start(self, reading: Reading, object_name: str, request: RowsRequest | CallRequest) -> None:
         """Start a read; see `RowsService.open_rows`."""
-        # While the request arrived or waited for its turn, the token may have been revoked.
-        self._confirm(reading.access, now=self._clock())
-        described, plan_request = self._decide(reading, self._state.resolve_alias(object_name))
+        described, plan_request = self._decide(reading, object_name)
         source = self._databases.open_source(described)
         if source.computes_here:
             reading.pace = self._pace
@@ -133,8 +131,7 @@ class Starting:
 
     def preview(self, reading: Reading, object_name: str, request: RowsRequest | CallRequest) -> Preview:
         """Tell what a read would run; see `RowsService.preview`."""
-        self._confirm(reading.access, now=self._clock())
-        described, plan_request = self._decide(reading, self._state.resolve_alias(object_name))
+        described, plan_request = self._decide(reading, object_name)
         if isinstance(request, CallRequest):
             return self._preview_call(reading, described, plan_request, request)
         require_no_procedure(described)
@@ -173,9 +170,11 @@ class Starting:
                 raise EngineUnavailable("The object has just been changed; ask again.", detail=failure.detail) from None
             raise
 
-    def _decide(self, reading: Reading, name: str) -> tuple[ObjectDescription, Planner]:
+    def _decide(self, reading: Reading, object_name: str) -> tuple[ObjectDescription, Planner]:
         """Give the object and what plans requests for its rows: all permission checks are in these two."""
-        access = reading.access
+        # While the request arrived or waited for its turn, the token may have been revoked, or its scope narrowed.
+        access = self._confirm(reading.access, now=self._clock())
+        name = self._state.resolve_alias(object_name)
         described = self._objects.decide(access, name, self._databases.find_object(name))
         reading.policy = self._objects.find_policy(access, name)
         return described, self._make_planner(reading, described)
