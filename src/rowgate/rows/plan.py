@@ -71,7 +71,7 @@ def plan_rows(
         request = ask_for_runs(request, described, run_key_column)
     if request.compare is not None:
         request = ask_for_both(request, described, _find_compared_key(granted, key), run_key_column)
-    group_by = _plan_bare(described, request.group_by, "groupby")
+    group_by = _plan_columns(described, request.group_by, "groupby", require=require_bare_column)
     aggregates = plan_aggregates(request, described, group_by)
     columns = () if aggregates else _plan_items(request, described, group_by)
     masked = next((column for column in columns if column.mask is not None), None)
@@ -105,22 +105,22 @@ def plan_rows(
     )
 
 
-def _plan_columns(described: ObjectDescription, names: Sequence[str], field: str) -> tuple[Column, ...]:
-    """Give the columns of those names, each once."""
-    found = [require_column(described, name, f"{field}[{place}]") for place, name in enumerate(names)]
-    return tuple(dict.fromkeys(found))
-
-
-def _plan_bare(described: ObjectDescription, names: Sequence[str], field: str) -> tuple[Column, ...]:
-    """Give the columns of those names, each once, for a use that would tell of their values."""
-    found = [require_bare_column(described, name, f"{field}[{place}]") for place, name in enumerate(names)]
+def _plan_columns(
+    described: ObjectDescription,
+    names: Sequence[str],
+    field: str,
+    *,
+    require: Callable[[ObjectDescription, str, str], Column],
+) -> tuple[Column, ...]:
+    """Give the columns of those names, each once; `require` says for which use."""
+    found = [require(described, name, f"{field}[{place}]") for place, name in enumerate(names)]
     return tuple(dict.fromkeys(found))
 
 
 def _plan_items(request: RowsRequest, described: ObjectDescription, group_by: tuple[Column, ...]) -> tuple[Column, ...]:
     columns = described.columns
     if request.columns is not None:
-        columns = _plan_columns(described, request.columns, "columns")
+        columns = _plan_columns(described, request.columns, "columns", require=require_column)
     if group_by:  # O-34: what is grouped by is not repeated inside the groups
         columns = tuple(column for column in columns if column not in group_by)
     if not columns and not group_by:

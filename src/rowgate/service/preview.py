@@ -35,9 +35,7 @@ class PreviewedStatement(msgspec.Struct, frozen=True):
     purpose: str  # run: finds the run; count; rows; call: of what is read from only when it has answered
     sql: str
     values: int  # that would be bound
-    plan: (
-        tuple[str, ...] | None
-    )  # in the engine's own words; None: it would tell of what the reader may not know or rows
+    plan: tuple[str, ...] | None  # in the engine's words; None: it would tell of what the reader may not know
 
 
 class PreviewedParameter(msgspec.Struct, frozen=True):

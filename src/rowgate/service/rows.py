@@ -33,7 +33,7 @@ from rowgate.service.patience import TOO_SLOW, Patience
 from rowgate.service.preview import Preview
 from rowgate.service.reading import Reading
 from rowgate.service.row_tags import RowTags
-from rowgate.service.rows_record import COMPLETE, tell_ended, tell_opened
+from rowgate.service.rows_record import COMPLETE, CUT, FAILED, tell_ended, tell_opened
 from rowgate.service.starting import Confirm, Starting
 from rowgate.service.state import LiveState
 from rowgate.service.turns import Turns
@@ -42,7 +42,6 @@ _log = logging.getLogger("rowgate.rows")
 
 CLOSE_SECONDS = 5.0  # for reads that were told to stop; the engine looks about every millisecond
 SMALL_BYTES = 65_536  # 64 KiB: what a read may hold in memory without having its turn
-CUT, FAILED = "cut", "failed"
 
 
 @dataclass(frozen=True, slots=True)

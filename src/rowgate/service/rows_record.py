@@ -14,7 +14,7 @@ from rowgate.service.reading import Reading
 
 MAX_VALUE_ON_RECORD = 200  # characters of a filter's value, or a parameter's
 MAX_VALUES_ON_RECORD = 20  # of one filter or parameter
-COMPLETE = "complete"
+COMPLETE, CUT, FAILED = "complete", "cut", "failed"  # how a read ends
 
 
 def tell_opened(reading: Reading, now: float, event: type[RowsOpened] = RowsOpened) -> RowsOpened:

@@ -17,7 +17,8 @@ from rowgate.rows.request import parse_rows_body, parse_rows_query
 from rowgate.rows.request_call import CallRequest, parse_call_body
 from rowgate.rows.runs import parse_runs_query
 from rowgate.service.reading import Reading
-from rowgate.service.rows import FAILED, RowsService
+from rowgate.service.rows import RowsService
+from rowgate.service.rows_record import FAILED
 from rowgate.web.completeness import announce, tell_end, tell_whole
 from rowgate.web.data_requests import DataGate, read_object_name
 from rowgate.web.disposition import FILES, render_disposition
