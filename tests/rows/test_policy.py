@@ -29,6 +29,7 @@ law = settings(max_examples=150, deadline=None, suppress_health_check=[HealthChe
 
 masks = st.dictionaries(st.sampled_from("tir"), st.sampled_from(Mask), max_size=2)
 rules = st.lists(filters, max_size=2)
+INDEXES = ("t, i", "i, t", "r, t", "i, r, t")
 shown = st.none() | st.frozensets(st.sampled_from(NAMES), min_size=1)
 some = st.lists(st.sampled_from([*NAMES, "T", "zz"]), max_size=2)
 requests = st.fixed_dictionaries(
@@ -158,7 +159,7 @@ def test_aggregates_are_of_what_is_in_sight(
 @law
 @given(tables, shown, masks, rules, requests, st.sampled_from(Format), st.data())
 def test_two_databases_that_differ_in_what_is_hidden_alone_answer_alike(  # noqa: PLR0917 - one per strategy
-    sqlite_bench: Bench,
+    indexed_bench: Bench,
     stored: list[tuple[Any, ...]],
     columns: frozenset[str] | None,
     masked: dict[str, Mask],
@@ -167,14 +168,30 @@ def test_two_databases_that_differ_in_what_is_hidden_alone_answer_alike(  # noqa
     form: Format,
     data: st.DataObject,
 ) -> None:
-    """Byte by byte, and every refusal word by word: nothing of a hidden cell or row reaches the reader."""
-    bench = sqlite_bench  # where no order is asked for, PostgreSQL gives what was written last at the end
+    """Byte by byte, and every refusal word by word: nothing of a hidden cell or row reaches the reader.
+
+    Not by the order of the rows either, though there are indexes that hold what is hidden.
+    """
+    bench = indexed_bench
+    has_key = columns is None or "n" in columns
+    if not has_key and any(mask is not Mask.NULL for name, mask in masked.items() if columns and name in columns):
+        return  # docs/how-to/limit-columns-and-rows.md: a key is to be left in sight
     rows = bench.fill(stored)
     policy = make_policy(columns, masked, rule)
     first = answer(bench, body, policy, form)
     let_through, _ = answer(bench, {"columns": ["n"]}, make_policy(None, {}, rule))
     change_what_is_hidden(bench, rows, let_through, columns=columns, masked=masked, rule=rule, data=data)
     assert answer(bench, body, policy, form) == first
+
+
+@pytest.fixture(scope="module")
+def indexed_bench(bench: Bench) -> Iterator[Bench]:
+    """The table with indexes by which the engine may find its rows, in an order that hidden cells decide on."""
+    for place, columns in enumerate(INDEXES):
+        bench.writer.execute(f"CREATE INDEX by_{place} ON generated ({columns})")
+    yield bench
+    for place in range(len(INDEXES)):
+        bench.writer.execute(f"DROP INDEX by_{place}")
 
 
 def change_what_is_hidden(

@@ -155,9 +155,25 @@ def test_the_names_of_hidden_columns_stay_hidden(shop: Reader) -> None:
     token = fetch_token(shop.server.url, *credentials, authorization_details=details)["access_token"]
     told = preview(shop, "runs", {}, authorization=f"Bearer {token}")
     (statement,) = told["statements"]
-    assert statement["sql"] == 'SELECT "n" FROM "runs" WHERE "hidden" = (SELECT max("hidden") FROM "runs")'
+    newest = 'SELECT "n" FROM "runs" WHERE "hidden" = (SELECT max("hidden") FROM "runs")'
+    assert statement["sql"] == f'{newest} ORDER BY "hidden", "hidden"'
     assert statement["plan"] is None
     assert "JobRuntimeKey" not in json.dumps(told)
+
+
+def test_an_index_named_after_a_hidden_column_is_not_told(shop: Reader) -> None:
+    """The statement says nothing of the column, but the engine may choose its index all the same."""
+    made = add_application(shop.server.settings, "unpriced", ("sales",))
+    credentials = (made.application.client_id, made.client_secret)
+    form = {"grant_type": "client_credentials"}
+    ask_until(lambda: httpx.post(f"{shop.server.url}/token", data=form, auth=credentials).is_success)
+    details = '[{"type":"rowgate_object","object":"sales","columns":["Id"]}]'
+    token = fetch_token(shop.server.url, *credentials, authorization_details=details)["access_token"]
+    told = preview(shop, "sales", {}, authorization=f"Bearer {token}")
+    assert [statement["plan"] for statement in told["statements"]] == [None]
+    assert "price" not in json.dumps(told).lower()
+    (whole,) = preview(shop, "sales", {"columns": ["Id"]})["statements"]
+    assert whole["plan"] == ["SCAN sales USING COVERING INDEX sales_price"]
 
 
 def test_what_a_view_is_made_of_stays_hidden(shop: Reader) -> None:

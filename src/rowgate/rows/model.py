@@ -229,7 +229,7 @@ class Order:
     by: Column | Aggregate
     descending: bool
     nulls_first: bool
-    is_key: bool = False  # not asked for: it tells rows apart, and any order will do that an index has
+    is_key: bool = False  # not asked for, for rows to have one order: any order will do that an index has
     is_exact: bool = False  # only equal values stand together
 
     @property

@@ -31,6 +31,7 @@ from rowgate.rows.paging import plan_page
 from rowgate.rows.policy import WHOLE, RowsPolicy, apply_policy, keep_allowed, plan_rule
 from rowgate.rows.request_values import ALL_RUNS
 from rowgate.rows.runs import ask_for_runs
+from rowgate.rows.told_order import complete_order
 
 RUN_KEY_NAME = "jobruntimekey"
 
@@ -69,7 +70,8 @@ def plan_rows(
     run_key_column = find_run_key(complete, run_key)
     if request.lists_runs:
         request = ask_for_runs(request, described, run_key_column)
-    if request.compare is not None:
+    is_compared = request.compare is not None
+    if is_compared:
         request = ask_for_both(request, described, _find_compared_key(granted, key), run_key_column)
     group_by = _plan_columns(described, request.group_by, "groupby", require=require_bare_column)
     aggregates = plan_aggregates(request, described, group_by)
@@ -88,6 +90,18 @@ def plan_rows(
     )
     selected = (*group_by, *columns) if request.distinct else described.columns
     order_by = _plan_order(request.order_by, described, group_by if aggregates else selected, aggregates)
+    row_key = find_row_key(granted, key)
+    page = None if request.cursor is None else plan_page(request, row_key, order_by, latest_run)
+    if page is None and not is_compared:  # these have an order of their own, by a key
+        order_by = complete_order(
+            order_by,
+            complete,
+            described,
+            row_key=row_key,
+            answered=(*group_by, *columns),
+            computed=aggregates,
+            distinct=request.distinct,
+        )
     return Plan(
         object=described,
         columns=columns,
@@ -99,7 +113,7 @@ def plan_rows(
         offset=request.offset,
         aggregates=aggregates,
         distinct=request.distinct,
-        page=None if request.cursor is None else plan_page(request, find_row_key(granted, key), order_by, latest_run),
+        page=page,
         count=request.count,
         rule=plan_rule(complete, policy.rule),
     )

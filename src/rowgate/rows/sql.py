@@ -82,7 +82,8 @@ def _list_keys(plan: Plan) -> tuple[Column, ...]:
 
 
 def _render_where(plan: Plan, dialect: Dialect, binder: Binder) -> str:
-    where = [render_condition(condition, binder) for condition in (*plan.conditions, *plan.rule)]
+    # The rule first: a costly filter that is tried on rows out of sight takes time, and so would tell of them.
+    where = [render_condition(condition, binder) for condition in (*plan.rule, *plan.conditions)]
     if plan.latest_run is not None:
         column, source = plan.latest_run.column, dialect.find_source(plan.object)
         newest = f"SELECT {dialect.compute(Aggregation.MAX, column)} FROM {source}"  # noqa: S608 - quoted catalog names

@@ -82,16 +82,17 @@ def preview_rows(
             require_two_runs(new, old)
         comparison = plan_comparison(plan, request, new=new, old=old)
         plan, shown = comparison.read, comparison.shown
+    hidden = list_hidden(described, plan)
     # a view's would tell of other objects, and of the values by which the view leaves rows out; under a rule the
-    # engine's estimates would be of all rows
-    tells_plan = described.kind == TABLE and not plan.rule
+    # engine's estimates would be of all rows; an index is often named after its columns, the hidden ones too
+    tells_plan = described.kind == TABLE and not plan.rule and not hidden
     preview = Preview(
         object=plan.object.name,
         engine=source.name,
         format=request.format.value,
         columns=_preview_columns(shown),
         statements=tuple(
-            _preview_statement(purpose, statement, source, list_hidden(described, plan), tells_plan=tells_plan)
+            _preview_statement(purpose, statement, source, hidden, tells_plan=tells_plan)
             for purpose, statement in _list_statements(request, plan, plan_request, source)
         ),
         estimated_rows=None if plan.rule else source.estimate_rows(plan),
@@ -170,5 +171,5 @@ def _preview_statement(
     sql = statement.text
     for column in hidden:
         sql = sql.replace(source.dialect.quote(column.name), source.dialect.quote(HIDDEN))
-    plan = tuple(source.explain(statement)) if sql == statement.text and tells_plan else None
+    plan = tuple(source.explain(statement)) if tells_plan else None
     return PreviewedStatement(purpose, sql, len(statement.parameters), plan)
