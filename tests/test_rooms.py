@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trusted_issuers": {"setting_tables"},
     "setting_tables": set(),
     "file_modes": set(),
+    "printable": set(),
     "oauth": {"access"},
     "rows": {"access"},
     "audit.events": set(),
@@ -44,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engines": {"ports", "rows"},
     "audit": {"ports", ""},
     "outgoing": {"ports"},
-    "web": {"access", "config", "service", "ports", "oauth", "rows", "audit.events"},
+    "web": {"access", "config", "printable", "service", "ports", "oauth", "rows", "audit.events"},
     "console": {"access", "config", "service", "ports", "oauth", "rows", "audit.events"},
     # a command may read the record: nothing else does
     "cli": {
@@ -52,6 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "access",
         "config",
         "file_modes",
+        "printable",
         "served_databases",
         "service",
         "ports",
@@ -66,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": set(),
 }
 KNOWS_ALL = {"wiring"}
-PURE_ROOMS = ("oauth", "rows", "access", "audit.events")
+PURE_ROOMS = ("oauth", "rows", "access", "audit.events", "printable")
 IMPURE = frozenset(
     [
         "aiofiles",

@@ -5,9 +5,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from cli.transcript import run
+from rowgate.audit.events import RowsOpened, RowsRefused
 
 
 def read_json(*arguments: str, exit_code: int = 0) -> Any:
@@ -128,6 +130,37 @@ def test_audit_gives_one_object_a_line(made: dict[str, Any]) -> None:
     found = run(["audit", "search", "--json", "--app", "reports"])
     assert [json.loads(line) for line in found.stdout.splitlines()] == events[1:]
     assert made["client_secret"] not in done.stdout
+
+
+HOSTILE = "a\x1b[2J\x9b31m\u202egnp.exe\x7f\nkind=token_issued"
+
+
+def test_what_a_client_wrote_cannot_forge_the_record_or_steer_the_terminal(made: dict[str, Any], home: Path) -> None:
+    assert made
+    wrote = RowsRefused(at=time.time(), error="unknown_object", reason="object", object=HOSTILE)
+    opened = RowsOpened(
+        at=time.time(),
+        client_id="c",
+        application="a",
+        token_id="t",
+        object='x" kind=token_issued',
+        columns=("n",),
+        filters=(("n", "equals", HOSTILE),),
+    )
+    lines = b"".join(msgspec.json.encode(event)[:-1] + b',"chain":"c"}\n' for event in (wrote, opened))
+    (segment, *_) = sorted((home / "audit").glob("*.jsonl"))
+    with segment.open("ab") as record:
+        record.write(lines)
+    for flags in ((), ("--json",)):
+        done = run(["audit", "tail", "-n", "2", *flags])
+        shown = done.stdout.splitlines()
+        assert len(shown) == 2
+        assert all(line.isprintable() for line in shown)
+        if not flags:
+            assert r'object="a\u001b[2J\u009b31m\u202egnp.exe\u007f\nkind=token_issued"' in shown[0]
+            assert r'object="x\" kind=token_issued"' in shown[1]
+    found = [json.loads(line) for line in run(["audit", "search", "--object", HOSTILE, "--json"]).stdout.splitlines()]
+    assert [event["object"] for event in found] == [HOSTILE]
 
 
 def test_doctor_gives_every_finding(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from rowgate.audit.reader import Search, find_break, find_events, list_segments
 from rowgate.cli.home import HOME_OPTION, open_settings
 from rowgate.cli.terminal import Length, Moment, say
 from rowgate.config import ConfigError
+from rowgate.printable import escape_unprintable
 
 _HANDLED = ("kind", "at", "chain", "request_id")
 
@@ -123,7 +124,7 @@ def _at(event: dict[str, Any]) -> float:
 def _print(events: Iterable[dict[str, Any]], *, as_json: bool) -> None:
     for event in events:
         if as_json:
-            click.echo(msgspec.json.encode(event).decode())
+            click.echo(_write(event))
             continue
         at = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(event["at"]))
         rest = " ".join(f"{key}={_short(value)}" for key, value in event.items() if key not in _HANDLED)
@@ -131,4 +132,10 @@ def _print(events: Iterable[dict[str, Any]], *, as_json: bool) -> None:
 
 
 def _short(value: Any) -> str:
-    return value if isinstance(value, str) and value and " " not in value else msgspec.json.encode(value).decode()
+    is_plain = isinstance(value, str) and value.isprintable() and value and not {" ", '"', "="} & set(value)
+    return str(value) if is_plain else _write(value)
+
+
+def _write(value: Any) -> str:
+    """Give the JSON of what is on record; what clients sent can do nothing in a terminal."""
+    return escape_unprintable(msgspec.json.encode(value).decode())

@@ -10,6 +10,8 @@ from typing import Any
 import click
 import msgspec
 
+from rowgate.printable import escape_unprintable
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DAY_MINUTES = 1440
 _LONGEST_SECONDS = 3_155_760_000  # 100 years
@@ -94,12 +96,13 @@ def render_left(seconds: float, now: float | None = None) -> str:
 
 def print_json(value: Any) -> None:
     """Write a value as JSON for scripts."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    click.echo(escape_unprintable(text, keep="\n"))  # within its texts JSON has none of its own
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Write rows in columns, as wide as their longest entry."""
-    texts = [[str(cell) for cell in row] for row in rows]
+    texts = [[escape_unprintable(str(cell)) for cell in row] for row in rows]
     widths = [max([len(head), *(len(row[place]) for row in texts)]) for place, head in enumerate(heads)]
     for line in [[head.upper() for head in heads], *texts]:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

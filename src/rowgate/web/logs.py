@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from rowgate.printable import escape_unprintable
+
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -35,7 +37,9 @@ class ConsoleFormatter(logging.Formatter):
         """Give the line, and the trace below it."""
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%SZ")
         request_id = getattr(record, "request_id", "")
-        line = f"{at} {record.levelname.lower():7} {record.getMessage()}" + (f" [{request_id}]" if request_id else "")
+        # A database's own words may have a client's value in them: it must not look like another line of the log.
+        message = escape_unprintable(record.getMessage(), keep="\n").replace("\n", "\n  ")
+        line = f"{at} {record.levelname.lower():7} {message}" + (f" [{request_id}]" if request_id else "")
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
