@@ -1,7 +1,8 @@
 # The commands of this checkout; `make help` lists them.
-.PHONY: help setup demo serve test test-slow test-clients test-engines test-clickhouse test-mysql test-trino protocol fuzz lint bench lock clean
+.PHONY: help setup demo serve test test-slow test-clients test-engines test-clickhouse test-mysql test-trino protocol fuzz soak lint bench lock clean
 PYTHON ?= python3
 TEST_PROCESSES ?= 3
+SOAK_SECONDS ?= 20
 # Containers often forbid it: then each of the many processes here compiles its sources, and pytest rewrites its tests, anew.
 export PYTHONDONTWRITEBYTECODE :=
 STAMP := .venv/.stamp-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
@@ -53,6 +54,9 @@ protocol: setup ## the protocol's cases alone, listed by number with result and 
 fuzz: setup ## made-up input to everything that a client reaches, and weeks of simulated clients, for about three minutes
 	SIMULATION_SEEDS="$$(seq -s ' ' 100 160)" .venv/bin/python -m pytest -n $(TEST_PROCESSES) tests/simulation/test_weeks.py
 	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal --hypothesis-profile=fuzz --timeout=600 tests/fuzz
+
+soak: setup ## every law with examples that no run had, for 20 s each; SOAK_SECONDS=60 for longer, WHERE=tests/rows for some
+	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal --timeout=1800 --soak=$(SOAK_SECONDS) $(WHERE)
 
 lint: setup ## ruff and mypy
 	.venv/bin/ruff check .

@@ -14,7 +14,7 @@ from support.homes import make_home
 from support.postgres import PostgresServer, run_postgres
 from support.servers import RunningServer, run_server
 
-pytest_plugins = ["support.engines_report", "support.numbers"]
+pytest_plugins = ["support.engines_report", "support.numbers", "support.soak"]
 # A law holds on a busy machine too: how long an example takes to make or to try is no part of it.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
