@@ -166,7 +166,33 @@ def test_a_failed_group_refuses_all_of_it_and_the_next_works(tmp_path: Path, dis
 
     failures = run_sink(tmp_path, use)
     assert [type(failure) for failure in failures] == [OSError]
-    assert list_ids(tmp_path) == [100]
+    assert list_ids(tmp_path) == [99, 100], "whom nobody waited for nobody was told to have failed"
+
+
+def test_ends_that_could_not_be_written_are_written_when_the_disk_takes_them(
+    tmp_path: Path, disk: FailingDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each once, in their order, without a request; what is beyond the bound, and what is left at the end, is told."""
+    monkeypatch.setattr(segments, "RETRY_SECONDS", 0.005)
+    monkeypatch.setattr(segments, "MAX_OWED_EVENTS", 3)
+
+    async def use(sink: SegmentSink) -> None:
+        disk.fails_always = True
+        for number in range(5):
+            sink.record_soon(make_event(number))
+            assert await refuses(sink.record(make_event(50 + number)))
+        disk.fails_always = False
+        while not sink.is_writable:  # noqa: ASYNC110 - the sink's own timer is what is awaited
+            await asyncio.sleep(0.001)
+        await sink.record(make_event(100))
+        assert list_ids(tmp_path) == [0, 1, 2, 100]
+        disk.fails_always = True
+        sink.record_soon(make_event(101))
+
+    failures = run_sink(tmp_path, use)
+    assert [type(failure) for failure in failures].count(OSError) == 2
+    lost = [str(failure) for failure in failures if isinstance(failure, RuntimeError)]
+    assert lost == ["1 events that tell how something ended are lost"] * 3
 
 
 @pytest.mark.parametrize("failing", range(9))

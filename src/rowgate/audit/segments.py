@@ -29,6 +29,7 @@ GATHER_SECONDS = 0.001  # uvloop counts in whole milliseconds: half of one would
 FEW_EVENTS = 8  # of a group: there is not much load, and waiting for more is all loss
 SEGMENT_BYTES = 67_108_864  # 64 MiB
 MAX_WAITING_EVENTS = 100_000  # with a disk that stands still, new requests are refused
+MAX_OWED_EVENTS = 10_000  # kept for when the disk takes them: at most 10 MB or so
 RETRY_SECONDS = 1.0  # between attempts of its own while nothing can be written
 STOP_SECONDS = 10.0  # for the last group; a disk that stands still must not keep the process
 _STOP = None
@@ -151,10 +152,11 @@ def _sync_directory(path: Path) -> None:
 class _Group:
     """Events that are flushed together, and what is called when they are durable."""
 
-    __slots__ = ("begun_at", "bodies", "callbacks")
+    __slots__ = ("begun_at", "bodies", "callbacks", "owed")
 
     def __init__(self, begun_at: float) -> None:
         self.bodies: list[bytes] = []
+        self.owed: list[bytes] = []  # of them, those that nobody waits for: they are written later if not now
         self.callbacks: list[WhenDurable] = []
         self.begun_at = begun_at
 
@@ -169,12 +171,15 @@ class SegmentSink:
         gather_seconds: float = GATHER_SECONDS,
         clock: Callable[[], float] = time.time,
         on_failure: Callable[[Exception], None] = lambda _error: None,
+        on_recovery: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take the writer; `on_failure` is called in the event loop when groups begin to fail."""
+        """Take the writer, and what is called in the event loop when groups begin to fail, and no longer do."""
         self._writer = writer
         self._gather_seconds = gather_seconds
         self._clock = clock
         self._on_failure = on_failure
+        self._on_recovery = on_recovery
+        self._owed: list[bytes] = []  # which a group that failed could not write
         self._loop: asyncio.AbstractEventLoop
         self._group: _Group | None = None  # takes events
         self._flushing: _Group | None = None  # is with the thread
@@ -224,14 +229,15 @@ class SegmentSink:
         asyncio.run_coroutine_threadsafe(record(), self._loop).result()
 
     def record_soon(self, event: Event) -> None:
-        """Make the event durable with the next group. See `ports.AuditSink`.
+        """Make the event durable with the next group that can be written. See `ports.AuditSink`.
 
         It is not bounded: it tells how something ended of which `record` has told the beginning.
         """
         if self._is_stopped:
             self._on_failure(RuntimeError(f"the record is closed, {type(event).__name__} came too late"))
             return
-        self._add(event)
+        group = self._add(event)
+        group.owed.append(group.bodies[-1])
 
     async def stop(self) -> None:
         """Write what is waiting, then end the thread; `record` refuses from then on."""
@@ -245,6 +251,7 @@ class SegmentSink:
             except TimeoutError:
                 self._give_up()
                 return
+        self._tell_of_lost(len(self._owed))
         self._is_stopped = True
         self._queue.put(_STOP)
         await self._loop.run_in_executor(None, self._thread.join)
@@ -281,6 +288,8 @@ class SegmentSink:
                 self._timer = None
             self._flushing, self._group = self._group, None
             self._last_size = len(self._flushing.bodies)
+            self._flushing.bodies[:0] = self._flushing.owed[:0] = self._owed
+            self._owed = []
             self._queue.put(self._flushing)
 
     def _flushed(self, group: _Group, error: Exception | None) -> None:
@@ -288,8 +297,12 @@ class SegmentSink:
             return  # stop() has given the group up
         self._flushing = None
         if error is None:
+            if not self.is_writable:
+                self._on_recovery()
             self.is_writable = True
         else:
+            self._owed = group.owed[:MAX_OWED_EVENTS]
+            self._tell_of_lost(len(group.owed) - len(self._owed))
             if self.is_writable:
                 self._on_failure(error)
                 self._loop.call_later(RETRY_SECONDS, self._retry)
@@ -304,6 +317,10 @@ class SegmentSink:
                 callback(error)
             except Exception as failure:  # noqa: BLE001 - one that fails must not keep the others waiting
                 self._on_failure(failure)
+
+    def _tell_of_lost(self, count: int) -> None:
+        if count:
+            self._on_failure(RuntimeError(f"{count} events that tell how something ended are lost"))
 
     def _give_up(self) -> None:
         self._is_stopped = True

@@ -315,7 +315,7 @@ class AuditSink(Protocol):
         """
 
     def record_soon(self, event: Event) -> None:
-        """Make the event durable with the next batch; the caller does not wait."""
+        """Make the event durable as soon as that can be done; the caller does not wait."""
 
 
 @dataclass(frozen=True, slots=True)

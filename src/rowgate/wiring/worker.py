@@ -93,6 +93,7 @@ def _open_record(settings: Settings) -> tuple[SegmentSink, QuietRecord]:
     sink = SegmentSink(
         make_audit_writer(settings),
         on_failure=lambda error: _log.error("the audit record cannot be written: %s", error),
+        on_recovery=lambda: _log.warning("the audit record can be written again"),
     )
     return sink, QuietRecord(sink)
 
