@@ -23,6 +23,7 @@ from rowgate.config import ConfigError, Settings
 from rowgate.web.app import App
 from rowgate.web.client_certificates import ClientCertificates, make_client_certificates
 from rowgate.web.connection_limits import ConnectionLimits
+from rowgate.web.file_limit import raise_file_limit
 from rowgate.web.forwarded import ForwardedHeaders
 from rowgate.web.protocol import StrictHttpProtocol
 from rowgate.web.supervisor import Supervisor
@@ -155,6 +156,7 @@ def _end_with_supervisor() -> None:
 
 def run_server(settings: Settings, app: Callable[..., Any], bound: socket.socket) -> None:
     """Serve until a signal ends it: one process, or a supervisor with its workers."""
+    raise_file_limit(connections=settings.max_connections, reads=settings.max_reads)
     config = make_server_config(settings, app)
     if settings.workers > 1:
         Supervisor(config, sockets=[bound]).run()

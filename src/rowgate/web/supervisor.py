@@ -31,11 +31,17 @@ class Worker(Process):
     _asked_at: float | None = None  # and has not answered since
 
     @property
-    def server(self) -> uvicorn.Server:
-        """What runs in the process."""
-        if self._server is None:
+    def server(self) -> WorkerServer:
+        """What runs in the process; made there."""
+        if not isinstance(self._server, WorkerServer):
             self._server = WorkerServer(self.config)
         return self._server
+
+    def pong(self) -> None:
+        """Answer one question, in a thread of the worker: not for a loop that hangs, which serves nobody."""
+        self.child_conn.recv()
+        self.server.wait_for_turn()
+        self.child_conn.send(self.server.started)
 
     def is_well(self, now: float) -> bool:
         """Ask whether it answers, without waiting; tell whether it lives and the last answer is not overdue."""

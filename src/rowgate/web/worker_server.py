@@ -4,6 +4,7 @@ Rule: whatever ends a worker but a kill, its reads end on record.
 """
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -20,8 +21,20 @@ _log = logging.getLogger("rowgate")
 class WorkerServer(uvicorn.Server):
     """See above."""
 
+    _running_loop: asyncio.AbstractEventLoop | None = None
+
+    def wait_for_turn(self) -> None:
+        """Return when the event loop has done something; for another thread. At once while it does not run yet."""
+        if self._running_loop is None:
+            return
+        turned = threading.Event()
+        with contextlib.suppress(RuntimeError):  # it has ended
+            self._running_loop.call_soon_threadsafe(turned.set)
+            turned.wait()
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin, and listen to SIGHUP, which would end the process as a kill does."""
+        self._running_loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._read_certificate_anew)
