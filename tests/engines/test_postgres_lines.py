@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from rowgate.engines.postgres import PostgresSource
 from rowgate.engines.postgres_lines import BLOCK_LINES, LINE_BLOCK_BYTES
-from rowgate.engines.postgres_pool import Session
+from rowgate.engines.postgres_session import Session
 from rowgate.ports.rows import LineBlocks
 from rowgate.rows.encode import open_encoder
 from rowgate.rows.encode_lines import ARRAY_FORMATS, open_line_encoder

@@ -17,10 +17,11 @@ from rowgate.engines.kept_catalog import KeptCatalog
 from rowgate.engines.postgres_catalog import Traits, describe, find_estimate, list_catalog, read_traits
 from rowgate.engines.postgres_functions import describe_function, list_functions
 from rowgate.engines.postgres_lines import LINE_BLOCK_BYTES, PostgresLines, PostgresTuples
-from rowgate.engines.postgres_pool import PostgresPool, Session, ask
+from rowgate.engines.postgres_pool import PostgresPool
 from rowgate.engines.postgres_proof import prove_read_only
 from rowgate.engines.postgres_queries import describe_query, write_table, write_text, write_value
 from rowgate.engines.postgres_run import PostgresRun
+from rowgate.engines.postgres_session import Session, ask
 from rowgate.engines.postgres_values import ResultReader, write_parameters
 from rowgate.engines.shared_look import SharedLook
 from rowgate.ports.calls import HeldCall

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rowgate.engines.postgres_pool import Session, ask
+from rowgate.engines.postgres_session import Session, ask
 from rowgate.engines.postgres_values import BOOL, BYTEA, FLOAT4, FLOAT8, INT2, INT4, INT8, NUMERIC
 from rowgate.rows.dialects.postgres import POSTGRES, PostgresDialect
 from rowgate.rows.holds import Collation, Holds

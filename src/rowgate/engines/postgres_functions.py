@@ -12,7 +12,7 @@ import msgspec
 
 from rowgate.engines.call_errors import refuse_values, refuse_writing
 from rowgate.engines.postgres_catalog import make_column
-from rowgate.engines.postgres_pool import Session, ask
+from rowgate.engines.postgres_session import Session, ask
 from rowgate.rows.dialects.postgres import POSTGRES
 from rowgate.rows.errors import EngineFailure, InvalidParameter, RowsError
 from rowgate.rows.fold import fold

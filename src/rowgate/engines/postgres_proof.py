@@ -10,7 +10,7 @@ What functions do that were made to write on their owner's behalf (SECURITY DEFI
 account was granted by name is called, and every session is read-only.
 """
 
-from rowgate.engines.postgres_pool import Session, ask
+from rowgate.engines.postgres_session import Session, ask
 from rowgate.rows.errors import NotReadOnly
 
 _ATTRIBUTES = """

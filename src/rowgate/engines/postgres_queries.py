@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from rowgate.engines.postgres_catalog import make_column
-from rowgate.engines.postgres_pool import Session, ask
+from rowgate.engines.postgres_session import Session, ask
 from rowgate.rows.dialects.postgres import POSTGRES
 from rowgate.rows.holds import Collation
 from rowgate.rows.model import Column
