@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from rowgate.engines.block_weight import BLOCK_BYTES
 from rowgate.engines.duckdb import DuckdbManner
 from rowgate.engines.duckdb_arrays import BATCH_ROWS
 from rowgate.engines.duckdb_source import DuckdbSource
@@ -164,6 +165,22 @@ def test_it_comes_in_batches(long: DuckdbSource) -> None:
             sizes.append(len(blocks.read_block()))
     assert sum(sizes) == 5 * BATCH_ROWS + 7
     assert max(sizes) <= BATCH_ROWS
+
+
+def test_heavy_rows_are_given_on_in_parts(folder: Path) -> None:
+    path = folder / "heavy.duckdb"
+    with closing(duckdb.connect(str(path))) as owner:
+        owner.execute("CREATE TABLE t AS SELECT range AS n, repeat('x', 10000) AS s FROM range(1000)")
+    with closing(DuckdbSource(DuckdbManner(path))) as source:
+        plan = plan_for(source)
+        with closing(open_arrays(source, plan)) as blocks:
+            sizes = []
+            while not blocks.is_exhausted:
+                sizes.append(len(blocks.read_block()))
+        assert max(sizes) * 10_000 <= BLOCK_BYTES
+        table = read_arrays(source, plan)
+    assert sorted(table.column("n").to_pylist()) == list(range(1000))
+    assert set(table.column("s").to_pylist()) == {"x" * 10_000}
 
 
 def test_it_ends_when_it_is_cancelled_or_late(long: DuckdbSource) -> None:

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from rowgate.engines.block_weight import BLOCK_BYTES
 from rowgate.engines.generic import GenericRun
 
 BATCH_ROWS = 4096  # two of DuckDB's own vectors
 
 
 class DuckdbArrays(GenericRun):
-    """See `ports.ArrayBlocks`."""
+    """See `ports.ArrayBlocks`. What DuckDB gives at once is given on in parts where it is heavy."""
+
+    _batch: Any = ()  # what is left of it
 
     def read_block(self) -> Any:
         """See `ports.ArrayBlocks`."""
@@ -23,8 +26,13 @@ class DuckdbArrays(GenericRun):
         return relation.to_arrow_reader(BATCH_ROWS)
 
     def _fill(self, result: Any) -> Any:
-        try:
-            return result.read_next_batch()
-        except StopIteration:
-            self.is_exhausted = True
-            return ()
+        if not len(self._batch):
+            try:
+                self._batch = result.read_next_batch()
+            except StopIteration:
+                self.is_exhausted = True
+                return ()
+        batch = self._batch
+        rows = max(1, len(batch) * BLOCK_BYTES // max(batch.nbytes, 1))
+        self._batch = batch.slice(rows)
+        return batch.slice(0, rows)

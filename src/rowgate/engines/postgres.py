@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from psycopg import pq
 
-from rowgate.engines.block_weight import BATCH_ROWS, BLOCK_BYTES, BLOCK_ROWS, weigh
+from rowgate.engines.block_weight import BLOCK_BYTES, BLOCK_ROWS, choose_batch, weigh
 from rowgate.engines.held import HeldResult
 from rowgate.engines.kept_catalog import KeptCatalog
+from rowgate.engines.light_statements import LightStatements
 from rowgate.engines.postgres_catalog import Traits, describe, find_estimate, list_catalog, read_traits
 from rowgate.engines.postgres_functions import describe_function, list_functions
 from rowgate.engines.postgres_lines import LINE_BLOCK_BYTES, PostgresLines, PostgresTuples
@@ -39,33 +40,56 @@ class PostgresRows(PostgresRun[Row]):
     """See `ports.RowBlocks`."""
 
     _reader: ResultReader
+    light: LightStatements
+    _chunk_rows = 0  # that libpq gathers before it gives any, however heavy they are
+    _heavy = BLOCK_BYTES  # what the last row that was looked at weighs; until then nobody knows
+    _heaviest = 0
+    _is_short = False  # whether the chunk that is held is the last
 
     def send(self) -> None:
         """See `PostgresRun`."""
         if self.statement.is_call:
             self.session.begin()
-        self.session.send(self.statement.text, write_parameters(self.statement.parameters), chunk_rows=BATCH_ROWS)
+        self._chunk_rows = self.light.choose_rows(self.statement.text)
+        self.session.send(self.statement.text, write_parameters(self.statement.parameters), chunk_rows=self._chunk_rows)
         self._reader = ResultReader(self.session.connection)
 
     def fill(self, parts: list[Row], deadline: float) -> None:
-        """See `PostgresRun`. A block may be full, or heavy: a table of documents must not fill the memory."""
+        """See `PostgresRun`. A block may be full, or heavy: a table of documents must not fill the memory.
+
+        Where it ends depends on the rows alone: the same rows give the same document.
+        """
         weight = 0
         while not self.has_ended and len(parts) < BLOCK_ROWS and weight < BLOCK_BYTES:
             before = len(parts)
-            self.take(parts, deadline)
+            self._read(parts, choose_batch(BLOCK_ROWS - before, weight, self._heavy), deadline)
             if len(parts) > before:
-                weight += (len(parts) - before) * weigh(parts[-1])
+                self._heavy = weigh(parts[-1])
+                weight += (len(parts) - before) * self._heavy
+                self._heaviest = max(self._heaviest, self._heavy)
+        if self._heaviest:
+            self.light.note(self.statement.text, self._heaviest)
 
-    def take(self, parts: list[Row], deadline: float) -> None:
+    def _read(self, parts: list[Row], wanted: int, deadline: float) -> None:
+        """Add so many rows, or those there are."""
+        reader = self._reader
+        while wanted and not self.has_ended:
+            if not reader.held_rows:
+                self.take(parts, deadline)
+            rows = reader.read(wanted)
+            parts += rows
+            wanted -= len(rows)
+        if self._is_short and not reader.held_rows and not self.has_ended:
+            self.take(parts, deadline)  # the end is there: nobody should have to ask for a block of nothing
+
+    def take(self, parts: list[Row], deadline: float) -> None:  # noqa: ARG002 - a chunk is held until blocks have room
         """See `PostgresRun`."""
         result = self.wait(deadline)
         match result.status:
             case pq.ExecStatus.TUPLES_CHUNK:
-                parts += self._reader.read(result)
-                if result.ntuples < BATCH_ROWS:
-                    self.take(parts, deadline)
-            case pq.ExecStatus.TUPLES_OK:
-                parts += self._reader.read(result)
+                self._reader.hold(result)
+                self._is_short = result.ntuples < self._chunk_rows
+            case pq.ExecStatus.TUPLES_OK:  # it has no rows
                 self.end()
             case _:
                 raise self.refuse(result)
@@ -96,6 +120,7 @@ class PostgresSource:
         self._looks = SharedLook()
         self._lists = SharedLook()  # a list of thousands takes longer than an object that somebody waits for
         self._catalog = KeptCatalog(clock)
+        self._light = LightStatements()
         self._traits: Traits | None = None
 
     @property
@@ -155,7 +180,9 @@ class PostgresSource:
 
     def open_rows(self, statement: Statement, *, statement_seconds: float) -> PostgresRows:
         """See `ports.RowSource`."""
-        return PostgresRows(self.pool, statement, seconds=statement_seconds, notice_change=self.forget)
+        rows = PostgresRows(self.pool, statement, seconds=statement_seconds, notice_change=self.forget)
+        rows.light = self._light
+        return rows
 
     def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> PostgresLines | None:
         """See `ports.RowSource`."""
@@ -194,7 +221,7 @@ class PostgresSource:
         """See `ports.CallSource`."""
         _, statement = render_call(call, self.dialect)
         rows = PostgresCalled(self.pool, statement, seconds=statement_seconds, notice_change=self.forget)
-        rows.columns = call.procedure.columns
+        rows.columns, rows.light = call.procedure.columns, self._light
         return HeldResult(call, rows)
 
     def write_value(self, kind: ParameterType) -> tuple[str, str]:

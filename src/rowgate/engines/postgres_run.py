@@ -88,11 +88,15 @@ class PostgresRun(ABC, Generic[_T]):
 
     def wait(self, deadline: float) -> pq.abc.PGresult:
         """Give the next result."""
-        while not self.session.wait(self.find_pause(deadline)):
-            self.look(deadline)
-        self.heed_cancel()
-        self.hear()
-        return self.session.take_result()
+        result = self.session.find_result()
+        if result is None:
+            while not self.session.wait(self.find_pause(deadline)):
+                self.look(deadline)
+            self.hear()
+            result = self.session.take_result()
+        if self._cancelled:
+            self.heed_cancel()
+        return result
 
     def hear(self) -> None:
         """Note that the server has said something."""

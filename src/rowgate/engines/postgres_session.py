@@ -81,6 +81,10 @@ class Session:
             return  # taking the result tells
         self._pq.set_chunked_rows_mode(chunk_rows)
 
+    def find_result(self) -> pq.abc.PGresult | None:
+        """Give the next result if it is there."""
+        return None if self._is_condemned or self._pq.is_busy() else self._pq.get_result()
+
     def wait(self, seconds: float) -> bool:
         """Tell whether the next result is there, after waiting for it so long at most."""
         if self.is_lost or not self._pq.is_busy():
@@ -271,7 +275,8 @@ def ask(session: Session, text: str, parameters: Sequence[Value] = ()) -> list[t
         if result.status == pq.ExecStatus.COMMAND_OK:
             session.finish()
             return rows
-        rows += reader.read(result)
+        reader.hold(result)
+        rows += reader.read(reader.held_rows)
         if result.status == pq.ExecStatus.TUPLES_OK:
             session.finish()
             return rows

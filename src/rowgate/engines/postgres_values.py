@@ -57,21 +57,29 @@ class _Context:
 
 
 class ResultReader:
-    """Reads the chunks of one result."""
+    """Reads the chunks of one result, each as far as it is asked to."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         """Take the connection, for its encoding."""
         is_unchecked = connection.pgconn.parameter_status(b"client_encoding") == SQL_ASCII
         self._transformer = Transformer(_Context(connection, _REPAIRING if is_unchecked else _ADAPTERS))
         self._is_ready = False
+        self._next = 0
+        self.held_rows = 0  # of the chunk, that were not read yet
 
-    def read(self, result: pq.abc.PGresult) -> list[Row]:
-        """Give the rows."""
-        if not result.ntuples:
-            return []
-        self._transformer.set_pgresult(result, set_loaders=not self._is_ready)
-        self._is_ready = True
-        return self._transformer.load_rows(0, result.ntuples, tuple)
+    def hold(self, chunk: pq.abc.PGresult) -> None:
+        """Take the next chunk, of which `read` gives the rows."""
+        self._next, self.held_rows = 0, chunk.ntuples
+        self._transformer.set_pgresult(chunk, set_loaders=not self._is_ready and self.held_rows > 0)
+        self._is_ready |= self.held_rows > 0
+
+    def read(self, most: int) -> list[Row]:
+        """Give so many of the rows, or those there are."""
+        begin = self._next
+        count = min(most, self.held_rows)
+        self._next += count
+        self.held_rows -= count
+        return self._transformer.load_rows(begin, self._next, tuple) if count else []
 
 
 def write_parameters(values: Sequence[Value]) -> list[tuple[bytes | None, int]]:
