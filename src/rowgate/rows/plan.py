@@ -80,7 +80,7 @@ def plan_rows(
     if request.distinct and masked is not None:
         raise refuse_masked(masked, "distinct")
     conditions = tuple([plan_condition(described, item) for item in request.filters])
-    may_choose_run = run_key_column is not None and run_key_column in described.columns
+    may_choose_run = run_key_column in described.columns
     if run_key_column is not None and request.job_runtime_key is not None:
         shown = described.by_name.get(run_key_column.name)
         if shown is not None and shown.mask is not None:
