@@ -160,6 +160,30 @@ def test_63_columns_become_canonical_where_the_catalog_is_asked() -> None:
             grant(**members)
 
 
+@law
+@given(
+    _subsets(("orders", "people")),
+    _subsets(("a", "b")),
+    st.fixed_dictionaries(
+        {(name, column): st.sampled_from([column, column.upper(), None]) for name in _OBJECTS for column in "ab"}
+    ),
+)
+def test_63_columns_are_granted_that_all_objects_spell_alike(
+    objects: tuple[str, ...], columns: tuple[str, ...], catalog: dict[tuple[str, str], str | None]
+) -> None:
+    """One list stands for all the objects: what one lacks or spells otherwise could be another column there."""
+    requested = parse_authorization_details(_detail(objects=objects, columns=columns))
+    spelled = [{catalog[_NAMES[name], column] for name in objects} for column in columns]
+    try:
+        (granted,) = grant_details(
+            requested, resolve_object=_NAMES.get, resolve_column=lambda name, column: catalog[name, column]
+        )
+    except InvalidAuthorizationDetails:
+        assert any(None in found or len(found) > 1 for found in spelled)
+    else:
+        assert [{column} for column in granted.columns or ()] == sorted(spelled, key=list)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -205,6 +229,24 @@ def test_63_what_is_not_well_formed_is_refused(text: str) -> None:
     assert refused.value.code == "invalid_authorization_details"
 
 
+_SMALL = _detail(object="orders")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _detail(object="a" * MAX_NAME_LENGTH),
+        _detail(objects=["orders"] * MAX_NAMES),
+        _detail(object="orders", columns=["a"] * MAX_NAMES),
+        json.dumps([{"type": "rowgate_object", "object": "orders"}] * MAX_DETAILS),
+        _detail(object="orders", actions=["read", "run"]),
+        _SMALL + " " * (MAX_TEXT_BYTES - len(_SMALL)),
+    ],
+)
+def test_63_what_is_well_formed_is_taken_as_large_as_it_may_be(text: str) -> None:
+    assert parse_authorization_details(text)
+
+
 @pytest.mark.parametrize(
     "members",
     [
@@ -219,7 +261,11 @@ def test_63_what_is_not_granted_is_refused(members: dict[str, Any]) -> None:
 
 
 def test_63_a_token_carries_only_so_much() -> None:
-    wide = [f"{number:03}{'c' * 100}" for number in range(MAX_CARRIED_BYTES // 100)]
+    wide = [f"{number:03}{'c' * 100}" for number in range(MAX_CARRIED_BYTES // 110)]
+    taken = len(render_details(_grant(_detail(object="orders", columns=wide))))
+    wide[0] += "c" * (MAX_CARRIED_BYTES - taken)
+    assert len(render_details(_grant(_detail(object="orders", columns=wide)))) == MAX_CARRIED_BYTES
+    wide[0] += "c"
     with pytest.raises(InvalidAuthorizationDetails) as refused:
         _grant(_detail(object="orders", columns=wide))
     assert refused.value.reason == "more_than_a_token_carries"
