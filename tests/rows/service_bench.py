@@ -12,7 +12,7 @@ from rowgate.audit.events import Event, RowsEnded
 from rowgate.oauth.errors import InvalidToken
 from rowgate.oauth.model import Application
 from rowgate.ports import AuditUnavailable, WhenDurable
-from rowgate.records import Grants, ObjectSettings, StateSnapshot
+from rowgate.records import WHOLE_OBJECT, GrantPolicy, Grants, ObjectSettings, StateSnapshot
 from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import StatementCancelled
 from rowgate.rows.model import Column, Family, Format, ObjectDescription, RowsRequest, Statement, Value
@@ -116,7 +116,9 @@ class FakeAudit:
 class Bench:
     """A service with everything around it made up."""
 
-    def __init__(self, *, conceal_objects: bool = False, max_reads: int = 2) -> None:
+    def __init__(
+        self, *, conceal_objects: bool = False, max_reads: int = 2, policy: GrantPolicy = WHOLE_OBJECT
+    ) -> None:
         application = Application(
             number=NUMBER,
             client_id="client",
@@ -130,7 +132,7 @@ class Bench:
             created_at=0,
             secrets=(),
         )
-        granted = Grants(application, frozenset({"t", "blocked"}))
+        granted = Grants(application, frozenset({"t", "blocked"}), {"t": policy})
         settings = (ObjectSettings("blocked", blocked=True),)
         self.source, self.audit = FakeSource(), FakeAudit()
         self.is_revoked = False

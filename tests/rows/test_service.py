@@ -7,6 +7,7 @@ import pytest
 from rowgate.audit.events import RowsOpened
 from rowgate.oauth.errors import InsufficientScope
 from rowgate.ports import AuditUnavailable
+from rowgate.records import GrantPolicy
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, StatementCancelled, UnknownObject
 from rowgate.service.rows import SMALL_BYTES
 from rows.service_bench import ROW, Bench, run, take_part
@@ -156,6 +157,29 @@ def test_token_revoked_in_the_middle_cuts_the_read() -> None:
         await bench.check_nothing_is_held()
 
     run(test)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        GrantPolicy(masks=(("gone", "hash"),)),
+        GrantPolicy(masks=(("n", "of_a_newer_release"),)),
+        GrantPolicy(rows='{"column": "gone", "function": "equals", "value": 1}'),
+        GrantPolicy(rows='{"column": "n", "function": "of_a_newer_release", "value": 1}'),
+        GrantPolicy(rows='{"column": "n"'),
+        GrantPolicy(rows="[]"),
+    ],
+)
+def test_policy_that_cannot_be_applied_refuses_and_never_widens(policy: GrantPolicy) -> None:
+    """Its object has changed since, or a newer release has written it, or it is damaged."""
+
+    async def test(bench: Bench) -> None:
+        with pytest.raises(InsufficientScope) as refused:
+            await bench.open()
+        assert refused.value.reason == "policy_unusable"
+        assert not bench.source.opened
+
+    run(test, policy=policy)
 
 
 def test_application_that_may_read_no_more_reads_no_more() -> None:
