@@ -10,8 +10,10 @@ from typing import Any
 from rowgate.rows.errors import NotAcceptable
 from rowgate.rows.model import Column, Row
 
-ROW_GROUP_BYTES = 8_388_608  # 8 MiB of arrays, which a read holds in memory
+ROW_GROUP_BYTES = 3_145_728  # 3 MiB of arrays, which a read holds in memory, and the library half as much again
 ROW_GROUP_ROWS = 122_880  # more are no better to read
+_PAGE_BYTES = 65_536  # 64 KiB: each is gathered before it is compressed
+_DICTIONARY_BYTES = 131_072  # 128 KiB: a column with more that is different is written as it is, which costs less
 
 
 class ParquetEncoder:
@@ -54,7 +56,13 @@ class ParquetFile:
 
         self._pa = pa
         self._sink = _Sink()
-        self._writer = parquet.ParquetWriter(pa.PythonFile(self._sink, mode="w"), schema, compression="snappy")
+        self._writer = parquet.ParquetWriter(
+            pa.PythonFile(self._sink, mode="w"),
+            schema,
+            compression="snappy",
+            data_page_size=_PAGE_BYTES,
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
+        )
         self._gathered: list[Any] = []
         self._gathered_bytes = self._gathered_rows = 0
 
