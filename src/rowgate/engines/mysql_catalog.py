@@ -1,5 +1,6 @@
 """What a MySQL or MariaDB database says of its own tables and views. One database is served, the address names it."""
 
+import re
 from collections.abc import Sequence
 
 from rowgate.engines.manners import Ask
@@ -23,6 +24,10 @@ _TYPES = {
     "timestamp": (Family.MOMENT, Holds.MOMENT),  # the session's zone is UTC
 }
 _REALS = (Holds.REAL, Holds.SINGLE, Holds.DECIMAL)
+# of no language: those of some take two letters for one, in one case and not in another
+CASELESS = re.compile(
+    r"utf8(mb[34])?_(general|unicode|unicode_520|uca1400|0900)(_nopad)?(_a[is])?_ci|latin1_(swedish|general)_ci|ascii_general_ci"
+)
 _OTHER = (Family.BINARY, Holds.BINARY)  # binary data, bits, geometry
 
 _LIST = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = DATABASE()"
@@ -56,7 +61,9 @@ def describe(ask: Ask, name: str, collation: str) -> ObjectDescription | None:
             data_type,
             declared,
             never_null=is_nullable == "NO",
-            by_code_point=charset == "utf8mb4" and collated == collation,
+            collation=_find_collation(
+                data_type, charset, collated, by_code_point=collation, is_view=kinds[0] == "VIEW"
+            ),
         )
         for found, column, data_type, declared, is_nullable, charset, collated in ask(_COLUMNS, name)
         if found == name
@@ -66,11 +73,26 @@ def describe(ask: Ask, name: str, collation: str) -> ObjectDescription | None:
     return ObjectDescription(name, _KINDS[kinds[0]], columns, key)
 
 
-def _describe_column(name: str, data_type: str, declared: str, *, never_null: bool, by_code_point: bool) -> Column:
+def _find_collation(
+    data_type: str, charset: str | None, collated: str | None, *, by_code_point: str, is_view: bool
+) -> Collation:
+    if charset is None or collated is None or data_type.lower() in ("enum", "set"):  # these compare by their number
+        return Collation.UNKNOWN
+    if charset == "utf8mb4" and collated == by_code_point:
+        return Collation.CODE_POINT
+    if is_view:  # what it shows may be a literal, which has no more right to its collation than a value
+        return Collation.UNKNOWN
+    is_caseless = CASELESS.fullmatch(collated) is not None
+    if charset == "utf8mb4":
+        return Collation.CASELESS if is_caseless else Collation.LOOSE
+    # to compare with a character that the column's set does not have is an error
+    return Collation.CASELESS_OF_FEW if is_caseless else Collation.UNKNOWN
+
+
+def _describe_column(name: str, data_type: str, declared: str, *, never_null: bool, collation: Collation) -> Column:
     family, holds = _TYPES.get(data_type.lower(), _OTHER)
     if holds is Holds.INTEGER and "bigint" in declared and "unsigned" in declared:
         holds = Holds.DECIMAL  # more than 63 bits
-    is_chosen = data_type in ("enum", "set")  # compares by its number
     return Column(
         name,
         declared,
@@ -78,5 +100,5 @@ def _describe_column(name: str, data_type: str, declared: str, *, never_null: bo
         may_be_real=holds in _REALS,
         never_null=never_null,
         holds=holds,
-        collation=Collation.CODE_POINT if by_code_point and not is_chosen else Collation.UNKNOWN,
+        collation=collation,
     )

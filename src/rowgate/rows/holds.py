@@ -26,5 +26,8 @@ class Collation(StrEnum):
     """How the texts of a column compare by themselves."""
 
     UNKNOWN = "unknown"  # different texts may be equal
+    LOOSE = "loose"  # likewise; equal to itself is every text there is
+    CASELESS = "caseless"  # likewise, and A to Z are equal to a to z in every place
+    CASELESS_OF_FEW = "caseless_of_few"  # likewise, but only texts in ASCII can be asked for
     LINGUISTIC = "linguistic"  # only equal texts are equal; sorted as a language does
     CODE_POINT = "code_point"  # only equal texts are equal; sorted by code point

@@ -138,11 +138,20 @@ def _any_of(condition: Condition, binder: Binder) -> str:
     if not values:  # the column can hold none of them
         plain = binder.dialect.plain(condition.column)
         return f"{plain} {'=' if negated else '<>'} {plain}"
-    column = compared.write()
-    places = [binder.bind_as(value, compared.column) for value in values]
+    if negated or not binder.dialect.narrows(condition.column, values, match_case=condition.match_case):
+        return _write_any_of(compared.write(), condition, values, compared.column, binder)
+    # The first is implied by the second, and an index serves it.
+    own = _write_any_of(binder.dialect.plain(condition.column), condition, values, compared.column, binder)
+    return f"({own} AND {_write_any_of(compared.write(), condition, values, compared.column, binder)})"
+
+
+def _write_any_of(text: str, condition: Condition, values: Sequence[Value], column: Column, binder: Binder) -> str:
+    """Give the condition that an expression of the column's type is, or is not, one of the values."""
+    negated = condition.function is Function.NOT_EQUALS
+    places = [binder.bind_as(value, column) for value in values]
     if not condition.any_of:
-        return f"{column} {'<>' if negated else '='} {places[0]}"
-    return f"{column} {'NOT IN' if negated else 'IN'} ({', '.join(places)})"
+        return f"{text} {'<>' if negated else '='} {places[0]}"
+    return f"{text} {'NOT IN' if negated else 'IN'} ({', '.join(places)})"
 
 
 def _place(compared: _Compared, function: Function, value: Value | Gap, binder: Binder) -> str:

@@ -73,6 +73,10 @@ class Dialect:
         """Give the column so that only equal values are equal, for an index if one can serve."""
         return self.exact(column)
 
+    def narrows(self, column: Column, values: Sequence[Value], *, match_case: bool) -> bool:  # noqa: ARG002 - for engines whose collations do
+        """Tell whether what is equal to one of the values is so by the column itself too: an index finds it."""
+        return False
+
     def show(self, expression: str, column: Column) -> str:  # noqa: ARG002 - for types that need it
         """Give a value of the column's type as it stands in the answer."""
         return expression

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rowgate.rows.dialects.model import Bind, Dialect
 from rowgate.rows.holds import Collation, Holds
-from rowgate.rows.model import Aggregation, Column, Family
+from rowgate.rows.model import Aggregation, Column, Family, Value
 
 _ALL = "18446744073709551615"  # what LIMIT takes for "all", says the manual
 _TYPES = {
@@ -58,6 +58,15 @@ class MysqlDialect(Dialect):
         if column.holds not in (Holds.TEXT, Holds.OTHER) or column.collation is Collation.CODE_POINT:
             return name
         return self._by_code_point(name if column.holds is Holds.TEXT else f"CAST({name} AS CHAR)")
+
+    def narrows(self, column: Column, values: Sequence[Value], *, match_case: bool) -> bool:
+        """See `Dialect`. No other letter than A to Z ignores case to an ASCII one, says rows/fold.py."""
+        if column.family is not Family.TEXT:  # compared by the column itself anyway
+            return False
+        if not all(str(value).isascii() for value in values):
+            return match_case and column.collation in (Collation.LOOSE, Collation.CASELESS)
+        is_caseless = column.collation in (Collation.CASELESS, Collation.CASELESS_OF_FEW)
+        return is_caseless or (match_case and column.collation is Collation.LOOSE)
 
     def show(self, expression: str, column: Column) -> str:
         """See `Dialect`. A single-precision number would be given with six digits."""
