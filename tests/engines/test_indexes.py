@@ -242,3 +242,24 @@ def _find(source: RowSource, table: str, value: Any, *, match_case: bool) -> lis
     plan = plan_rows(parse_rows_body(msgspec.json.encode(body)), described, run_key="")
     with closing(source.open_rows(render_select(plan, source.dialect), statement_seconds=10)) as blocks:
         return [str(row[0]) for row in blocks.read_block()]
+
+
+@pytest.mark.engines
+def test_a_run_that_the_columns_characters_cannot_spell_is_none(mariadb: MariadbServer) -> None:
+    name = mariadb.create_database()
+    declared = "JobRuntimeKey VARCHAR(30) CHARACTER SET {} PRIMARY KEY"
+    for table in ("latin1", "utf8mb3", "utf8mb4"):
+        mariadb.execute(
+            f"CREATE TABLE {table} ({declared.format(table)})",
+            f"INSERT INTO {table} VALUES ('2020'), ('é')",
+            database=name,
+        )
+    with closing(GenericSource(MariadbManner(mariadb.address(name), password=PASSWORD))) as source:
+        for table in ("latin1", "utf8mb3", "utf8mb4"):
+            described = source.find_object(table)
+            assert described is not None
+            for run, expected in (("😀", []), ("é", ["é"]), ("2020", ["2020"])):
+                request = parse_rows_body(msgspec.json.encode({"jobRuntimeKey": run}))
+                statement = render_select(plan_rows(request, described, run_key=""), source.dialect)
+                with closing(source.open_rows(statement, statement_seconds=10)) as blocks:
+                    assert [row[0] for row in blocks.read_block()] == expected

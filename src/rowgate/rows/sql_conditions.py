@@ -169,7 +169,7 @@ def _compare(condition: Condition, binder: Binder) -> _Compared:
     is_ordered = condition.function not in (Function.EQUALS, Function.NOT_EQUALS)
     if column.family is Family.MOMENT or not any(isinstance(value, str) for value in values):
         suited = [_keep_without_nul(suit(column, value), dialect) for value in values]
-        return _Compared(lambda: dialect.plain(column), suited, column)
+        return _Compared(lambda: dialect.spelled(column, suited), suited, column)
     if column.holds is Holds.UUID:
         if not is_ordered:
             held = [

@@ -61,6 +61,10 @@ class Dialect:
         """Give the column as it compares by itself, which an ordinary index serves."""
         return self.quote(column.name)
 
+    def spelled(self, column: Column, values: Sequence[object]) -> str:  # noqa: ARG002 - for engines with character sets
+        """Give the same, or, where it cannot be compared with one of the values by itself, as it can."""
+        return self.plain(column)
+
     def sorted(self, column: Column) -> str:
         """Give the column as `orderby` sorts, and as the least and the greatest are found."""
         return self.plain(column)

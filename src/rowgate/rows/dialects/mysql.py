@@ -48,6 +48,11 @@ class MysqlDialect(Dialect):
         """See `Dialect`."""
         return f"{expression} IS NULL{' DESC' if first else ''}, {directed}"
 
+    def spelled(self, column: Column, values: Sequence[object]) -> str:
+        """See `Dialect`. To compare with a character that the column's set does not have is an error."""
+        is_ascii = all(value.isascii() for value in values if isinstance(value, str))
+        return self.plain(column) if is_ascii else self.exact(column)
+
     def sorted(self, column: Column) -> str:
         """See `Dialect`."""
         return self.exact(column)
