@@ -1,5 +1,6 @@
 """SQLite's own: three locks against writing, virtual tables, WAL, encodings, files that go away."""
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import pytest
 from engines.test_contract import read_all
 from rowgate.engines.block_weight import BLOCK_ROWS
 from rowgate.engines.sqlite import SqliteSource
+from rowgate.engines.sqlite_connection import ReadingConnection, define_functions, go_on
 from rowgate.engines.sqlite_permissions import Authorizer
 from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import EngineFailure, InvalidParameter, NotReadOnly
@@ -85,13 +87,13 @@ def test_each_lock_holds_alone(path: Path, owner: apsw.Connection, lock: str) ->
     assert owner.filename
 
     class Weakened(SqliteSource):
-        def _connect(self, authorizer: Authorizer, *, is_lent: bool = False) -> apsw.Connection:  # noqa: ARG002
+        def _connect(self, authorizer: Authorizer, *, is_lent: bool = False) -> ReadingConnection:  # noqa: ARG002
             if lock == "mode":
-                connection = apsw.Connection(
+                connection = ReadingConnection(
                     f"file:{path}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
                 )
             else:
-                connection = apsw.Connection(str(path))
+                connection = ReadingConnection(str(path))
             if lock == "query_only":
                 connection.pragma("query_only", 1)
             if lock == "authorizer":
@@ -318,3 +320,31 @@ def test_heavy_rows_make_small_blocks(source: SqliteSource, row: str, most: int,
     rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) "
     with closing(source.open_rows(Statement(rows + row, (), limit), statement_seconds=5)) as blocks:
         assert len(blocks.read_block()) <= most
+
+
+def test_a_filter_with_many_values_ends_in_the_middle_of_a_row() -> None:
+    """SQLite itself looks whether it must stop only between rows, and one row may take a minute."""
+    connection = ReadingConnection("")
+    define_functions(connection, "UTF-8")
+    looks = 0
+
+    def must_stop() -> bool:
+        nonlocal looks
+        looks += 1
+        return looks > 3
+
+    parts = json.dumps([f"part {n}" for n in range(1000)])
+    for function in ("rowgate_holds", "rowgate_holds_folded"):
+        connection.stopping.must_stop = go_on
+        asked = f"SELECT {function}(CAST(? AS BLOB), ?)"
+        assert connection.execute(asked, ("PART 999", parts)).fetchall() == [(int(function.endswith("folded")),)]
+        assert connection.execute(asked, (None, parts)).fetchall() == [(None,)]
+        looks, connection.stopping.must_stop = 0, must_stop
+        with pytest.raises(apsw.InterruptError):
+            connection.execute(asked, ("nothing of it", parts)).fetchall()
+        assert looks == 4
+
+
+def test_a_connection_that_is_given_back_forgets_whose_statement_it_ran(source: SqliteSource) -> None:
+    assert run(source, "SELECT 1") == [(1,)]
+    assert [connection.stopping.must_stop for _, connection in source._idle] == [go_on]

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import apsw
 
 from rowgate.engines.sqlite import SqliteRows
-from rowgate.engines.sqlite_connection import define_functions
+from rowgate.engines.sqlite_connection import ReadingConnection, define_functions
 from rowgate.engines.sqlite_errors import translate_error
 from rowgate.engines.sqlite_permissions import allow_reading
 from rowgate.ports.calls import HELD
@@ -65,7 +65,7 @@ class HeldResult:
         self._call = call
         self._blocks: CalledBlocks | None = blocks
         self._cancelled = False
-        self._connection = apsw.Connection("")
+        self._connection = ReadingConnection("")
         self._connection.pragma("journal_mode", "off")
         self._connection.pragma("synchronous", 0)
         self._connection.pragma("cache_size", -_CACHE_KIBIBYTES)
@@ -119,7 +119,7 @@ class HeldResult:
         if blocks is not None:
             blocks.close()
 
-    def give_back(self, connection: apsw.Connection, *, is_good: bool) -> None:
+    def give_back(self, connection: ReadingConnection, *, is_good: bool) -> None:
         """See `SqliteRows`: another statement may read from it."""
 
     def look_again(self) -> None:

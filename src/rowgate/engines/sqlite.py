@@ -16,7 +16,7 @@ import apsw
 from rowgate.engines.block_weight import BLOCK_BYTES, BLOCK_ROWS, choose_batch, weigh
 from rowgate.engines.shared_look import SharedLook
 from rowgate.engines.sqlite_catalog import describe, describe_query, list_catalog, write_table
-from rowgate.engines.sqlite_connection import connect
+from rowgate.engines.sqlite_connection import ReadingConnection, connect, go_on
 from rowgate.engines.sqlite_errors import translate_call_error, translate_error
 from rowgate.engines.sqlite_permissions import Authorizer, allow_catalog, allow_reading, allow_watching
 from rowgate.engines.sqlite_version import VersionWatch
@@ -43,7 +43,7 @@ _REPAIRED = "CASE typeof({0}) WHEN 'text' THEN rowgate_text(CAST({0} AS BLOB)) E
 class Lender(Protocol):
     """Who lends connections to results."""
 
-    def give_back(self, connection: apsw.Connection, *, is_good: bool) -> None:
+    def give_back(self, connection: ReadingConnection, *, is_good: bool) -> None:
         """Take one back; on one that is not good something has failed."""
 
     def look_again(self) -> None:
@@ -53,7 +53,7 @@ class Lender(Protocol):
 class SqliteRows:
     """See `ports.RowBlocks`."""
 
-    def __init__(self, source: Lender, connection: apsw.Connection, statement: Statement, seconds: float) -> None:
+    def __init__(self, source: Lender, connection: ReadingConnection, statement: Statement, seconds: float) -> None:
         self.is_exhausted = False
         self._source = source
         self._connection = connection
@@ -66,6 +66,7 @@ class SqliteRows:
         self._cancelled = False
         self._has_failed = False
         connection.set_progress_handler(self._must_stop, _STEPS_BETWEEN_LOOKS)
+        connection.stopping.must_stop = self._must_stop  # SQLite looks between rows only, and a filter may be long
 
     def read_block(self) -> list[tuple[Value, ...]]:
         """See `ports.RowBlocks`."""
@@ -136,6 +137,7 @@ class SqliteRows:
         if self._cursor is not None:
             self._cursor.close(force=True)
         self._connection.set_progress_handler(None)
+        self._connection.stopping.must_stop = go_on
         self._source.give_back(self._connection, is_good=not self._has_failed)
 
     def _must_stop(self) -> bool:
@@ -162,8 +164,8 @@ class SqliteSource:
         self._clock = clock
         self._lock = threading.Lock()
         self._looks = SharedLook()  # at the catalog; `_lock` is never held for long
-        self._idle: list[tuple[tuple[int, int], apsw.Connection]] = []
-        self._lent: dict[apsw.Connection, tuple[int, int]] = {}
+        self._idle: list[tuple[tuple[int, int], ReadingConnection]] = []
+        self._lent: dict[ReadingConnection, tuple[int, int]] = {}
         self._catalog: apsw.Connection | None = None
         self._catalog_key: tuple[int, int, int] | None = None
         self._looked_at = float("-inf")
@@ -307,7 +309,7 @@ class SqliteSource:
         finally:
             self.give_back(connection, is_good=is_good)
 
-    def give_back(self, connection: apsw.Connection, *, is_good: bool = True) -> None:
+    def give_back(self, connection: ReadingConnection, *, is_good: bool = True) -> None:
         """Take back a connection that `open_rows` lent; whoever gives it back has closed the cursors on it.
 
         One that is not good is closed, and with it the cursors that an error may hold: they would end on the thread
@@ -320,7 +322,7 @@ class SqliteSource:
                 return
         connection.close(force=True)
 
-    def _borrow(self) -> apsw.Connection:
+    def _borrow(self) -> ReadingConnection:
         file = self._identify_file()
         with self._lock:
             while self._idle:
@@ -338,7 +340,7 @@ class SqliteSource:
             self._lent[connection] = file
         return connection
 
-    def _connect(self, authorizer: Authorizer, *, is_lent: bool = False) -> apsw.Connection:
+    def _connect(self, authorizer: Authorizer, *, is_lent: bool = False) -> ReadingConnection:
         connection, self._dialect = connect(self._path, authorizer, is_lent=is_lent)
         return connection
 

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import apsw
+import msgspec
 
 from rowgate.engines.sqlite_permissions import Authorizer
 from rowgate.rows.dialects.sqlite import SQLITE, SqliteDialect
@@ -15,7 +16,35 @@ from rowgate.rows.fold import fold
 BUSY_MILLISECONDS = 5000
 
 
-def connect(path: Path, authorizer: Authorizer, *, is_lent: bool = False) -> tuple[apsw.Connection, SqliteDialect]:
+_PARTS_BETWEEN_LOOKS = 64  # of a text, looked for one by one
+
+
+def go_on() -> bool:
+    """Tell that no statement must stop."""
+    return False
+
+
+class Stopping:
+    """Tells the functions of a connection whether its statement must stop."""
+
+    __slots__ = ("must_stop",)
+
+    def __init__(self) -> None:
+        self.must_stop: Callable[[], bool] = go_on
+
+    def look(self) -> None:
+        """Raises apsw.InterruptError if it must."""
+        if self.must_stop():
+            raise apsw.InterruptError
+
+
+class ReadingConnection(apsw.Connection):
+    """A connection whose functions end with its statement; that has it alone."""
+
+    stopping = Stopping()
+
+
+def connect(path: Path, authorizer: Authorizer, *, is_lent: bool = False) -> tuple[ReadingConnection, SqliteDialect]:
     """Give a connection and how statements are written for the file.
 
     Args:
@@ -29,7 +58,7 @@ def connect(path: Path, authorizer: Authorizer, *, is_lent: bool = False) -> tup
     """
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     flags |= apsw.SQLITE_OPEN_NOMUTEX if is_lent else apsw.SQLITE_OPEN_FULLMUTEX
-    connection = apsw.Connection(f"file:{quote(str(path))}?mode=ro", flags=flags)
+    connection = ReadingConnection(f"file:{quote(str(path))}?mode=ro", flags=flags)
     connection.set_busy_timeout(BUSY_MILLISECONDS)
     # "name" is an identifier and nothing else; schemas are data here, not code
     connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
@@ -46,19 +75,66 @@ def connect(path: Path, authorizer: Authorizer, *, is_lent: bool = False) -> tup
     return connection, replace(SQLITE, orders_by_code_point=encoding == "UTF-8")
 
 
-def define_functions(connection: apsw.Connection, encoding: str) -> None:
+def define_functions(connection: ReadingConnection, encoding: str) -> None:
     """Define what statements use (rows/dialects/sqlite.py)."""
-    connection.create_scalar_function("rowgate_fold", _make_folder(encoding), 1, deterministic=True)
+    stopping = connection.stopping = Stopping()
+    fold_bytes = _make_folder(encoding, stopping)
+    connection.create_scalar_function("rowgate_fold", fold_bytes, 1, deterministic=True)
+    connection.create_scalar_function("rowgate_holds", _make_finder(encoding, stopping, None), 2, deterministic=True)
+    connection.create_scalar_function(
+        "rowgate_holds_folded", _make_finder(encoding, stopping, fold_bytes), 2, deterministic=True
+    )
     connection.create_scalar_function("rowgate_text", _make_reader(encoding), 1, deterministic=True)
 
 
-def _make_folder(encoding: str) -> Callable[..., str | None]:
-    """Give what folds the bytes of a text; NULL stays."""
+def _make_folder(encoding: str, stopping: Stopping) -> Callable[..., str | None]:
+    """Give what folds the bytes of a text; NULL stays.
+
+    It keeps the last one: several filters have the same text folded, one after the other.
+    """
+    last, folded = b"", ""
 
     def fold_bytes(*values: Any) -> str | None:
-        return None if values[0] is None else fold(values[0].decode(encoding, "replace"))
+        nonlocal last, folded
+        value = values[0]
+        if value is None:
+            return None
+        if value != last:
+            stopping.look()
+            folded = fold(value.decode(encoding, "replace"))
+            last = value
+        return folded
 
     return fold_bytes
+
+
+def _make_finder(
+    encoding: str, stopping: Stopping, fold_bytes: Callable[..., str | None] | None
+) -> Callable[..., bool | None]:
+    """Give what tells whether the bytes of a text hold one of several parts, a JSON list; NULL holds nobody knows what.
+
+    In one call: as many expressions as there are parts would each lower the text anew, and SQLite looks whether it
+    must stop only when all are through. A thousand parts and texts of 1 MB took a minute a row.
+    """
+    last, parts = "", [""]
+
+    def find(*values: Any) -> bool | None:
+        nonlocal last, parts
+        value, given = values
+        text = value
+        if value is not None:
+            text = value.decode(encoding, "replace") if fold_bytes is None else fold_bytes(value)
+        if text is None:
+            return None
+        if given != last:
+            last, parts = given, msgspec.json.decode(given, type=list[str])
+        for place in range(0, len(parts), _PARTS_BETWEEN_LOOKS):
+            stopping.look()
+            if any(part in text for part in parts[place : place + _PARTS_BETWEEN_LOOKS]):
+                return True
+        return False
+
+    return find
 
 
 def _make_reader(encoding: str) -> Callable[..., str]:

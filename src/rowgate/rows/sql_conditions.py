@@ -101,7 +101,9 @@ def _comparison(condition: Condition, binder: Binder) -> str:
         case Function.EQUALS | Function.NOT_EQUALS:
             return _any_of(condition, binder)
         case Function.CONTAINS | Function.STARTS_WITH | Function.ENDS_WITH:
-            return join_alternatives([_substring(condition, str(value), binder) for value in condition.values])
+            return _find_any(condition, binder) or join_alternatives(
+                [_substring(condition, str(value), binder) for value in condition.values]
+            )
         case Function.BETWEEN:
             compared = _compare(condition, binder)
             least, most = compared.values
@@ -192,6 +194,16 @@ def _keep_without_nul(value: Value | Gap, dialect: Dialect) -> Value | Gap:
     if isinstance(value, str) and "\0" in value and not dialect.holds_nul:
         return Gap(value.partition("\0")[0], is_after=True)
     return value
+
+
+def _find_any(condition: Condition, binder: Binder) -> str:
+    """Give the condition that a text holds one of several, where the engine has one for that; else nothing."""
+    if condition.function is not Function.CONTAINS or len(condition.values) <= 1:
+        return ""
+    texts = [str(value) for value in condition.values]
+    folds = not condition.match_case
+    parts = [fold(text) for text in texts] if folds else texts
+    return binder.dialect.find_any(condition.column, parts, binder.bind, folds=folds)
 
 
 def _substring(condition: Condition, value: str, binder: Binder) -> str:

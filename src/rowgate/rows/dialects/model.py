@@ -121,6 +121,17 @@ class Dialect:
         """Give where a text holds another, from 1; 0: nowhere."""
         return f"instr({expression}, {part})"
 
+    def find_any(self, column: Column, parts: Sequence[str], bind: Bind, *, folds: bool) -> str:  # noqa: ARG002 - for an engine with such a function
+        """Give a condition: the column's text holds one of several; empty: each is looked for by itself.
+
+        Args:
+            column: Of which the text is.
+            parts: Folded, if the text is to be.
+            bind: Gives the place that stands for a value.
+            folds: Whether case is ignored.
+        """
+        return ""
+
     def take_first(self, expression: str, length: int) -> str:
         """Give the first characters of a text."""
         return f"substr({expression}, 1, {length})"

@@ -1,5 +1,6 @@
 """How SQLite writes it. Values have types of their own; a column's type is advice."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,6 +42,11 @@ class SqliteDialect(Dialect):
     ) -> str:
         """See `Dialect`."""
         return self.lower_ascii(expression) if all(map(str.isascii, folded)) else _fold(expression)
+
+    def find_any(self, column: Column, parts: Sequence[str], bind: Bind, *, folds: bool) -> str:
+        """See `Dialect`. One look-up for all of them, and one that can be ended."""
+        function = "rowgate_holds_folded" if folds else "rowgate_holds"
+        return f"{function}(CAST({self.text(column)} AS BLOB), {bind(json.dumps(parts))})"
 
     def only_numbers(self, column: Column) -> str:
         """See `Dialect`."""
