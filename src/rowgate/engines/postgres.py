@@ -63,7 +63,7 @@ class PostgresRows(PostgresRun[Row]):
         while not self.has_ended and len(parts) < BLOCK_ROWS and weight < BLOCK_BYTES:
             before = len(parts)
             self._read(parts, choose_batch(BLOCK_ROWS - before, weight, self._heavy), deadline)
-            if len(parts) > before:
+            if len(parts) > before and not self.has_ended:
                 self._heavy = weigh(parts[-1])
                 weight += (len(parts) - before) * self._heavy
                 self._heaviest = max(self._heaviest, self._heavy)

@@ -107,7 +107,7 @@ class PostgresPool:
                 if not self._idle:
                     return None
                 session = self._idle.pop()
-            if session.is_good:
+            if session.is_quiet:
                 session.was_idle = True
                 return session
             session.close()

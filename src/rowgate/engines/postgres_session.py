@@ -50,13 +50,17 @@ class Session:
 
     @property
     def is_good(self) -> bool:
-        """Whether the next statement can be sent: nothing is under way, and an idle server has said nothing."""
+        """Whether its statement has left it as it was; before the next one see `is_quiet`."""
         return (
             not self.is_lost
             and self._pq.transaction_status == pq.TransactionStatus.IDLE
-            and not self._poll.poll(0)  # an idle server speaks only to say goodbye
             and self._read_settings() == self._settings
         )
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the server of a good session that was idle has said nothing: it speaks only to say goodbye."""
+        return not self.is_lost and not self._poll.poll(0)
 
     def list_changed(self) -> list[str]:
         """Give what a statement has set for the whole session of how values are written."""
