@@ -12,7 +12,7 @@ _PAGE = "docs/how-to/budgets.md"
 
 
 def test_page_on_budgets_does_what_it_says(sample_database: Path, tmp_path: Path) -> None:
-    setting, reading, again = (b for _, b in find_blocks(_PAGE, "## Set it", "## A slow reader"))
+    setting, reading, again, taking_away = (b for _, b in find_blocks(_PAGE, "## Set it", "## A slow reader"))
     settings = make_home(tmp_path / "home", sample_database)
     (settings.home / "rowgate.toml").write_text(f'database = "sqlite:///{sample_database}"\n', "utf-8")
     made = add_application(settings, "report", ("*",))
@@ -33,3 +33,5 @@ def test_page_on_budgets_does_what_it_says(sample_database: Path, tmp_path: Path
         rows, _ = json.JSONDecoder().raw_decode(found)
         assert len(rows) == 4
         within_a_second(lambda: "rows_per_day" in reader.paste(again))
+        administrator.paste(taking_away)
+        within_a_second(lambda: "HTTP/1.1 429" not in reader.paste(reading))

@@ -245,7 +245,7 @@ def test_lines_of_curl_enrol_a_client_and_renew_its_secret(tmp_path: Path, serve
     """The code gives a secret, which gives the next one."""
     add_application(server.settings, "enrolled", ("SA_Activity_Events",))
     reader = Reader(tmp_path)
-    reader.environment["ROWGATE_HOME"] = str(server.settings.home)
+    reader.environment |= {"ROWGATE_HOME": str(server.settings.home), "URL": server.url}
     code = json.loads(reader.paste("rowgate enrol enrolled --json"))["code"]
     reader.environment["CODE"] = code
     ((_, redeem),) = find_blocks("docs/how-to/enrol-a-client.md", "## Redeem it for a secret", "With Python:")

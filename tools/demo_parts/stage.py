@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -134,7 +135,7 @@ def show_command() -> str:
     """Give the `rowgate` command as it is typed from here."""
     beside = Path(sys.executable).parent / "rowgate"
     found = shutil.which("rowgate")
-    return "rowgate" if found and Path(found) == beside else show_path(beside)
+    return "rowgate" if found and Path(found) == beside else shlex.quote(show_path(beside))
 
 
 def forget_settings() -> None:

@@ -1,6 +1,7 @@
 """`make serve`: the server stays, and the page holds the lines to paste."""
 
 import contextlib
+import shlex
 import time
 from urllib.parse import quote
 
@@ -36,7 +37,8 @@ def serve(stage: Stage, page: Page, port: int) -> int:
         _show_powershell(page, server.url, made, name)
         _show_python(page, server.url, made, name)
         page.blank()
-        page.say(f"What happens, in another terminal: {show_command()} audit tail -f --home {show_path(stage.home)}")
+        home = shlex.quote(show_path(stage.home))
+        page.say(f"What happens, in another terminal: {show_command()} audit tail -f --home {home}")
         page.say(f"The server's log: {show_path(server.log)}")
         page.blank()
         with contextlib.suppress(KeyboardInterrupt):

@@ -32,5 +32,5 @@ def enrol(app: str, expires_in: int, home: str | None, as_json: bool) -> None:
         return
     click.echo(f"code     {made.code}")
     click.echo(f"expires  {render_moment(made.expires_at)} ({render_left(made.expires_at)})")
-    click.echo(f"""curl     curl -fsS {address} -H 'Content-Type: application/json' -d '{{"code": "{made.code}"}}'""")
+    click.echo(f"""curl     curl -sS {address} -H 'Content-Type: application/json' -d '{{"code": "{made.code}"}}'""")
     say("The code is good once, is not kept, and will not be shown again.")

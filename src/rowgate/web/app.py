@@ -15,6 +15,7 @@ from rowgate.web.client_certificates import ClientCertificates
 from rowgate.web.cors import Cors
 from rowgate.web.data_requests import DATA_PATH
 from rowgate.web.exchange import BodyTooLarge, ClientGone, Exchange, Head, PreparedHeaders, Receive, Scope, Send
+from rowgate.web.metadata import TOKEN_PATH
 from rowgate.web.problems import Edge, HttpProblem, respond_problem
 from rowgate.web.whole import (
     WHOLE_HANDLERS,
@@ -32,7 +33,7 @@ Endpoint = Callable[[Exchange], Awaitable[None]]
 _log = logging.getLogger("rowgate.web")
 
 _DATA_PREFIX = DATA_PATH.encode() + b"/"
-NOT_FOUND = "There is nothing at this address."
+NOT_FOUND = f"There is nothing at this address. Tokens are at {TOKEN_PATH}, what they may read at {DATA_PATH}."
 
 
 class App:

@@ -4,6 +4,7 @@ The record is made durable inside the store's transaction, before it commits: wh
 record; in the worst case a change is on record that a crash then undid.
 """
 
+import difflib
 import fnmatch
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -55,9 +56,9 @@ class Desk:
         if resolved is None and unreachable is not None:
             raise unreachable
         if resolved is None:
-            alike = [found.name for found in self.databases.list_objects() if found.name.lower() == name.lower()]
-            hint = f"; did you mean {alike[0]}?" if alike else "; `rowgate object list` shows them all"
-            raise AdminError(f"there is no object {name}{hint}")
+            alike = find_alike(name, [found.name for found in self.databases.list_objects()])
+            hint = f"did you mean {alike}?" if alike else "`rowgate object list` shows them all"
+            raise AdminError(f"there is no object {name}; {hint}")
         return resolved
 
     def resolve_objects(self, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -84,6 +85,17 @@ class Desk:
         self.record(event)
 
 
+def find_alike(name: str, names: Sequence[str]) -> str | None:
+    """Give the one of the names that somebody who wrote another most likely meant; None: none is like it.
+
+    >>> find_alike("reprot", ["reports", "gateway"]), find_alike("SALES", ["sales"]), find_alike("x", ["sales"])
+    ('reports', 'sales', None)
+    """
+    folded = {each.lower(): each for each in reversed(names)}
+    alike = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.75)
+    return folded[alike[0]] if alike else None
+
+
 def load_application(look: StoreWriter, name: str) -> tuple[Application, tuple[str, ...]]:
     """Give the application of a name or client id with its objects.
 
@@ -92,7 +104,9 @@ def load_application(look: StoreWriter, name: str) -> tuple[Application, tuple[s
     """
     found = look.find_application(name)
     if found is None:
-        raise AdminError(f"there is no application {name}; `rowgate app list` shows them all")
+        alike = find_alike(name, [application.name for application, _ in look.list_applications()])
+        hint = f"did you mean {alike}?" if alike else "`rowgate app list` shows them all"
+        raise AdminError(f"there is no application {name}; {hint}")
     return found
 
 
