@@ -23,6 +23,8 @@ def walk(stage: Stage, page: Page) -> None:
     page.table(("name", "kind"), objects[:_MOST_OBJECTS])
     if len(objects) > _MOST_OBJECTS:
         page.say(f"and {len(objects) - _MOST_OBJECTS} more")
+    for warning in stage.list_warnings():
+        page.say(warning)
 
     page.step("An application that may read all of it")
     made = stage.register(APPLICATION, "*")

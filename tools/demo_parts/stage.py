@@ -23,7 +23,7 @@ import httpx
 from rowgate.cli.main import main as run_command
 from rowgate.sample import write_procedures
 
-_START_SECONDS = 15
+_START_SECONDS = 60  # of a machine that is busy with other things
 _STOP_SECONDS = 10
 _SERVES_AT = re.compile(r" at (https?://\S+) ")
 
@@ -84,6 +84,10 @@ class Stage:
     def list_objects(self) -> list[tuple[str, str]]:
         """Give name and kind of every object."""
         return [(found["name"], found["kind"]) for found in json.loads(self.rowgate("object", "list", "--json"))]
+
+    def list_warnings(self) -> list[str]:
+        """Give what the command says besides of the objects: which files of a folder are left out, and why."""
+        return _run("object", "list", "--json", "--home", str(self.home)).stderr.splitlines()
 
     def register(self, name: str, objects: str) -> Credentials:
         """Register an application anew; the secret of an earlier one was shown once and is gone."""
