@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -17,9 +18,17 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from processes.conftest import Home
+from processes.test_workers import ask_workers
 from rowgate.cli.main import main
 from support.certificates import make_certificate, trust
-from support.servers import ROWGATE, fetch_token, serve_process, wait_until
+from support.servers import ROWGATE, ServerProcess, fetch_token, serve_process, wait_until
+
+# makes what it stands on the terminal of its session, as a login does, and becomes the command
+_ON_A_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 def fail_to_serve(home: Home, capsys: pytest.CaptureFixture[str], *flags: str) -> str:
@@ -134,6 +143,37 @@ def test_a_renewed_certificate_is_used_after_a_hangup(home: Home, tmp_path: Path
             assert httpx.get(f"{server.url}/healthz", verify=trust(cert)).status_code == 200
         assert before.get("/healthz").status_code == 200
         assert server.stop() == 0
+
+
+def count_workers(server: ServerProcess) -> int:
+    try:
+        return len(ask_workers(server, "none"))
+    except OSError:
+        return 0  # none listens yet
+
+
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_a_terminal_that_is_closed_ends_its_server(home: Home, workers: str) -> None:
+    """That is SIGHUP too: nobody would see the server any more, and it would hold the port."""
+    ours, its = os.openpty()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [*ROWGATE, "serve", "--home", str(home.path), "--port", str(port), "--workers", workers]
+    server = subprocess.Popen(
+        [sys.executable, "-c", _ON_A_TERMINAL, *command], stdin=its, stdout=its, stderr=its, start_new_session=True
+    )
+    os.close(its)
+    try:
+        running = ServerProcess(cast("Any", server), f"http://127.0.0.1:{port}", home.path)
+        wait_until(lambda: count_workers(running) == int(workers), seconds=20, every_seconds=0.1)
+        os.close(ours)
+        server.wait(20)
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+    actions = sorted(event["action"] for event in home.list_events(kind="server"))
+    assert actions == ["started"] * int(workers) + ["stopped"] * int(workers)
 
 
 def test_a_hangup_without_a_certificate_ends_nothing(home: Home) -> None:

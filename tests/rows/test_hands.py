@@ -110,3 +110,29 @@ def test_each_thread_is_prepared_once_before_its_first_job() -> None:
 
     asyncio.run(main())
     assert times == [1]
+
+
+def test_job_waits_for_the_threads_there_are_when_none_can_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No memory, or too many processes: and what could not begin is neither waited for at the end nor run later."""
+
+    def fail(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def use() -> None:
+        hands, release = Hands(4, name="test"), threading.Event()
+        ran: list[int] = []
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", fail)
+            with pytest.raises(RuntimeError):
+                hands.run(ran.append, 0)
+        first = hands.run(release.wait, 20)
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", fail)
+            second = hands.run(ran.append, 1)
+        release.set()
+        assert await first
+        await second
+        hands.close(wait=True)
+        assert ran == [1]
+
+    asyncio.run(use())

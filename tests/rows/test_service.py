@@ -9,6 +9,7 @@ from rowgate.oauth.errors import InsufficientScope
 from rowgate.ports import AuditUnavailable
 from rowgate.records import GrantPolicy
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError, StatementCancelled, UnknownObject
+from rowgate.service.hands import Hands
 from rowgate.service.rows import SMALL_BYTES
 from rows.service_bench import ROW, Bench, run, take_part
 from support.servers import wait_until
@@ -288,3 +289,19 @@ def test_refusals_read_nothing(name: str, scope: str, plain: type[Exception], co
             await bench.check_nothing_is_held()
 
         run(test, conceal_objects=conceal_objects)
+
+
+def test_read_for_which_no_thread_can_begin_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(bench: Bench) -> None:
+        def fail(*_arguments: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Hands, "run", fail)
+            for _ in range(3):
+                with pytest.raises(RuntimeError):
+                    await bench.open()
+        assert not bench.audit.events
+        await bench.check_nothing_is_held()
+
+    run(test)

@@ -1,14 +1,18 @@
 """Workers as their supervisor sees them: one that serves nobody is not taken for one that is well."""
 
 import asyncio
+import signal
 import threading
+import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
-from rowgate.web.supervisor import SILENT_SECONDS, Worker
+from rowgate.web.supervisor import AGAIN_SECONDS, SILENT_SECONDS, Supervisor, Worker
 
 
 @pytest.fixture
@@ -62,3 +66,48 @@ def test_a_worker_whose_event_loop_hangs_does_not_answer(worker: Worker) -> None
     assert worker.parent_conn.poll(20)
     running.join(20)
     assert not answering.is_alive()
+
+
+class _Ended(Worker):
+    """A worker whose process could not start, or died at once."""
+
+    def __init__(self, config: uvicorn.Config, exit_code: int) -> None:
+        super().__init__(config, [])
+        self.begun_at = time.monotonic()
+        self.process = cast("Any", SimpleNamespace(is_alive=lambda: False, exitcode=exit_code, pid=1))
+
+    def kill(self) -> None:
+        """It is gone."""
+
+    def join(self) -> None:
+        """It is gone."""
+
+
+@pytest.fixture
+def supervisor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
+    """A supervisor with one worker that could not start; the next begins and does nothing."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "set_wakeup_fd", lambda *_, **__: None)
+    made = Supervisor(uvicorn.Config("none"), [])
+    made.processes = [_Ended(made.config, STARTUP_FAILURE)]
+    monkeypatch.setattr(made, "_begin_worker", lambda: _Ended(made.config, 0))
+    yield made
+    made.close()
+
+
+def test_a_server_whose_first_worker_cannot_start_ends(supervisor: Supervisor) -> None:
+    supervisor.keep_subprocess_alive()
+    assert supervisor.should_exit.is_set()
+
+
+def test_a_worker_that_cannot_start_later_is_tried_again_after_a_while(supervisor: Supervisor, worker: Worker) -> None:
+    """A full disk, or a state that is away: the others serve on, and nothing spins."""
+    failed = supervisor.processes[0]
+    supervisor.processes.insert(0, worker)
+    worker.has_served = True
+    supervisor.keep_subprocess_alive()
+    assert supervisor.processes[1] is failed
+    failed.begun_at -= AGAIN_SECONDS
+    supervisor.keep_subprocess_alive()
+    assert supervisor.processes[1] is not failed
+    assert not supervisor.should_exit.is_set()

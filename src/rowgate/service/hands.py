@@ -38,16 +38,16 @@ class Hands:
         """Have a thread call the function; the future gives what it returns or raises.
 
         The job goes on when the future is cancelled: who gave it something to hold must shield the future.
+
+        Raises:
+            RuntimeError: There is no thread, and the system lets none begin.
         """
         self._loop = asyncio.get_running_loop()
+        if self._outstanding >= len(self._threads) < self._most:
+            self._begin_thread()
         done: asyncio.Future[_T] = self._loop.create_future()
         self._outstanding += 1
         self._jobs.put((done, function, arguments))
-        if self._outstanding > len(self._threads) < self._most:
-            # daemon: a statement that does not stop must not keep the process from ending
-            thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
         return done
 
     def close(self, *, wait: bool) -> None:
@@ -61,6 +61,17 @@ class Hands:
         if wait:
             for thread in self._threads:
                 thread.join()
+
+    def _begin_thread(self) -> None:
+        # daemon: a statement that does not stop must not keep the process from ending
+        thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no memory, or too many processes: those that there are go on
+            if not self._threads:
+                raise
+            return
+        self._threads.append(thread)
 
     def _work(self) -> None:
         if self._prepare is not None:

@@ -136,8 +136,9 @@ class RowsService:
         await self._take_turn(reading)
         self._under_way.add(reading)
         on_disconnect(reading.cancel)
-        started = self._hands.run(self._starting.start, reading, object_name, request)
+        started: asyncio.Future[None] | None = None
         try:
+            started = self._hands.run(self._starting.start, reading, object_name, request)
             # shield: the thread goes on when this task is cancelled, and must be waited for
             await asyncio.shield(started)
             self._charge(reading)

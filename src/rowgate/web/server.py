@@ -12,14 +12,18 @@ import os
 import signal
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from rowgate.config import ConfigError, Settings
+from rowgate.ports import StoreError
+from rowgate.rows.errors import RowsError
 from rowgate.web.app import App
 from rowgate.web.client_certificates import ClientCertificates, make_client_certificates
 from rowgate.web.connection_limits import ConnectionLimits
@@ -83,8 +87,17 @@ class ServerConfig(uvicorn.Config):
     client_certificates: ClientCertificates | None
 
     def load(self) -> None:
-        """Load, as uvicorn does; then let the application say whose certificates may come."""
-        super().load()
+        """Load, as uvicorn does; then let the application say whose certificates may come.
+
+        What keeps a worker from that is one line of the log; in a process of its own it is raised as it is.
+        """
+        try:
+            super().load()
+        except (ConfigError, StoreError, RowsError, OSError) as error:
+            if multiprocessing.parent_process() is None:
+                raise
+            _log.error("the worker cannot start: %s", error)
+            sys.exit(STARTUP_FAILURE)
         _end_with_supervisor()
         if self.client_certificates is not None:
             app: Any = self.loaded_app

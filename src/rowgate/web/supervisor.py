@@ -16,18 +16,22 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-from rowgate.web.worker_server import WorkerServer
+from rowgate.web.worker_server import Terminal, WorkerServer
 
 _log = logging.getLogger("rowgate")
 
 SILENT_SECONDS = 30  # a worker that is silent for longer is replaced; on a busy machine one may start for several
 END_SECONDS = 20  # for a worker whose time for running requests is over: reads are told to stop, the record is closed
+AGAIN_SECONDS = 2.0  # from the beginning of a worker that could not start to that of the next
 _LOOK_SECONDS = 0.5
 
 
 class Worker(Process):
     """One worker process, as its supervisor sees it."""
 
+    begun_at = 0.0
+    has_served = False
+    must_read_anew = False  # its certificate, as soon as it serves: before, SIGHUP would end it
     _asked_at: float | None = None  # and has not answered since
 
     @property
@@ -49,7 +53,7 @@ class Worker(Process):
             return False
         with contextlib.suppress(OSError, EOFError):  # it is ending just now: the next look sees it
             if self._asked_at is not None and self.parent_conn.poll():
-                self.parent_conn.recv()
+                self.has_served = self.parent_conn.recv() or self.has_served
                 self._asked_at = None
             if self._asked_at is None:
                 self.parent_conn.send(b"ping")
@@ -73,6 +77,8 @@ class Supervisor(Multiprocess):
         self._woken, wakes = socket.socketpair()
         wakes.setblocking(False)  # noqa: FBT003 - its own shape
         self._woken.setblocking(False)  # noqa: FBT003
+        self._terminal = Terminal()
+        self._has_served = False  # any worker, at any time
         self._wakes = wakes  # kept open: the interpreter writes to it when a signal comes
         signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
         super().__init__(config, sockets)
@@ -91,29 +97,48 @@ class Supervisor(Multiprocess):
             worker.signal(signal.SIGTERM)
             worker.signal(signal.SIGCONT)  # one that somebody has stopped would not hear of it
         self._wait_for_workers()
+        self.close()
+
+    def close(self) -> None:
+        """Hear of no signal any more."""
+        signal.set_wakeup_fd(-1)
+        self._woken.close()
+        self._wakes.close()
 
     def init_processes(self) -> None:
         """Begin all workers."""
         self.processes = [self._begin_worker() for _ in range(self.processes_num)]
 
     def keep_subprocess_alive(self) -> None:
-        """Replace who is gone or silent, and tell."""
+        """Replace who is gone or silent, and tell.
+
+        Where no worker has served yet and one cannot start, neither can another, and the server ends. Later it is a
+        full disk, or a state that is away, and the others serve on.
+        """
         now = time.monotonic()
         for place, worker in enumerate(self.processes):
             if worker.is_well(now):
+                self._has_served = self._has_served or worker.has_served
+                if worker.must_read_anew and worker.has_served:
+                    worker.must_read_anew = False
+                    worker.signal(signal.SIGHUP)
+                continue
+            if not worker.process.is_alive() and now - worker.begun_at < AGAIN_SECONDS and self._has_served:
                 continue
             worker.kill()
             worker.join()
-            if worker.exitcode == STARTUP_FAILURE:
-                self.should_exit.set()  # another would fail likewise
+            if worker.exitcode == STARTUP_FAILURE and not self._has_served:
+                self.should_exit.set()
                 return
             self.processes[place] = self._begin_worker()
             _log.warning("worker %s has ended (exit code %s), another takes its place", worker.pid, worker.exitcode)
 
     def handle_hup(self) -> None:
         """Have the workers read the certificate anew. uvicorn's would replace them, and cut what they are sending."""
+        if self._terminal.is_gone():
+            self.should_exit.set()
         for worker in self.processes:
-            worker.signal(signal.SIGHUP)
+            worker.must_read_anew = True
 
     def handle_ttin(self) -> None:
         """The number of workers is a setting, by which failures and connections are divided."""
@@ -123,6 +148,7 @@ class Supervisor(Multiprocess):
     def _begin_worker(self) -> Worker:
         worker = Worker(self.config, self.sockets)
         worker.start()
+        worker.begun_at = time.monotonic()
         return worker
 
     def _wait_for_workers(self) -> None:

@@ -6,6 +6,7 @@ Rule: whatever ends a worker but a kill, its reads end on record.
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import threading
@@ -16,6 +17,20 @@ from rowgate.config import ConfigError
 from rowgate.web.server_certificate import load_certificate
 
 _log = logging.getLogger("rowgate")
+
+_STANDARD_ERROR = 2
+
+
+class Terminal:
+    """The terminal that a server was started on, if it was: when its window is closed, the signal is SIGHUP too."""
+
+    def __init__(self) -> None:
+        """Look whether there is one."""
+        self._began_with = os.isatty(_STANDARD_ERROR)
+
+    def is_gone(self) -> bool:
+        """Tell whether it was closed since."""
+        return self._began_with and not os.isatty(_STANDARD_ERROR)
 
 
 class WorkerServer(uvicorn.Server):
@@ -37,7 +52,7 @@ class WorkerServer(uvicorn.Server):
         self._running_loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread():
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._read_certificate_anew)
+            self._running_loop.add_signal_handler(signal.SIGHUP, self._heed_hangup, Terminal())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End; of a second Ctrl-C uvicorn leaves everything as it is, and nothing would tell how the reads ended."""
@@ -46,6 +61,12 @@ class WorkerServer(uvicorn.Server):
             for task in self.server_state.tasks:
                 task.cancel()
             await self.lifespan.shutdown()
+
+    def _heed_hangup(self, terminal: Terminal) -> None:
+        if terminal.is_gone():
+            self.should_exit = True
+        else:
+            self._read_certificate_anew()
 
     def _read_certificate_anew(self) -> None:
         """Take the renewed certificate for the connections that come; those that are open keep theirs."""

@@ -249,6 +249,9 @@ def build_app(
     )
     follower.tell_of_changes(rows.look_again)
 
+    def tell_server(action: str) -> ServerEvent:
+        return ServerEvent(at=clock(), action=action, version=__version__, process=os.getpid())
+
     @contextlib.asynccontextmanager
     async def live() -> AsyncIterator[None]:
         audit.start()
@@ -256,24 +259,19 @@ def build_app(
         keeper.start()
         for watch in watches:
             watch.start()
-        await audit.record(ServerEvent(at=clock(), action="started", version=__version__, process=os.getpid()))
+        await audit.record(tell_server("started"))
         _settle_memory()
-        try:
+        # the last is first, and each has its turn whatever becomes of the others: the record above all
+        async with contextlib.AsyncExitStack() as ending:
+            for close in (databases.close, store.close, store_thread.shutdown):
+                ending.callback(close)
+            for stop in (audit.stop, rows.close, follower.stop, writes.stop, budgets.stop, outside.stop):
+                ending.push_async_callback(stop)
+            for watch in reversed(watches):
+                ending.push_async_callback(watch.stop)
+            ending.push_async_callback(keeper.stop)
+            ending.callback(lambda: audit.record_soon(tell_server("stopped")))
             yield
-        finally:
-            audit.record_soon(ServerEvent(at=clock(), action="stopped", version=__version__, process=os.getpid()))
-            await keeper.stop()
-            for watch in watches:
-                await watch.stop()
-            await outside.stop()
-            await budgets.stop()
-            await writes.stop()
-            await follower.stop()
-            await rows.close()
-            await audit.stop()
-            store_thread.shutdown()
-            store.close()
-            databases.close()
 
     gate = DataGate(tokens, told, clock, issuer=issuer)
     data = DataEndpoints(
