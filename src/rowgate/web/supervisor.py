@@ -94,8 +94,9 @@ class Supervisor(Multiprocess):
         for bound in self.sockets:
             bound.close()  # or who connects now is neither refused nor answered until all have ended
         for worker in self.processes:
-            worker.signal(signal.SIGTERM)
-            worker.signal(signal.SIGCONT)  # one that somebody has stopped would not hear of it
+            worker.terminate()
+            if hasattr(signal, "SIGCONT"):
+                worker.signal(signal.SIGCONT)  # one that somebody has stopped would not hear of it
         self._wait_for_workers()
         self.close()
 
