@@ -307,3 +307,19 @@ def test_a_home_that_breaks_is_told_at_start(home: Home, capsys: pytest.CaptureF
 def test_a_served_database_that_is_gone_is_told(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     Path(home.settings.database.removeprefix("sqlite:///")).unlink()
     assert "cannot be read" in fail_to_serve(home, capsys)
+
+
+def test_what_is_no_request_writes_no_line_to_the_log(home: Home) -> None:
+    """Else whoever reaches the port could fill the disk of the log."""
+    with serve_process(home.path) as server:
+        before = server.log.read_text()
+        for noise in (
+            b"nonsense\r\n\r\n",
+            b"GET / HTTP/1.1\r\nX : a\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        ):
+            with socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0), timeout=10) as connection:
+                connection.sendall(noise)
+                assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+        assert httpx.get(f"{server.url}/healthz").is_success
+        assert server.log.read_text() == before

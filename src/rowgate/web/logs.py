@@ -10,6 +10,8 @@ from rowgate.printable import escape_unprintable
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
+_NO_REQUEST = "Invalid HTTP request received."  # uvicorn's words
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
@@ -50,3 +52,5 @@ def set_up_logs(log_format: str, level: str) -> None:
     logging.basicConfig(level=_LEVELS[level], handlers=[handler], force=True)
     # What uvicorn says of its own start and stop is said by this service in its own words.
     logging.getLogger("uvicorn").setLevel(max(_LEVELS[level], logging.WARNING))
+    # Nor, below debug, what is no request: anybody can cause as many of these lines as they like.
+    logging.getLogger("uvicorn.error").addFilter(lambda found: level == "debug" or found.msg != _NO_REQUEST)
