@@ -106,7 +106,7 @@ def test_a_second_ctrl_c_ends_at_once_and_on_record(home: Home, workers: str) ->
         open_stream(server, home, "endless") as one,
         open_stream(server, home, "endless") as other,
     ):
-        wait_until(lambda: len(ask_workers(server, "none")) == int(workers))
+        wait_until(lambda: len(ask_workers(server, "none")) == int(workers), seconds=20)  # to begin
         os.killpg(server.process.pid, signal.SIGINT)
         wait_until(lambda: _is_refused(server))
         os.killpg(server.process.pid, signal.SIGINT)
@@ -138,7 +138,7 @@ def test_a_second_ctrl_c_to_the_supervisor_alone_reaches_its_workers(home: Home)
 def test_workers_that_somebody_has_frozen_end_in_order(home: Home) -> None:
     """A frozen process hears of no signal but a kill; its supervisor wakes it for its end, and does not wait for it."""
     with serve_process(home.path, "--workers", "2") as server:
-        wait_until(lambda: len(ask_workers(server, "none")) == 2)
+        wait_until(lambda: len(ask_workers(server, "none")) == 2, seconds=20)  # to begin
         workers = list_workers(server)
         for worker in workers:
             worker.suspend()
