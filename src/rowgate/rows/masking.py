@@ -105,12 +105,17 @@ def _give_nothing(_value: Value) -> None:
 
 
 def _spell(value: Value) -> bytes:
-    """Give the bytes of a value's text, so that 7 and "7" are one: keys are numbers here and text there."""
+    """Give the bytes of a value's text, so that 7, 7.00 and "7" are one: keys are numbers here and text there."""
     if isinstance(value, bytes):
         return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return _write(value).encode("utf-8", "surrogatepass")
+    text = _write(value)
+    if isinstance(value, Decimal) and "." in text:
+        text = text.rstrip("0").rstrip(".")
+    if isinstance(value, Decimal) and value.is_zero():
+        text = "0"
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _write(value: Value) -> str:
