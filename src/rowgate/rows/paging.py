@@ -94,7 +94,8 @@ def note_place(plan: Plan, row: Row) -> tuple[Value, ...]:
 def go_on_after(plan: Plan, place: Sequence[Value]) -> Plan | None:
     """Give the plan of the page after that place; None when it is not a place of this plan."""
     page = plan.page
-    if page is None or len(place) != len(page.noted):
+    assert page is not None, "internal error: a cursor without pages"
+    if len(place) != len(page.noted):
         return None
     after = tuple(place[: len(page.order)])
     going_on = replace(plan, page=replace(page, after=after))
