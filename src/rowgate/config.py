@@ -284,7 +284,9 @@ def _read_file(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}; check its owner and mode") from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
+        is_list = "immutable namespace" in str(error)  # as tomllib says that [[databases]] follows databases = [...]
+        hint = ": a list that is written on one line cannot go on in [[tables]]: have it one way" if is_list else ""
+        raise ConfigError(f"{path} is not TOML: {error}{hint}") from error
 
 
 def list_unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:

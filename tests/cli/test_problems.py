@@ -61,6 +61,7 @@ def test_what_comes_next_can_be_pasted_whatever_the_folders_are_called(tmp_path:
     [
         (b"port = = 1", "is not TOML"),
         (b"\xff\xfe", "cannot be read"),
+        (b"databases = [{name = 'a', address = 'b'}]\n[[databases]]\nname = 'c'", "cannot go on in [[tables]]"),
         (b"prot = 1", "sets prot, which does not exist"),
         (b"[server]\nport = 1", "sets server, which does not exist"),
         (b"home = 'x'", "sets home, which does not exist"),

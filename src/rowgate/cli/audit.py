@@ -9,12 +9,14 @@ from typing import Any
 import click
 import msgspec
 
+from rowgate.audit.events import EVENT_TYPES
 from rowgate.audit.reader import Search, find_break, find_events, list_segments
 from rowgate.cli.home import HOME_OPTION, open_settings
 from rowgate.cli.terminal import Length, Moment, say
 from rowgate.config import ConfigError
 from rowgate.printable import escape_unprintable
 
+_KINDS = tuple(str(event.__struct_config__.tag) for event in EVENT_TYPES)
 _HANDLED = ("kind", "at", "chain", "request_id")
 
 
@@ -71,6 +73,8 @@ def search(
     home: str | None,
 ) -> None:
     """Find events; what is asked for must all be so."""
+    if kind and kind not in _KINDS:
+        raise click.BadParameter(f"{kind} is none of {', '.join(_KINDS)}", param_hint="'--kind'")
     wanted = Search(
         kind=kind,
         application=application,
@@ -81,7 +85,10 @@ def search(
     )
     found = find_events(_find_record(home), wanted, on_damage=_tell_damage)
     # every writer has segments of its own: the order of time is made here
-    _print(heapq.nsmallest(limit, found, key=_at) if limit else sorted(found, key=_at), as_json=as_json)
+    events = heapq.nsmallest(limit, found, key=_at) if limit else sorted(found, key=_at)
+    _print(events, as_json=as_json)
+    if not events:
+        say("Nothing on record meets all of that.")  # a name that is misspelt is none that the record could know of
 
 
 @audit.command()
