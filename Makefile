@@ -39,13 +39,13 @@ test-engines: setup ## the contract on every engine that can be run here, MariaD
 	.venv/bin/python -m pytest -m "not trino and not mysql and not clickhouse" --engines-report tests/engines
 
 test-clickhouse: setup ## the same on ClickHouse's engine, which it fetches (200 MB); writes its column of that page
-	.venv/bin/python -m pytest -m clickhouse --engines-report tests/engines
+	LAWS_PERCENT=12 .venv/bin/python -m pytest -m clickhouse --engines-report tests/engines
 
 test-mysql: setup ## the same on MySQL itself, which it fetches (needs Java and Maven, libaio1, libnuma1); writes its column
 	.venv/bin/python -m pytest -m mysql --engines-report tests/engines
 
 test-trino: setup ## the same on Trino, which it fetches (needs Java 17 and Maven); writes its column of that page
-	.venv/bin/python -m pytest -m trino --engines-report tests/engines
+	LAWS_PERCENT=12 .venv/bin/python -m pytest -m trino --engines-report tests/engines
 
 protocol: setup ## the protocol's cases alone, listed by number with result and section
 	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m number --numbers

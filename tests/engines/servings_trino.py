@@ -19,7 +19,6 @@ OF_TRINO = frozenset(
     {
         "columns_come_in_order_with_their_spelling",  # all its names are in small letters
         "locked_database_is_unavailable_and_then_available",  # it has no locks
-        "plan_is_explained_in_lines",  # it has no plan for a statement with places
         "missing_or_corrupt_database_is_unavailable",  # the tables of the tests are in its memory
     }
 )

@@ -319,3 +319,28 @@ def test_plan_is_explained_in_lines(serving: Serving) -> None:
     with pytest.raises(EngineFailure):
         serving.source.explain(Statement("SELECT 1; DROP TABLE made", ()))
     assert columns(serving, "made") == ["n"]
+
+
+def test_a_plan_of_hostile_values_tells_none_of_them(serving: Serving) -> None:
+    fill(serving, 3)
+    described = serving.source.find_object("made")
+    assert described is not None
+    dialect = serving.source.dialect
+    bound = f"{dialect.text(described.columns[0])} IN ({dialect.place(1)}, {dialect.place(2)})"
+    for value in (
+        "'",
+        '"',
+        "?",
+        "%s",
+        "$1",
+        "\\' OR 1=1 --",
+        "it's ?; DROP TABLE made",
+        "', ?) -- ",
+        "/*",
+        "\x01",
+        "😀",
+    ):
+        lines = serving.source.explain(Statement(f"SELECT n FROM made WHERE {bound}", (value, "a private word")))
+        assert lines
+        assert not any("private" in line or "DROP" in line for line in lines)
+    assert run(serving) == [(1,), (2,), (3,)]

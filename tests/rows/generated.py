@@ -3,6 +3,7 @@
 A new engine adds an entry to `BENCHES`, and no test; those that are not in the default suite: engines/benches.py.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -25,6 +26,11 @@ from rowgate.rows.sql import render_count, render_select
 from rows.oracle import Row
 from rows.tables import quoted
 from support.postgres import PostgresServer
+
+
+def choose_examples(whole: int) -> int:
+    """Give how many examples a law is shown by: LAWS_PERCENT of them, for engines that take long over each."""
+    return max(2, whole * int(os.environ.get("LAWS_PERCENT", "100")) // 100)
 
 
 class Writer(Protocol):
@@ -120,7 +126,10 @@ class PostgresWriter:
 class Bench:
     """One table, filled anew for each example, read through the rows core and the engine."""
 
-    def __init__(self, writer: Writer, source: RowSource, forget_catalog: Callable[[], None]) -> None:
+    def __init__(
+        self, writer: Writer, source: RowSource, forget_catalog: Callable[[], None], *, key: Sequence[str] = ()
+    ) -> None:
+        self.key = key  # as an administrator names it, of an engine that knows none
         self.writer = writer
         self.source = source
         self.forget_catalog = forget_catalog  # has the next object found anew, though the last look was just now
@@ -147,7 +156,7 @@ class Bench:
     def plan(self, body: Row) -> Plan:
         described = self.source.find_object(self.name)
         assert described is not None
-        return plan_rows(parse_rows_body(msgspec.json.encode(body)), described, run_key="")
+        return plan_rows(parse_rows_body(msgspec.json.encode(body)), described, run_key="", key=self.key)
 
     def count(self, body: Row) -> Any:
         blocks = self.source.open_rows(render_count(self.plan(body), self.source.dialect), statement_seconds=10)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.model import Aggregation
 from rows.cases import EVENTS, USERS
-from rows.generated import Bench
+from rows.generated import Bench, choose_examples
 from rows.harness import Reader, refusal, success
 from rows.oracle import Row, aggregate
 from rows.test_oracle import comparisons
@@ -36,7 +36,7 @@ computed = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=choose_examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables, computed, st.lists(st.sampled_from("tir"), max_size=2, unique=True), st.lists(comparisons, max_size=1))
 def test_engine_computes_what_plain_python_computes(
     bench: Bench, rows: list[tuple[Any, ...]], asked: list[Row], keys: list[str], filters: list[Row]

@@ -22,7 +22,7 @@ from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
 from rowgate.rows.sql import render_count, render_select
 from rowgate.rows.sql_lines import LiteralBinder, render_lines
-from rows.generated import Bench
+from rows.generated import Bench, choose_examples
 from rows.harness import Reader, refusal
 from rows.tables import HOSTILE
 from support.homes import add_application
@@ -180,7 +180,7 @@ def test_only_names_of_the_catalog_reach_the_text(made: tuple[ObjectDescription,
                     check_lines(lines, found)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=choose_examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names.filter(lambda name: not name.lower().startswith("generated")), names, attacks)
 def test_hostile_names_of_real_objects_give_their_rows(bench: Bench, table: str, column: str, value: str) -> None:
     if not (bench.writer.takes(table) and bench.writer.takes(column)):

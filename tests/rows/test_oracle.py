@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rowgate.rows.fold import fold
 from rowgate.rows.model import Function
 from rowgate.rows.sql import render_select
-from rows.generated import Bench
+from rows.generated import Bench, choose_examples
 from rows.oracle import Row, read
 
 KELVIN, DOTTED_I = "\u212a", "İ"
@@ -81,7 +81,7 @@ def _texts(*values: str | None) -> list[tuple[Any, ...]]:
     return [(value, None, None) for value in values]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=choose_examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables, st.lists(requests, min_size=1, max_size=4))
 @example(_texts("K", "k", KELVIN), [_one("equals", "k"), _one("equals", KELVIN), _one("contains", KELVIN)])
 @example(_texts("i", "I", DOTTED_I, "ı"), [_one("equals", "I"), _one("equals", DOTTED_I), _one("starts_with", "ı")])

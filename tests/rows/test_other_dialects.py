@@ -38,7 +38,7 @@ def ask(name: str, described: ObjectDescription = FACTS, **body: object) -> Stat
 
 
 PAGED = {
-    "clickhouse": 'SELECT "n" FROM "facts" ORDER BY "t" DESC NULLS LAST, "n" LIMIT ? OFFSET ?',
+    "clickhouse": 'SELECT "n" FROM "facts" ORDER BY "t" DESC NULLS LAST, "n" LIMIT (?) OFFSET ?',
     "mssql": (
         "SELECT [n] FROM [facts] ORDER BY [t] COLLATE Latin1_General_100_BIN2 DESC, [n] "
         "OFFSET %s ROWS FETCH NEXT %s ROWS ONLY"

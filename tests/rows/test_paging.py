@@ -21,7 +21,7 @@ from rowgate.rows.sql import render_select
 from rowgate.service.admin.desk import AdminError
 from rowgate.service.cursors import Cursors
 from rows.cases import DISKS, USERS
-from rows.generated import Bench
+from rows.generated import Bench, choose_examples
 from rows.harness import Reader, open_reader, refusal
 from rows.oracle import Row, read
 from rows.test_oracle import comparisons, orders, tables
@@ -47,7 +47,7 @@ def _turn(bench: Bench, body: Row, place: tuple[Any, ...] | None) -> tuple[list[
     return [row[0] for row in shown], note_place(page, shown[-1]) if is_followed else None
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=choose_examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables, ORDERINGS, st.lists(comparisons, max_size=1), st.integers(1, 4))
 def test_pages_are_the_whole_in_its_order(
     bench: Bench, rows: list[tuple[Any, ...]], order: list[str], filters: list[Row], size: int
@@ -69,7 +69,7 @@ def test_pages_are_the_whole_in_its_order(
     assert found == expected
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=choose_examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables.filter(bool), ORDERINGS, st.data())
 def test_rows_that_stay_come_once_whatever_is_written(
     bench: Bench, rows: list[tuple[Any, ...]], order: list[str], data: st.DataObject

@@ -19,13 +19,15 @@ from rowgate.rows.plan import plan_rows
 from rowgate.rows.policy import MissingAttribute, RowsPolicy, list_attributes, parse_rule, read_policy
 from rowgate.rows.request import parse_rows_body
 from rowgate.rows.sql import render_count, render_select
-from rows.generated import Bench
+from rows.generated import Bench, choose_examples
 from rows.oracle import Row, aggregate, matches, read
 from rows.test_oracle import filters, orders, tables
 
 NAMES = ("n", "t", "i", "r")
 KEY = b"k" * 32
-law = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+law = settings(
+    max_examples=choose_examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 masks = st.dictionaries(st.sampled_from("tir"), st.sampled_from(Mask), max_size=2)
 rules = st.lists(filters, max_size=2)

@@ -19,7 +19,7 @@ from rowgate.engines import clickhouse_catalog
 from rowgate.engines.manners import CONNECT_SECONDS, Ask
 from rowgate.engines.other import OtherManner
 from rowgate.rows.dialects.clickhouse import CLICKHOUSE
-from rowgate.rows.errors import EngineUnavailable, RowsError, StatementTimeout
+from rowgate.rows.errors import EngineUnavailable, InvalidParameter, RowsError, StatementTimeout
 from rowgate.rows.model import ObjectDescription, ObjectListing, Statement
 
 _OPTIONS = {
@@ -28,6 +28,7 @@ _OPTIONS = {
     "connect_timeout": CONNECT_SECONDS,
 }
 _TIMED_OUT = "TIMEOUT_EXCEEDED"
+_TOO_LARGE = "CANNOT_CONVERT_TYPE"  # a sum to 64 bits: nothing else is converted so that it must fit
 _OF_CATALOG = frozenset({"NO_SUCH_COLUMN_IN_TABLE", "UNKNOWN_IDENTIFIER", "UNKNOWN_TABLE", "TABLE_IS_DROPPED"})
 _MAY_PASS = frozenset(
     {
@@ -108,6 +109,10 @@ class ClickhouseManner(OtherManner):
         """See `Manner`."""
         if _find_name(error) == _TIMED_OUT:
             return StatementTimeout("The statement took longer than the server allows.", detail=str(error))
+        if _find_name(error) == _TOO_LARGE:
+            return InvalidParameter(
+                "A number is beyond what the database can compute.", field="aggregates", expected="avg"
+            )
         return super().translate(error)
 
     def is_away(self, error: Exception) -> bool:

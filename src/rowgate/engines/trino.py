@@ -15,9 +15,10 @@ from trino.exceptions import TrinoQueryError
 from rowgate.engines import trino_catalog
 from rowgate.engines.manners import CONNECT_SECONDS, Ask
 from rowgate.engines.other import OtherManner
+from rowgate.engines.trino_plan import TELLS_STEPS, TELLS_TABLES, tell_plan, write_values_in
 from rowgate.rows.dialects.trino import TRINO
 from rowgate.rows.errors import EngineUnavailable, InvalidParameter, RowsError
-from rowgate.rows.model import ObjectDescription, ObjectListing
+from rowgate.rows.model import ObjectDescription, ObjectListing, Statement
 
 ANSWER_SECONDS = 30  # that the coordinator may be silent; a statement under way gives a sign within a second
 _OF_CATALOG = ("TABLE_NOT_FOUND", "COLUMN_NOT_FOUND", "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND", "VIEW_IS_STALE")
@@ -28,6 +29,8 @@ _TOO_LARGE = "NUMERIC_VALUE_OUT_OF_RANGE"
 
 class TrinoManner(OtherManner):
     """See `Manner`."""
+
+    explains_by = TELLS_STEPS
 
     def __init__(self, url: sqlalchemy.URL, *, accept_unproven: bool) -> None:
         """Take the address, which names a catalog and a schema."""
@@ -51,6 +54,16 @@ class TrinoManner(OtherManner):
     def describe(self, ask: Ask, name: str) -> ObjectDescription | None:
         """See `Manner`."""
         return trino_catalog.describe(ask, self.schema, name)
+
+    def explain(self, ask: Ask, statement: Statement) -> Sequence[str]:
+        """See `Manner`."""
+        text = write_values_in(statement)
+        ((steps,),), ((tables,),) = ask(TELLS_STEPS + text), ask(TELLS_TABLES + text)
+        return tell_plan(steps, tables)
+
+    def check(self, connection: Any, text: str, *, seconds: float) -> None:
+        """See `Manner`."""
+        super().check(connection, text.removeprefix(TELLS_TABLES), seconds=seconds)
 
     def wake(self, connection: Any) -> None:
         """See `Manner`. The server is told so, and ends its answer; who waits for others must not wait for that."""

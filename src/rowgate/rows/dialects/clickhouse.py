@@ -1,5 +1,6 @@
 """How ClickHouse writes it. Text is bytes there, which compare as their code points do; blanks at its end count."""
 
+import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ _TYPES = {
     Holds.INSTANT: "parseDateTime64BestEffort({}, 6, 'UTC')",
     Holds.UUID: "toUUID({})",
 }
+_WIDE = re.compile("128|256")  # whole numbers of so many bits
 _MOMENTS = (Holds.MOMENT, Holds.INSTANT)
 
 
@@ -35,6 +37,11 @@ class ClickhouseDialect(StandardDialect):
     def cast(self, place: str, column: Column) -> str:
         """See `Dialect`."""
         return _TYPES.get(column.holds, "{}").format(place)
+
+    def limit(self, most: int | None, skipped: int, bind: Bind, *, is_ordered: bool) -> str:  # noqa: ARG002
+        """See `Dialect`. Of what ends with `LIMIT 0` the driver asks for the columns alone, in another way."""
+        text = f" LIMIT ({bind(most)})" if most is not None else ""
+        return text + (f" OFFSET {bind(skipped)}" if skipped else "")
 
     def name_derived(self, width: int) -> str:
         """See `Dialect`."""
@@ -74,7 +81,9 @@ class ClickhouseDialect(StandardDialect):
     def compute(self, function: Aggregation, column: Column) -> str:
         """See `Dialect`. A sum of whole numbers that is beyond 64 bits would begin anew, and say nothing."""
         if function is Aggregation.SUM and column.holds is Holds.INTEGER:
-            return f"sum(toInt128({self.quote(column.name)}))"
+            name, is_wide = self.quote(column.name), _WIDE.search(column.declared_type)
+            added = f"accurateCast({name}, 'Nullable(Int256)')" if is_wide else f"toInt128({name})"
+            return f"accurateCast(sum({added}), 'Nullable(Int64)')"
         return StandardDialect.compute(self, function, column)
 
     @property
