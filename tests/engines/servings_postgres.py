@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rowgate.engines import postgres_pool
+from rowgate.engines import postgres_settings
 from rowgate.engines.postgres import PostgresSource
 from rowgate.ports.rows import RowSource
 from rowgate.rows.model import Statement
@@ -62,7 +62,7 @@ class PostgresServing:
 @contextmanager
 def serve_postgres(request: pytest.FixtureRequest, _: Path) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(postgres_pool, "BUSY_MILLISECONDS", 50)
+        patch.setattr(postgres_settings, "BUSY_MILLISECONDS", 50)
         serving = PostgresServing(request.getfixturevalue("postgres"))
         with closing(serving.source):
             yield serving

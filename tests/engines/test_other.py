@@ -12,6 +12,7 @@ from rowgate.engines import other
 from rowgate.engines.addresses import UnservedAddress, open_generic
 from rowgate.engines.generic import GenericSource
 from rowgate.engines.known import open_manner
+from rowgate.engines.manners import Ask
 from rowgate.engines.other import OtherManner
 from rowgate.engines.reflected_catalog import list_catalog
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, NotReadOnly
@@ -146,3 +147,25 @@ def test_engines_that_are_known_have_their_names() -> None:
     ):
         manner = open_manner(sqlalchemy.make_url(address), accept_unproven=False)
         assert manner.name == f"{name} (not proven to be read-only)"
+
+
+class _SuspiciousManner(OtherManner):
+    """To which every error says that the catalog has changed; and what it asks then fails too."""
+
+    def is_of_catalog(self, error: Exception) -> bool:  # noqa: ARG002
+        return True
+
+    def check_presence(self, ask: Ask) -> None:
+        ask("SELECT nothing FROM nowhere")
+
+
+def test_an_error_whose_cause_cannot_be_asked_for_is_asked_for_once(serving: OtherServing) -> None:
+    url = sqlalchemy.make_url(serving.server.address(serving.name)).set(drivername="postgresql+psycopg")
+    with closing(GenericSource(_SuspiciousManner(url, accept_unproven=True))) as source:
+        with pytest.raises(EngineFailure, match="could not answer") as failed:
+            source.open_rows(Statement("SELECT n FROM gone", ()), statement_seconds=10).read_block()
+        assert "nowhere" in failed.value.detail
+    nobody = url.set(database="nothing_of_the_kind")
+    source = GenericSource(_SuspiciousManner(nobody, accept_unproven=True))
+    with closing(source), pytest.raises(EngineUnavailable):
+        source.open_rows(Statement("SELECT n FROM made", ()), statement_seconds=10)

@@ -12,11 +12,16 @@ from rowgate.engines.postgres import PostgresSource
 from rowgate.rows.encode_lines import ARRAY_FORMATS
 from rowgate.rows.errors import EngineFailure
 from rowgate.rows.model import Format, Statement, Value
+from rowgate.rows.sql import render_count, render_select
+from rowgate.rows.sql_lines import render_lines
 from support.postgres import PostgresServer
 
-_NAMES = ("timezone", "datestyle", "intervalstyle", "standard_conforming_strings", "default_transaction_read_only")
+_NAMES = (
+    *("timezone", "datestyle", "intervalstyle", "standard_conforming_strings", "default_transaction_read_only"),
+    *("extra_float_digits", "bytea_output", "search_path", "statement_timeout", "row_security", "role"),
+)
 _TOLD = "SELECT pg_backend_pid(), " + ", ".join(f"current_setting('{name}')" for name in _NAMES)
-_USUAL = ("UTC", "ISO, YMD", "iso_8601", "on", "on")
+_USUAL = ("UTC", "ISO, YMD", "iso_8601", "on", "on", "1", "hex", '"$user", public', "0", "on", "none")
 # of every zone with minutes, of the year 0, of BC, and moments that never come
 _MOMENTS = (
     "2018-11-05 13:15:30+01",
@@ -85,7 +90,9 @@ def test_moments_with_a_zone_are_written_in_utc(kept: Kept) -> None:
     assert len(json.loads(kept.write_rows(found, Format.JSON))) == 2
 
 
-@pytest.mark.parametrize(("name", "value"), [("datestyle", "German"), ("intervalstyle", "postgres")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("datestyle", "German"), ("intervalstyle", "postgres"), ("extra_float_digits", "-15")]
+)
 def test_a_view_that_sets_how_values_are_written_is_not_read(kept: Kept, name: str, value: str) -> None:
     view = make_view(kept, name, value)
     for write, form in ((kept.write_rows, Format.JSON), (kept.write_lines, Format.CSV)):
@@ -97,9 +104,46 @@ def test_a_view_that_sets_how_values_are_written_is_not_read(kept: Kept, name: s
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("standard_conforming_strings", "off"), ("default_transaction_read_only", "off")]
+    ("name", "value"),
+    [
+        ("standard_conforming_strings", "off"),
+        ("default_transaction_read_only", "off"),
+        ("bytea_output", "escape"),
+        ("search_path", "pg_temp"),
+        ("statement_timeout", "86400000"),
+        ("row_security", "off"),
+        ("role", "reader"),
+    ],
 )
 def test_no_other_read_has_what_a_view_has_set(kept: Kept, name: str, value: str) -> None:
     view = make_view(kept, name, value)
     assert kept.write_rows(kept.plan(view), Format.JSON) == kept.write_rows(kept.plan("plain"), Format.JSON)
     assert ask(kept) == _USUAL
+
+
+def test_binary_values_are_themselves_however_a_view_has_them_written(kept: Kept) -> None:
+    kept.owner.execute(b"CREATE TABLE IF NOT EXISTS bytes AS SELECT 1 AS n, '\\x005c27ff61'::bytea AS b")
+    setting = "set_config('bytea_output', 'escape', false)"
+    kept.owner.execute(f"CREATE OR REPLACE VIEW escapes AS SELECT n, b FROM bytes WHERE {setting} <> ''".encode())
+    for form in (Format.JSON, Format.NDJSON):
+        assert kept.write_rows(kept.plan("escapes"), form) == kept.write_rows(kept.plan("bytes"), form)
+    for form in (Format.CSV, *ARRAY_FORMATS):
+        assert kept.write_lines(kept.plan("escapes"), form) == kept.write_lines(kept.plan("bytes"), form)
+    assert ask(kept) == _USUAL
+
+
+def test_a_lock_that_a_view_takes_for_the_session_ends_with_its_read(kept: Kept) -> None:
+    kept.owner.execute(b"CREATE OR REPLACE VIEW locks AS SELECT n, pg_advisory_lock(4711)::text AS l FROM plain")
+    kept.write_rows(kept.plan("locks"), Format.JSON)
+    [(held,)] = kept.owner.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchall()
+    assert held == 0
+
+
+def test_a_table_is_read_without_setting_anything_anew(kept: Kept) -> None:
+    """It would cost a turn to the server and back; no code of the database's own has run."""
+    view = make_view(kept, "timezone", "Asia/Kolkata")
+    assert not render_select(kept.plan("plain"), kept.source.dialect).runs_code
+    assert not render_count(kept.plan("plain"), kept.source.dialect).runs_code
+    for form in (Format.CSV, Format.ARROW):
+        told = [render_lines(kept.plan(name), form, kept.source.dialect) for name in ("plain", view)]
+        assert [lines.runs_code for lines in told if lines] == [False, True]

@@ -32,6 +32,7 @@ class GenericRun:
     def __init__(self, source: "GenericSource", connection: sqlalchemy.Connection, statement: Statement) -> None:
         self.is_exhausted = False
         self.seconds_left = 0.0
+        self.may_ask = True  # what an error means, by another statement
         self._source = source
         self._connection: sqlalchemy.Connection | None = connection
         self._driver: Any = connection.connection.driver_connection  # of one that is broken SQLAlchemy gives another
@@ -160,6 +161,8 @@ class GenericRun:
         interruption = self._find_interruption()
         if interruption is not None:
             return interruption
+        if not self.may_ask:
+            return self._source.manner.translate(self._source.unwrap(error))
         return self._source.translate_call(error) if self._statement.is_call else self._source.translate(error)
 
 
@@ -266,13 +269,11 @@ class GenericSource:
 
     def translate(self, error: Exception) -> RowsError:
         """Give the refusal that stands for an error; forget the catalog if the error says that it has changed."""
-        if isinstance(error, PoolTimeout):
-            return EngineUnavailable("The database is busy at the moment.", detail=str(error))
         raised = self.unwrap(error)
         if self.manner.is_of_catalog(raised):
             self._catalog.forget()
             try:
-                self.manner.check_presence(self.ask)
+                self.manner.check_presence(self._ask_once)
             except RowsError as gone:
                 return gone
         return self.manner.translate(raised)
@@ -296,8 +297,10 @@ class GenericSource:
         engine = self._open_engine()
         try:
             return engine.connect().execution_options(stream_results=True)
+        except PoolTimeout as error:
+            raise EngineUnavailable("The database is busy at the moment.", detail=str(error)) from error
         except (SQLAlchemyError, self.driver_error, OSError) as error:
-            failed = self.translate(error)
+            failed = self.manner.translate(self.unwrap(error))  # to ask for more would take another connection
             if isinstance(failed, EngineUnavailable):
                 raise failed from error
             raise EngineUnavailable("The database cannot be read at the moment.", detail=failed.detail) from error
@@ -328,7 +331,15 @@ class GenericSource:
 
     def ask(self, text: str, *values: Value) -> list[tuple[Any, ...]]:
         """Give all rows of a statement of the manner's own."""
-        rows = self.open_rows(Statement(text, values), statement_seconds=ASK_SECONDS)
+        return self._ask(Statement(text, values), may_ask=True)
+
+    def _ask_once(self, text: str, *values: Value) -> list[tuple[Any, ...]]:
+        """As `ask`, but that an error leads to no further question, which might fail in the same way without end."""
+        return self._ask(Statement(text, values), may_ask=False)
+
+    def _ask(self, statement: Statement, *, may_ask: bool) -> list[tuple[Any, ...]]:
+        rows = self.open_rows(statement, statement_seconds=ASK_SECONDS)
+        rows.may_ask = may_ask
         found: list[tuple[Any, ...]] = []
         try:
             while not rows.is_exhausted:

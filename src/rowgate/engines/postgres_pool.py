@@ -8,21 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg import pq
 
 from rowgate.engines.postgres_errors import UNREADABLE
 from rowgate.engines.postgres_session import Session, tell_fault
-from rowgate.engines.postgres_values import SQL_ASCII
+from rowgate.engines.postgres_settings import SessionSettings
 from rowgate.rows.errors import EngineUnavailable
 
 CONNECT_SECONDS = 5
-BUSY_MILLISECONDS = 5000
 BORROW_SECONDS = 10.0  # that a statement waits for a connection
-_SETTINGS = (
-    "SET default_transaction_read_only = on; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; "
-    "SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET extra_float_digits = 1; "
-    "SET client_min_messages = 'error'; SET standard_conforming_strings = on"
-)
 
 
 class PostgresPool:
@@ -124,11 +117,8 @@ class PostgresPool:
         except psycopg.Error as error:
             raise EngineUnavailable(UNREADABLE, detail=str(error)) from error
         connection.pgconn.nonblocking = 0  # what is sent is small, or waits until the server has taken it
-        settings = f"{_SETTINGS}; SET lock_timeout = {BUSY_MILLISECONDS}"
-        if connection.pgconn.parameter_status(b"server_encoding") == SQL_ASCII:
-            settings += "; SET client_encoding = SQL_ASCII"  # the server knows no other, and would refuse some texts
-        found = connection.pgconn.exec_(settings.encode())
-        if found.status != pq.ExecStatus.COMMAND_OK:
+        settings = SessionSettings(connection.pgconn)
+        if not settings.apply():
             connection.close()
             raise EngineUnavailable(UNREADABLE, detail=tell_fault(connection.pgconn))
-        return Session(connection)
+        return Session(connection, settings)

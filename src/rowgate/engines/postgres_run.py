@@ -132,8 +132,10 @@ class PostgresRun(ABC, Generic[_T]):
             EngineFailure: What was read has set how values are written, so nobody knows what they mean.
         """
         self.session.finish()
-        changed = self.session.list_changed()
-        if changed and not self.statement.is_call:  # what a call sets is undone, and its values were written before
+        changed: list[str] = []  # what a call sets is undone with its transaction, and its values were written before
+        if not self.statement.is_call:
+            changed = self.session.reset() if self.statement.runs_code else self.session.list_changed()
+        if changed:
             raise EngineFailure(
                 "The database could not answer.",
                 detail=f"a view or function that was read sets {' and '.join(changed)} for the whole session",

@@ -1,7 +1,7 @@
 """One connection to a PostgreSQL database, with at most one statement on it.
 
 One that has failed is never used again unless it has answered to the end, and none in which a statement has set what
-the server then reports.
+the server then reports (postgres_settings.py).
 """
 
 import select
@@ -15,6 +15,7 @@ import psycopg
 from psycopg import pq
 
 from rowgate.engines.postgres_errors import UNREADABLE, translate_error
+from rowgate.engines.postgres_settings import SessionSettings
 from rowgate.engines.postgres_values import ResultReader, write_parameters
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, RowsError
 from rowgate.rows.model import Value
@@ -23,9 +24,6 @@ ASK_SECONDS = 20  # for what is asked of the catalog and of the planner
 _ASKED_ROWS = 1000
 _CANCEL_SECONDS = 2.0
 _LAG_SECONDS = 0.0002  # in which a server writes some 50 KiB; its socket holds more
-# What the server tells of itself when it has changed. The first show in rows; moments are asked for in UTC.
-_WRITING = (b"DateStyle", b"IntervalStyle", b"client_encoding")
-_REPORTED = (*_WRITING, b"TimeZone", b"standard_conforming_strings", b"default_transaction_read_only")
 _NOT_ALLOWED = b"42501"
 _FIRST_WITH_GENERIC_PLANS = 160_000
 
@@ -33,13 +31,13 @@ _FIRST_WITH_GENERIC_PLANS = 160_000
 class Session:
     """One connection, with at most one statement on it."""
 
-    def __init__(self, connection: psycopg.Connection) -> None:
+    def __init__(self, connection: psycopg.Connection, settings: SessionSettings) -> None:
         self.connection = connection
         self.was_idle = False
         self.last_code = ""  # SQLSTATE of the last error
         self._pq = connection.pgconn
         self._is_condemned = False
-        self._settings = self._read_settings()
+        self._settings = settings
         self._poll = select.poll()
         self._poll.register(self._pq.socket, select.POLLIN)
 
@@ -54,7 +52,7 @@ class Session:
         return (
             not self.is_lost
             and self._pq.transaction_status == pq.TransactionStatus.IDLE
-            and self._read_settings() == self._settings
+            and self._settings.hold
         )
 
     @property
@@ -64,11 +62,14 @@ class Session:
 
     def list_changed(self) -> list[str]:
         """Give what a statement has set for the whole session of how values are written."""
-        pairs = zip(_WRITING, self._read_settings(), self._settings, strict=False)
-        return [name.decode() for name, now, before in pairs if now != before]
+        return self._settings.list_changed()
 
-    def _read_settings(self) -> tuple[bytes | None, ...]:
-        return tuple([self._pq.parameter_status(name) for name in _REPORTED])
+    def reset(self) -> list[str]:
+        """Set everything as at first, after code of the database's own has run; give what may have shown in rows."""
+        changed = self._settings.list_changed()
+        found = self._settings.apply_again()
+        self._is_condemned |= found is None
+        return changed + (found or [])
 
     def send(self, text: str, parameters: Sequence[tuple[bytes | None, int]], *, chunk_rows: int) -> None:
         """Send a statement; its rows come in chunks."""

@@ -288,4 +288,5 @@ class Statement:
     text: str
     parameters: tuple[Value, ...]
     most_rows: int | None = None  # it gives no more
+    runs_code: bool = True  # of whoever made the object, which may set something of the session
     is_call: bool = False  # of a procedure: what it was given may make it fail, and it may leave a session changed

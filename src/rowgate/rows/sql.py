@@ -27,7 +27,7 @@ def render_select(plan: Plan, dialect: Dialect, binder: Binder | None = None) ->
         text += " ORDER BY " + ", ".join(order)
     limit, offset = (page.size + 1, 0) if page else (plan.limit, plan.offset)  # one more tells whether there is more
     text += dialect.limit(limit, offset, binder.bind, is_ordered=bool(order))
-    return Statement(text, tuple(binder.values), limit)
+    return Statement(text, tuple(binder.values), limit, runs_code=_runs_code(plan))
 
 
 def render_count(plan: Plan, dialect: Dialect, binder: Binder | None = None) -> Statement:
@@ -36,13 +36,15 @@ def render_count(plan: Plan, dialect: Dialect, binder: Binder | None = None) -> 
     plan = replace(plan, page=None)
     if not plan.distinct and not plan.aggregates:
         text = f"SELECT count(*) FROM {dialect.find_source(plan.object)}"  # noqa: S608 - a quoted catalog name
-        return Statement(text + _render_where(plan, dialect, binder), tuple(binder.values), 1)
+        text += _render_where(plan, dialect, binder)
+        return Statement(text, tuple(binder.values), 1, runs_code=_runs_code(plan))
     # What is computed changes no count, and some engines have no two columns of one name in a query that is read from.
     if plan.group_by:
         plan = replace(plan, columns=(*plan.group_by, *plan.columns), group_by=(), aggregates=(), distinct=True)
     body = _render_body(replace(plan, aggregates=plan.aggregates[:1]), dialect, binder)
     derived = dialect.name_derived(len(plan.columns) or 1)
-    return Statement(f"SELECT count(*) FROM ({body}) {derived}", tuple(binder.values), 1)  # noqa: S608 - made here
+    text = f"SELECT count(*) FROM ({body}) {derived}"  # noqa: S608 - made here
+    return Statement(text, tuple(binder.values), 1, runs_code=_runs_code(plan))
 
 
 def render_key_check(described: ObjectDescription, key: Sequence[str], dialect: Dialect) -> Statement:
@@ -59,6 +61,10 @@ def render_key_check(described: ObjectDescription, key: Sequence[str], dialect: 
     binder = Binder(dialect)
     text += dialect.limit(1, 0, binder.bind, is_ordered=False)
     return Statement(text, tuple(binder.values), 1)
+
+
+def _runs_code(plan: Plan) -> bool:
+    return plan.object.kind != "table"
 
 
 def _render_body(plan: Plan, dialect: Dialect, binder: Binder) -> str:

@@ -62,11 +62,12 @@ def render_lines(plan: Plan, form: Format, dialect: PostgresDialect) -> Statemen
     shown = ", ".join(f"{write(names[place], columns[place])} AS {names[place]}" for place in order)
     # An order within holds without: there is nothing there that could change it.
     rows = f"SELECT {shown} FROM ({_render_rows(plan)}) AS r ({', '.join(names)})"  # noqa: S608 - made here
+    runs_code = plan.object.kind != "table"
     if form is not Format.CSV:
-        return Statement(f"COPY ({rows}) TO STDOUT (FORMAT binary)", (), plan.limit)
+        return Statement(f"COPY ({rows}) TO STDOUT (FORMAT binary)", (), plan.limit, runs_code=runs_code)
     quoted = [name for name, column in zip(names, columns, strict=True) if column.holds not in _BARE]
     force = f", FORCE_QUOTE ({', '.join(quoted)})" if quoted else ""
-    return Statement(f"COPY ({rows}) TO STDOUT (FORMAT csv{force})", (), plan.limit)
+    return Statement(f"COPY ({rows}) TO STDOUT (FORMAT csv{force})", (), plan.limit, runs_code=runs_code)
 
 
 def _render_rows(plan: Plan) -> str:
