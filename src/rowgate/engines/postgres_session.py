@@ -49,11 +49,7 @@ class Session:
     @property
     def is_good(self) -> bool:
         """Whether its statement has left it as it was; before the next one see `is_quiet`."""
-        return (
-            not self.is_lost
-            and self._pq.transaction_status == pq.TransactionStatus.IDLE
-            and self._settings.hold
-        )
+        return not self.is_lost and self._pq.transaction_status == pq.TransactionStatus.IDLE and self._settings.hold
 
     @property
     def is_quiet(self) -> bool:
