@@ -25,6 +25,7 @@ MOST_CHARACTERS = 32_767  # of one cell, in UTF-16
 MOST_SHEET_BYTES = 4_294_901_760  # 4 GiB - 64 KiB, unpacked: an archive of Excel's knows no more
 _DIGITS = 15  # of a cell's number; what has more is text
 _EXACT_INTEGER = 10**_DIGITS
+_MOST_EXPONENT = 307  # of the numbers that Excel has, from 2.2251E-308 to 9.99999999999999E+307, with any digits
 
 # what XML cannot hold, or would hold as something else; and what reads as an escape already
 _AWKWARD = re.compile(r"[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
@@ -147,9 +148,14 @@ def _is_exact(value: float | Decimal) -> bool:
         case float():
             return isfinite(value)
         case Decimal():
-            return value.is_finite() and len(value.as_tuple().digits) <= _DIGITS
+            return value.is_finite() and len(value.as_tuple().digits) <= _DIGITS and _is_in_reach(value)
         case _:
             return -_EXACT_INTEGER < value < _EXACT_INTEGER
+
+
+def _is_in_reach(value: Decimal) -> bool:
+    """Tell whether a cell's number is neither infinite nor nothing in the place of the value."""
+    return not value or abs(value.adjusted()) <= _MOST_EXPONENT
 
 
 def _render_text(text: str, column: Column) -> str:
