@@ -50,7 +50,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "TIMESTAMP_MS": st.datetimes().map(str),
     "INTEGER[]": st.lists(st.integers(0, 9), max_size=3).map(str),
 }
-ROWS = st.lists(st.tuples(*[st.none() | values for values in VALUES.values()]), max_size=12)
+ROWS = st.lists(st.tuples(*[st.none() | values for values in VALUES.values()]), max_size=5)
 
 
 @pytest.fixture(scope="module")
