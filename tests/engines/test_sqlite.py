@@ -18,7 +18,7 @@ from rowgate.engines.sqlite import SqliteSource
 from rowgate.engines.sqlite_connection import ReadingConnection, define_functions, go_on
 from rowgate.engines.sqlite_permissions import Authorizer
 from rowgate.rows.dialects.sqlite import SQLITE
-from rowgate.rows.errors import EngineFailure, InvalidParameter, NotReadOnly
+from rowgate.rows.errors import EngineFailure, InvalidParameter, NotReadOnly, StatementTimeout
 from rowgate.rows.model import Statement, Value
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
@@ -348,3 +348,14 @@ def test_a_filter_with_many_values_ends_in_the_middle_of_a_row() -> None:
 def test_a_connection_that_is_given_back_forgets_whose_statement_it_ran(source: SqliteSource) -> None:
     assert run(source, "SELECT 1") == [(1,)]
     assert [connection.stopping.must_stop for _, connection in source._idle] == [go_on]
+
+
+def test_few_rows_of_long_texts_end_at_the_deadline(source: SqliteSource, owner: apsw.Connection) -> None:
+    """They take few steps, and each of them long."""
+    owner.execute("CREATE TABLE long (t TEXT)")
+    owner.executemany("INSERT INTO long VALUES (?)", [("x" * 200_000,)] * 40)
+    parts = tuple(f"y{n}" for n in range(20))
+    held = " OR ".join(["instr(lower(t), ?) > 0"] * len(parts))
+    blocks = source.open_rows(Statement(f"SELECT 1 FROM long WHERE {held}", parts), statement_seconds=0.001)
+    with closing(blocks), pytest.raises(StatementTimeout):
+        blocks.read_block()

@@ -33,6 +33,8 @@ from rowgate.rows.procedures import ParameterType, TableColumn
 
 CATALOG_SECONDS = 1.0  # how long a look at the catalog counts
 _STEPS_BETWEEN_LOOKS = 20_000  # virtual machine steps, about a millisecond, between looks at deadline and cancel
+_STEPS_OF_TEXTS = 100  # between looks of a statement that looks through texts: each step may be a millisecond
+_OF_TEXTS = ("instr(", "lower(", "substr(")
 _FEW_ROWS = 128  # fetched in one call
 _CACHED_DESCRIPTIONS = 20_000
 _IDLE_CONNECTIONS = 16
@@ -65,7 +67,8 @@ class SqliteRows:
         self._deadline = 0.0
         self._cancelled = False
         self._has_failed = False
-        connection.set_progress_handler(self._must_stop, _STEPS_BETWEEN_LOOKS)
+        is_of_texts = any(function in statement.text for function in _OF_TEXTS)
+        connection.set_progress_handler(self._must_stop, _STEPS_OF_TEXTS if is_of_texts else _STEPS_BETWEEN_LOOKS)
         connection.stopping.must_stop = self._must_stop  # SQLite looks between rows only, and a filter may be long
 
     def read_block(self) -> list[tuple[Value, ...]]:
