@@ -41,8 +41,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     made.procedures_path.mkdir()
     (made.procedures_path / "of.sql").write_text(
         "-- title: Cheaper ones\n-- parameter: most number required -- the price\n-- parameter: after moment\n"
-        "-- parameter: ids table(id integer)\nSELECT Id, Price FROM sales WHERE Price < :most AND Id NOT IN "
-        "(SELECT id FROM :ids)\n"
+        "-- parameter: ids table(id integer)\nSELECT Id, Price FROM sales WHERE Price < :most "
+        "AND (:after IS NULL OR Sold > :after) AND Id NOT IN (SELECT id FROM :ids WHERE id IS NOT NULL)\n"
     )
     (made.procedures_path / "bad.sql").write_text("SELEC")
     with administer(made) as desks:
@@ -79,11 +79,14 @@ def list_operations(document: Document) -> Iterator[tuple[str, str, Document]]:
 
 def test_it_has_every_object_that_the_token_may_read_and_no_other(shop: Reader, document: Document) -> None:
     for listed in shop.client.get("/api/v1/data").json():
-        described = shop.client.get(listed["href"].removeprefix(shop.server.settings.issuer)).json()
+        answer = shop.client.get(listed["href"].removeprefix(shop.server.settings.issuer))
+        assert answer.is_success is (listed["name"] != "bad"), answer.text
+        described = answer.json()
         told = [address for name in ("href", "rows", "runs", "proc") if (address := described.get(name))]
         for address in told:
-            is_bad = listed["name"] == "bad"
-            assert (address.removeprefix(shop.server.settings.issuer) in document["paths"]) is not is_bad, address
+            assert address.removeprefix(shop.server.settings.issuer) in document["paths"], address
+    assert "/api/v1/data/bad/proc" not in document["paths"]
+    assert "/api/v1/data/of/proc" in document["paths"]
     assert "hidden" not in json.dumps(document["paths"])
     ids = [operation["operationId"] for _, _, operation in list_operations(document)]
     assert len(ids) == len(set(ids))
@@ -191,6 +194,43 @@ def test_what_it_does_not_allow_is_refused(shop: Reader, document: Document) -> 
         refusal(answer)
         error = {"$ref": "#/components/schemas/Error", "components": document["components"]}
         OAS31Validator(error).validate(answer.json())
+
+
+def test_a_table_that_is_a_parameter_is_described_by_its_columns(shop: Reader, document: Document) -> None:
+    operation = document["paths"]["/api/v1/data/of/proc"]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    validator = OAS31Validator({**schema, "components": document["components"]})
+    for ids, is_good in (([{"id": 1}], True), ([1, None], True), (None, True), ([{"x": 1}], False), (["a"], False)):
+        body = {"parameters": {"most": 9, "ids": ids}}
+        assert validator.is_valid(body) is is_good, ids
+        answer = shop.client.post("/api/v1/data/of/proc", json=body)
+        assert answer.status_code == (200 if is_good else 400), ids
+        if is_good:
+            check(document, operation, answer)
+
+
+def test_what_else_is_answered_is_in_it(shop: Reader, document: Document) -> None:
+    """Refusals, and that a copy is still good."""
+    rows = document["paths"]["/api/v1/data/sales/rows"]
+    copy = shop.get("sales")
+    assert copy.headers.keys() & {"etag", "rowgate-rows", "repr-digest"} <= {
+        name.lower() for name in rows["get"]["responses"]["200"]["headers"]
+    }
+    asked = [
+        ("get", shop.get("sales", **{"If-None-Match": copy.headers["etag"]}), 304),
+        ("get", shop.get("sales", accept="image/png"), 406),
+        ("get", shop.get("sales", "limit=x"), 400),
+        ("get", httpx.get(f"{shop.server.url}/api/v1/data/sales/rows"), 401),
+        ("post", shop.post("sales", b"{}", **{"Content-Encoding": "gzip"}), 415),
+        ("post", shop.post("sales", b" " * (shop.server.settings.max_rows_body_bytes + 1)), 413),
+    ]
+    error = {"$ref": "#/components/schemas/Error", "components": document["components"]}
+    for method, answer, status in asked:
+        assert answer.status_code == status
+        assert str(status) in rows[method]["responses"]
+        if status != 304:
+            OAS31Validator(error).validate(answer.json())
+    assert {"429", "500", "503"} <= rows["get"]["responses"].keys()
 
 
 def test_a_narrower_token_gets_a_narrower_document(shop: Reader) -> None:

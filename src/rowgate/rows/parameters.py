@@ -123,7 +123,8 @@ def _match_names(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> d
 def _bind(parameter: Parameter, given: Mapping[str, Any]) -> Value:
     field, kind = f"parameters.{parameter.name}", parameter.type
     if isinstance(kind, tuple) and not (parameter.takes_null and given.get(parameter.name) is None):
-        return _check_table(given.get(parameter.name, ()), kind, field)
+        rows = given.get(parameter.name, ())
+        return _check_table(() if rows is None and not parameter.required else rows, kind, field)
     if parameter.name not in given:
         return parameter.default
     value = given[parameter.name]

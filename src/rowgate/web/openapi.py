@@ -17,7 +17,15 @@ from rowgate.rows.request_filters import MAX_FILTERS
 from rowgate.service.descriptions import DescribedColumn, DescribedObject, DescribedParameter
 from rowgate.web.data_requests import DATA_PATH
 from rowgate.web.metadata import TOKEN_PATH
-from rowgate.web.openapi_parts import ERRORS, RESPONSES, SCHEMAS
+from rowgate.web.openapi_parts import (
+    ERRORS,
+    ERRORS_OF_BODIES,
+    ERRORS_OF_ROWS,
+    HEADERS_OF_ROWS,
+    NOT_MODIFIED,
+    RESPONSES,
+    SCHEMAS,
+)
 
 Document = dict[str, Any]
 
@@ -98,13 +106,13 @@ def _render_paths(name: str, described: DescribedObject, issuer: str) -> Documen
                 **about,
                 "operationId": f"read{name}",
                 "parameters": _list_query(members),
-                "responses": answer,
+                "responses": answer | ERRORS_OF_ROWS | NOT_MODIFIED,
             },
             "post": {
                 **about,
                 "operationId": f"query{name}",
                 "requestBody": _take_body(members, is_required=False),
-                "responses": answer,
+                "responses": answer | ERRORS_OF_BODIES,
             },
         }
     if described.runs is not None:
@@ -114,7 +122,7 @@ def _render_paths(name: str, described: DescribedObject, issuer: str) -> Documen
                 **about,
                 "operationId": f"list{name}Runs",
                 "parameters": _list_query(asked),
-                "responses": _answer({"anyOf": [_refer("Rows"), _refer("Preview")]}),
+                "responses": _answer({"anyOf": [_refer("Rows"), _refer("Preview")]}) | ERRORS_OF_ROWS | NOT_MODIFIED,
             }
         }
     if described.proc is not None:
@@ -126,7 +134,7 @@ def _render_paths(name: str, described: DescribedObject, issuer: str) -> Documen
                 **about,
                 "operationId": f"call{name}",
                 "requestBody": _take_body(taken, is_required=any(one.required for one in parameters)),
-                "responses": _answer_rows(name),
+                "responses": _answer_rows(name) | ERRORS_OF_BODIES,
             }
         }
     return paths
@@ -264,12 +272,24 @@ def _render_parameters(parameters: Sequence[DescribedParameter]) -> Document:
 def _render_parameter(parameter: DescribedParameter) -> Document:
     schema: Document = {"description": ": ".join(filter(None, (parameter.type, parameter.description)))}
     if parameter.columns is not None:
-        return schema | {"type": "array"}
+        items = _render_table_row(parameter.columns)
+        return schema | {"type": "array" if parameter.required else ["array", "null"], "items": items}
     if parameter.type == ParameterType.JSON:
         return schema
     json_type = _JSON_TYPES.get(parameter.type, "string")
     schema["type"] = json_type if parameter.required else [json_type, "null"]
     return schema if parameter.default is None else schema | {"default": parameter.default}
+
+
+def _render_table_row(columns: Sequence[Mapping[str, str]]) -> Document:
+    """Give a row of a table that is a parameter: an object of its columns, or the value of the only one."""
+    values = {column["name"]: _render_value(column["type"]) for column in columns}
+    row = {"type": "object", "properties": values, "required": list(values), "additionalProperties": False}
+    return row if len(values) > 1 else {"anyOf": [row, *values.values()]}
+
+
+def _render_value(kind: str) -> Document:
+    return {} if kind == ParameterType.JSON else {"type": [_JSON_TYPES.get(kind, "string"), "null"]}
 
 
 def _answer_rows(name: str) -> Document:
@@ -283,14 +303,7 @@ def _answer(in_json: Document) -> Document:
         content_type.partition(";")[0]: {"schema": in_json} if form is Format.JSON else {}
         for form, content_type in CONTENT_TYPES.items()
     }
-    told = {
-        "X-Request-Id": "it stands in the log and in the record too",
-        "Rowgate-Next-Cursor": "of the next page, if there is one",
-        "Link": "to the next page, if there is one (RFC 8288)",
-        "Rowgate-Count": "how many match, where `count` asked for it",
-    }
-    headers = {header: {"description": text, "schema": {"type": "string"}} for header, text in told.items()}
-    return {"200": {"description": "rows", "headers": headers, "content": content}, **ERRORS}
+    return {"200": {"description": "rows", "headers": HEADERS_OF_ROWS, "content": content}}
 
 
 def _describe_list() -> Document:
@@ -301,16 +314,16 @@ def _describe_list() -> Document:
         "parameters": [
             {"name": "count", "in": "query", "schema": {"type": "string", "enum": [Counting.NONE, Counting.ESTIMATED]}},
         ],
-        "responses": {"200": {"description": "objects", "content": content}, **ERRORS},
+        "responses": {"200": {"description": "objects", "content": content}, **NOT_MODIFIED, **ERRORS},
     }
 
 
 def _describe_object(name: str) -> Document:
-    content = {"application/json": {"schema": _refer("ListedObject")}}
+    content = {"application/json": {"schema": _refer("DescribedObject")}}
     return {
         "operationId": f"describe{name}",
         "summary": "What it holds",
-        "responses": {"200": {"description": "an object", "content": content}, **ERRORS},
+        "responses": {"200": {"description": "an object", "content": content}, **NOT_MODIFIED, **ERRORS},
     }
 
 
