@@ -65,3 +65,9 @@ def test_what_says_no_number_is_refused_where_it_stood(column: Column, given: Sc
     with pytest.raises(InvalidParameter) as refused:
         become(column, given)
     assert refused.value.field == "filters[0].value"
+
+
+@pytest.mark.parametrize("function", [Function.CONTAINS, Function.STARTS_WITH, Function.ENDS_WITH])
+@pytest.mark.parametrize(("given", "text"), [("1.50", "1.50"), ("x", "x"), (7, "7"), (0.5, "0.5")])
+def test_what_is_looked_for_inside_numbers_is_text(function: Function, given: Scalar, text: str) -> None:
+    assert plan_values(NUMBER, function, (given,), ("filters[0].value",)) == (text,)
