@@ -10,7 +10,7 @@ import duckdb
 import pytest
 import sqlalchemy
 
-from engines.benches_clickhouse import open_clickhouse_bench
+from engines.benches_http import open_clickhouse_bench, open_trino_bench
 from rowgate.engines.duckdb import DuckdbManner
 from rowgate.engines.generic import GenericSource
 from rowgate.engines.mariadb import MariadbManner
@@ -166,4 +166,5 @@ ALL_BENCHES: dict[str, Callable[[pytest.FixtureRequest, Path], Any]] = {
     "mysql": open_mysql_bench,
     "other": open_other_bench,
     "clickhouse": open_clickhouse_bench,
+    "trino": open_trino_bench,
 }

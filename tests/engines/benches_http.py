@@ -1,6 +1,6 @@
-"""The bench of ClickHouse; see benches.py. Its owner writes values as literals.
+"""The benches of Trino and ClickHouse; see benches.py. Their owners write values as literals.
 
-It knows no key, so rows are told apart by the one that an administrator would name.
+Neither knows a key, so rows are told apart by the one that an administrator would name.
 """
 
 import re
@@ -14,12 +14,66 @@ import sqlalchemy
 
 from rowgate.engines.generic import GenericSource
 from rowgate.engines.known import open_manner
+from rowgate.engines.trino_plan import write_values_in
+from rowgate.rows.model import Statement
 from rows.generated import Bench
 from rows.tables import quoted
 from support.clickhouse import ClickhouseServer
+from support.trino import TrinoServer
 
 _KEY = ("n",)
 _CHANGE = re.compile(r"(?:DELETE FROM generated|UPDATE generated SET (\w) = \?)(?: WHERE n = \?)?")
+
+
+class TrinoWriter:
+    """See `Writer`. Its memory connector changes no row: whatever is changed, the table is made anew."""
+
+    keeps_sign_of_zero = True
+
+    def __init__(self, server: TrinoServer) -> None:
+        self._server = server
+        self._rows: list[list[Any]] = []
+        self._remake()
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> None:
+        changed = _CHANGE.fullmatch(statement)
+        if changed is None:
+            assert statement.startswith("INSERT INTO generated VALUES"), statement
+            self._rows.append(list(values))
+        elif changed[1]:
+            for row in self._rows:
+                if row[0] == values[1]:
+                    row["ntir".index(changed[1])] = values[0]
+        elif values:
+            self._rows = [row for row in self._rows if row[0] != values[0]]
+        else:
+            return  # it is filled next
+        self._remake()
+
+    def insert(self, rows: Sequence[Sequence[Any]]) -> None:
+        self._rows = [list(row) for row in rows]
+        self._remake()
+
+    def _remake(self) -> None:
+        place = "(CAST(? AS BIGINT), CAST(? AS VARCHAR), CAST(? AS BIGINT), CAST(? AS DOUBLE))"
+        rows = self._rows or [[None] * 4]
+        values = Statement(", ".join([place] * len(rows)), tuple(value for row in rows for value in row))
+        made = f"SELECT * FROM (VALUES {write_values_in(values)}) made (n, t, i, r) WHERE n IS NOT NULL"
+        self._server.execute("DROP TABLE IF EXISTS generated", f"CREATE TABLE generated AS {made}")
+
+    def make(self, table: str, column: str, values: Sequence[Any]) -> None:
+        places = Statement(", ".join(["(CAST(? AS VARCHAR))"] * len(values)), tuple(values))
+        made = f"SELECT * FROM (VALUES {write_values_in(places)}) made ({quoted(column)})"
+        self._server.execute(f"CREATE TABLE {quoted(table)} AS {made}")
+
+    def unmake(self, table: str) -> None:
+        self._server.execute(f"DROP TABLE {quoted(table)}")
+
+    def takes(self, name: str) -> bool:
+        return bool(name) and name == name.lower()  # it makes the others small
+
+    def close(self) -> None:
+        self._server.execute("DROP TABLE IF EXISTS generated")
 
 
 class ClickhouseWriter:
@@ -80,6 +134,16 @@ def _write(value: Any) -> str:
 
 def _quote(name: str) -> str:
     return quoted(name.replace("\\", "\\\\"))
+
+
+@contextmanager
+def open_trino_bench(request: pytest.FixtureRequest, _: Path) -> Iterator[Bench]:
+    server: TrinoServer = request.getfixturevalue("trino")
+    with (
+        closing(TrinoWriter(server)) as writer,
+        closing(GenericSource(open_manner(sqlalchemy.make_url(server.address()), accept_unproven=True))) as source,
+    ):
+        yield Bench(writer, source, source._catalog.forget, key=_KEY)
 
 
 @contextmanager
