@@ -148,6 +148,13 @@ def test_refusals_are_those_of_rows_and_on_record(shop: Reader) -> None:
     assert [event["reason"] for event in refused] == ["blocked_object", "blocked_object"]
 
 
+@pytest.mark.parametrize("path", [f"{DATA}/sales", "/api/v1/openapi.json"])
+def test_what_is_asked_of_rows_is_not_ignored_at_another_address(shop: Reader, path: str) -> None:
+    field, expected = refusal(shop.client.get(f"{path}?limit=1"))
+    assert field == "limit"
+    assert "/rows" in expected
+
+
 def test_the_list_tells_about_how_many_rows_where_that_is_cheap(shop: Reader) -> None:
     with closing(sqlite3.connect(shop.database)) as writer, writer:
         writer.executemany('INSERT INTO "odd/name ü" VALUES (?)', [(n,) for n in range(40)])

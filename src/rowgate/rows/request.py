@@ -136,7 +136,7 @@ def _by_name(pairs: Sequence[tuple[str, Any]], allowed: Sequence[str]) -> dict[s
             raise InvalidParameter(
                 "There is no parameter of this name.",
                 field=given[:64] or "''",
-                expected="one of " + ", ".join(allowed),
+                expected="one of " + ", ".join(allowed) if allowed else "none at this address: rows are at its /rows",
             )
         if name in members:
             raise InvalidParameter("The parameter is given more than once.", field=name, expected="it once")

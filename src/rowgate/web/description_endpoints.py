@@ -99,7 +99,8 @@ def make_list_endpoint(gate: DataGate, descriptions: DescriptionService) -> Desc
 def make_openapi_endpoint(gate: DataGate, descriptions: DescriptionService, *, version: str) -> DescriptionEndpoint:
     """Give what describes all that a token may read as an OpenAPI document."""
 
-    async def describe(access: Access, _name: str, _query: bytes) -> Any:
+    async def describe(access: Access, _name: str, query: bytes) -> Any:
+        parse_rows_query(query, ())
         # loaded when somebody asks for the document first
         from rowgate.web.openapi import render_openapi  # noqa: PLC0415
 
@@ -114,7 +115,8 @@ def make_openapi_endpoint(gate: DataGate, descriptions: DescriptionService, *, v
 def make_object_endpoint(gate: DataGate, descriptions: DescriptionService) -> DescriptionEndpoint:
     """Give what describes the object that the address names."""
 
-    async def describe(access: Access, name: str, _query: bytes) -> Any:
+    async def describe(access: Access, name: str, query: bytes) -> Any:
+        parse_rows_query(query, ())
         return await descriptions.describe(access, name)
 
     return DescriptionEndpoint(gate, describe, names_object=True)
