@@ -18,7 +18,8 @@ from support.servers import RunningServer, run_server
 
 pytest_plugins = ["support.engines_report", "support.numbers", "support.soak"]
 # A law holds on a busy machine too: how long an example takes to make or to try is no part of it.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Each run of the suite tries fifty others of its examples; `make soak` tries as many as there is time for.
+settings.register_profile("any machine", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 
