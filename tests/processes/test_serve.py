@@ -132,13 +132,15 @@ def test_a_renewed_certificate_is_used_after_a_hangup(home: Home, tmp_path: Path
         def count(said: str) -> int:
             return server.log.read_text().count(said)
 
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: count("the certificate was read anew") == int(workers), seconds=30)  # all serve by now
         cert.write_text("nothing yet")
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: count("the certificate was not read anew, the one before stays in use") == int(workers))
         assert before.get("/healthz").status_code == 200
         make_certificate(tmp_path)
         server.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: count("the certificate was read anew") == int(workers))
+        wait_until(lambda: count("the certificate was read anew") == 2 * int(workers))
         for _ in range(8):  # whichever worker takes it
             assert httpx.get(f"{server.url}/healthz", verify=trust(cert)).status_code == 200
         assert before.get("/healthz").status_code == 200
