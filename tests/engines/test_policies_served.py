@@ -13,8 +13,8 @@ from rowgate.rows.masking import COVER
 from rowgate.rows.masks import Mask
 from rowgate.service.admin.grants import GrantChange
 from rowgate.service.admin.policies import PolicyChange
-from rows.harness import Reader, address, success
-from support.homes import add_application, administer
+from rows.harness import Reader, address, register, success
+from support.homes import administer
 from support.servers import fetch_token, wait_until
 
 TYPED = address("typed")
@@ -25,14 +25,10 @@ ALL, HALF = len(TYPED_ROWS), len(TYPED_ROWS) // 2
 @contextmanager
 def sign_in(roads: Reader, name: str, change: GrantChange, **policy: Any) -> Iterator[httpx.Client]:
     """Give a client of a new application that may read the table as the change says."""
-    settings = roads.server.settings
-    made = add_application(settings, name, (), policy=PolicyChange(**policy))
-    with administer(settings) as desks:
+    credentials = register(roads.server, name, (), policy=PolicyChange(**policy))
+    with administer(roads.server.settings) as desks:
         desks.grants.grant(name, ["typed"], change)
-    client_id, secret = made.application.client_id, made.client_secret
-    form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
-    wait_until(lambda: httpx.post(f"{roads.server.url}/token", data=form).is_success)
-    token = fetch_token(roads.server.url, client_id, secret)["access_token"]
+    token = fetch_token(roads.server.url, *credentials)["access_token"]
     with httpx.Client(base_url=roads.server.url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
         wait_until(lambda: client.head(f"{TYPED}?limit=0").is_success)
         yield client

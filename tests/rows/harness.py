@@ -15,7 +15,7 @@ import httpx
 from rowgate.config import Settings
 from rowgate.rows.fold import fold
 from support.homes import add_application, administer, make_home
-from support.servers import RunningServer, fetch_token, run_server
+from support.servers import RunningServer, ask_until, fetch_token, run_server
 
 Members = dict[str, Any]
 
@@ -98,6 +98,22 @@ def read_from(settings: Settings, database: Path) -> Iterator[Reader]:
         token = fetch_token(server.url, made.application.client_id, made.client_secret)["access_token"]
         with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
             yield Reader(server, client, database)
+
+
+def register(server: RunningServer, name: str, objects: tuple[str, ...], **options: Any) -> tuple[str, str]:
+    """Give the client id and secret of a new application, once the server that runs knows of it."""
+    made = add_application(server.settings, name, objects, **options)
+    credentials = (made.application.client_id, made.client_secret)
+    form = {"grant_type": "client_credentials"}
+    ask_until(lambda: httpx.post(f"{server.url}/token", data=form, auth=credentials).is_success)
+    return credentials
+
+
+def narrow(server: RunningServer, credentials: tuple[str, str], name: str, *columns: str) -> str:
+    """Give the Authorization header with a token for these columns of one object (RFC 9396)."""
+    details = json.dumps([{"type": "rowgate_object", "object": name, "columns": columns}])
+    token = fetch_token(server.url, *credentials, authorization_details=details)["access_token"]
+    return f"Bearer {token}"
 
 
 @contextmanager

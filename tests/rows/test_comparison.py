@@ -24,11 +24,11 @@ from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
 from rowgate.rows.sql import render_select
 from rowgate.service.comparing import ChangedRows, find_comparison
-from rows.harness import Reader, open_reader, refusal, to_query
+from rows.harness import Reader, narrow, open_reader, refusal, register, to_query
 from rows.oracle import Row, matches
 from rows.test_oracle import comparisons, integers, reals, texts
-from support.homes import add_application, administer
-from support.servers import ask_until, fetch_token, wait_until
+from support.homes import administer
+from support.servers import wait_until
 
 OLD, NEW = "2026-01-01T06:00:00", "2026-02-01T06:00:00"
 COLUMNS = ("t", "i", "r")
@@ -298,15 +298,11 @@ def test_a_key_that_does_not_tell_rows_apart_is_found_out(hosts: Reader) -> None
 
 
 def test_hidden_columns_are_neither_seen_nor_compared(hosts: Reader) -> None:
-    made = add_application(hosts.server.settings, "narrow", ("hosts",))
-    credentials = (made.application.client_id, made.client_secret)
-    form = {"grant_type": "client_credentials"}
-    ask_until(lambda: httpx.post(f"{hosts.server.url}/token", data=form, auth=credentials).is_success)
+    credentials = register(hosts.server, "narrow", ("hosts",))
 
     def compare(*columns: str) -> httpx.Response:
-        details = json.dumps([{"type": "rowgate_object", "object": "hosts", "columns": columns}])
-        token = fetch_token(hosts.server.url, *credentials, authorization_details=details)["access_token"]
-        return hosts.post("hosts", {"compare": OLD}, authorization=f"Bearer {token}")
+        token = narrow(hosts.server, credentials, "hosts", *columns)
+        return hosts.post("hosts", {"compare": OLD}, authorization=token)
 
     found = compare("JobRuntimeKey", "Host", "Note").json()
     assert found[0] == {"change": "changed", "Host": "b", "Note": None, "old": {"Note": "x"}}

@@ -12,7 +12,7 @@ import pytest
 from rowgate.rows.model import Function
 from rowgate.service import descriptions
 from rowgate.service.admin.grants import GrantChange
-from rows.harness import Reader, open_reader, refusal
+from rows.harness import Reader, narrow, open_reader, refusal, register
 from support.homes import add_application, administer
 from support.servers import ask_until, fetch_token, wait_until
 
@@ -93,18 +93,8 @@ def test_what_is_described_can_be_asked(shop: Reader) -> None:
 
 
 def test_a_narrower_token_knows_only_its_columns(shop: Reader) -> None:
-    made = add_application(shop.server.settings, "narrow", ("sales", "sold"))
-    details = '[{"type":"rowgate_object","object":"sales","columns":["price"]}]'
-    credentials = (made.application.client_id, made.client_secret)
-    wait_until(
-        lambda: (
-            httpx.post(
-                f"{shop.server.url}/token", data={"grant_type": "client_credentials"}, auth=credentials
-            ).is_success
-        )
-    )
-    token = fetch_token(shop.server.url, *credentials, authorization_details=details)["access_token"]
-    headers = {"Authorization": f"Bearer {token}"}
+    token = narrow(shop.server, register(shop.server, "narrow", ("sales", "sold")), "sales", "price")
+    headers = {"Authorization": token}
     assert [item["name"] for item in shop.client.get(DATA, headers=headers).json()] == ["sales"]
     told = shop.client.get(f"{DATA}/sales", headers=headers).json()
     assert [column["name"] for column in told["columns"]] == ["Price"]

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.sql import render_count, render_select
 from rows.generated import Bench
-from rows.harness import Reader, open_reader, refusal, to_query
+from rows.harness import Reader, narrow, open_reader, refusal, register, to_query
 from rows.test_oracle import requests
-from support.homes import add_application, administer
-from support.servers import ask_until, fetch_token, wait_until
+from support.homes import administer
+from support.servers import wait_until
 
 SECRET = "a value of the request"
 
@@ -147,13 +147,8 @@ def test_refusals_are_those_of_the_read(shop: Reader) -> None:
 
 def test_the_names_of_hidden_columns_stay_hidden(shop: Reader) -> None:
     """The newest run is found by a run key that the reader may not know."""
-    made = add_application(shop.server.settings, "narrow", ("runs",))
-    credentials = (made.application.client_id, made.client_secret)
-    form = {"grant_type": "client_credentials"}
-    ask_until(lambda: httpx.post(f"{shop.server.url}/token", data=form, auth=credentials).is_success)
-    details = '[{"type":"rowgate_object","object":"runs","columns":["n"]}]'
-    token = fetch_token(shop.server.url, *credentials, authorization_details=details)["access_token"]
-    told = preview(shop, "runs", {}, authorization=f"Bearer {token}")
+    token = narrow(shop.server, register(shop.server, "narrow", ("runs",)), "runs", "n")
+    told = preview(shop, "runs", {}, authorization=token)
     (statement,) = told["statements"]
     newest = 'SELECT "n" FROM "runs" WHERE "hidden" = (SELECT max("hidden") FROM "runs")'
     assert statement["sql"] == f'{newest} ORDER BY "hidden", "hidden"'
@@ -163,13 +158,8 @@ def test_the_names_of_hidden_columns_stay_hidden(shop: Reader) -> None:
 
 def test_an_index_named_after_a_hidden_column_is_not_told(shop: Reader) -> None:
     """The statement says nothing of the column, but the engine may choose its index all the same."""
-    made = add_application(shop.server.settings, "unpriced", ("sales",))
-    credentials = (made.application.client_id, made.client_secret)
-    form = {"grant_type": "client_credentials"}
-    ask_until(lambda: httpx.post(f"{shop.server.url}/token", data=form, auth=credentials).is_success)
-    details = '[{"type":"rowgate_object","object":"sales","columns":["Id"]}]'
-    token = fetch_token(shop.server.url, *credentials, authorization_details=details)["access_token"]
-    told = preview(shop, "sales", {}, authorization=f"Bearer {token}")
+    token = narrow(shop.server, register(shop.server, "unpriced", ("sales",)), "sales", "Id")
+    told = preview(shop, "sales", {}, authorization=token)
     assert [statement["plan"] for statement in told["statements"]] == [None]
     assert "price" not in json.dumps(told).lower()
     (whole,) = preview(shop, "sales", {"columns": ["Id"]})["statements"]

@@ -7,9 +7,9 @@ from contextlib import closing
 import httpx
 import pytest
 
-from rows.harness import Reader, open_reader, refusal
-from support.homes import add_application, administer
-from support.servers import ask_until, fetch_token, wait_until
+from rows.harness import Reader, narrow, open_reader, refusal, register
+from support.homes import administer
+from support.servers import wait_until
 
 RUNS = ("2026-01-01T06:00:00", "2026-02-01T06:00:00", "2026-03-01T06:00:00")
 
@@ -92,13 +92,8 @@ def test_refusals_are_those_of_rows(jobs: Reader) -> None:
 
 
 def test_a_token_that_may_not_know_the_run_key_learns_no_runs(jobs: Reader) -> None:
-    made = add_application(jobs.server.settings, "narrow", ("hosts",))
-    credentials = (made.application.client_id, made.client_secret)
-    form = {"grant_type": "client_credentials"}
-    ask_until(lambda: httpx.post(f"{jobs.server.url}/token", data=form, auth=credentials).is_success)
-    details = '[{"type":"rowgate_object","object":"hosts","columns":["Host"]}]'
-    token = fetch_token(jobs.server.url, *credentials, authorization_details=details)["access_token"]
-    answer = list_runs(jobs, "hosts", authorization=f"Bearer {token}")
+    token = narrow(jobs.server, register(jobs.server, "narrow", ("hosts",)), "hosts", "Host")
+    answer = list_runs(jobs, "hosts", authorization=token)
     assert refusal(answer)[0] == "runs"
     assert "JobRuntimeKey" not in answer.text
 

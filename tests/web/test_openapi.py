@@ -14,9 +14,9 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
 from rowgate.rows.request import PARAMETERS
-from rows.harness import Reader, read_from, refusal
-from support.homes import add_application, administer, make_home
-from support.servers import ask_until, fetch_token, wait_until
+from rows.harness import Reader, narrow, read_from, refusal, register
+from support.homes import administer, make_home
+from support.servers import wait_until
 
 OPENAPI = "/api/v1/openapi.json"
 Document = dict[str, Any]
@@ -234,13 +234,8 @@ def test_what_else_is_answered_is_in_it(shop: Reader, document: Document) -> Non
 
 
 def test_a_narrower_token_gets_a_narrower_document(shop: Reader) -> None:
-    made = add_application(shop.server.settings, "narrow", ("sales", "sold"))
-    credentials = (made.application.client_id, made.client_secret)
-    form = {"grant_type": "client_credentials"}
-    ask_until(lambda: httpx.post(f"{shop.server.url}/token", data=form, auth=credentials).is_success)
-    details = '[{"type":"rowgate_object","object":"sales","columns":["price"]}]'
-    token = fetch_token(shop.server.url, *credentials, authorization_details=details)["access_token"]
-    told = shop.client.get(OPENAPI, headers={"Authorization": f"Bearer {token}"})
+    token = narrow(shop.server, register(shop.server, "narrow", ("sales", "sold")), "sales", "price")
+    told = shop.client.get(OPENAPI, headers={"Authorization": token})
     validate(told.json())
     assert set(told.json()["paths"]) == {"/api/v1/data", "/api/v1/data/sales", "/api/v1/data/sales/rows"}
     for hidden in ("Sold", "JobRuntimeKey", "sold", "odd"):

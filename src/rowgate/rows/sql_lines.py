@@ -61,19 +61,19 @@ def render_lines(plan: Plan, form: Format, dialect: PostgresDialect) -> Statemen
     order = range(len(columns)) if form is Format.CSV else order_copied(columns)
     shown = ", ".join(f"{write(names[place], columns[place])} AS {names[place]}" for place in order)
     # An order within holds without: there is nothing there that could change it.
-    rows = f"SELECT {shown} FROM ({_render_rows(plan)}) AS r ({', '.join(names)})"  # noqa: S608 - made here
-    runs_code = plan.object.kind != "table"
+    read = _render_rows(plan)
+    rows = f"SELECT {shown} FROM ({read.text}) AS r ({', '.join(names)})"  # noqa: S608 - made here
     if form is not Format.CSV:
-        return Statement(f"COPY ({rows}) TO STDOUT (FORMAT binary)", (), plan.limit, runs_code=runs_code)
+        return Statement(f"COPY ({rows}) TO STDOUT (FORMAT binary)", (), plan.limit, runs_code=read.runs_code)
     quoted = [name for name, column in zip(names, columns, strict=True) if column.holds not in _BARE]
     force = f", FORCE_QUOTE ({', '.join(quoted)})" if quoted else ""
-    return Statement(f"COPY ({rows}) TO STDOUT (FORMAT csv{force})", (), plan.limit, runs_code=runs_code)
+    return Statement(f"COPY ({rows}) TO STDOUT (FORMAT csv{force})", (), plan.limit, runs_code=read.runs_code)
 
 
-def _render_rows(plan: Plan) -> str:
+def _render_rows(plan: Plan) -> Statement:
     statement = render_select(plan, BARE_POSTGRES, LiteralBinder(BARE_POSTGRES))
     assert not statement.parameters, "internal error: a value that a COPY cannot take"
-    return statement.text
+    return statement
 
 
 def _has_form(column: Column) -> bool:
