@@ -242,14 +242,16 @@ def test_an_idle_connection_that_the_server_closed_is_replaced_unseen(postgres: 
 def test_connections_are_no_more_than_there_may_be(postgres: PostgresServer) -> None:
     with serve(postgres, _TABLE) as source:
         source.close()
+        before = _list_sessions(postgres)  # of those that closed, the server ends some a little later
         with closing(PostgresSource(source.pool._address, max_connections=2)) as small:
             with ThreadPoolExecutor(12) as threads:
                 list(threads.map(lambda _: read(small, "t", b"{}"), range(60)))
-            with postgres.owner() as owner:
-                [count] = owner.execute(
-                    "SELECT count(*) FROM pg_stat_activity WHERE usename = 'reader'"
-                ).fetchone() or [0]
-            assert count <= 2
+            assert 1 <= len(_list_sessions(postgres) - before) <= 2
+
+
+def _list_sessions(server: PostgresServer) -> set[int]:
+    with server.owner() as owner:
+        return {pid for (pid,) in owner.execute("SELECT pid FROM pg_stat_activity WHERE usename = 'reader'")}
 
 
 def test_what_was_cut_runs_no_longer_on_the_server(postgres: PostgresServer) -> None:
