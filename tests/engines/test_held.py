@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engines.test_sqlite_version import list_open_files
 from rowgate.engines import held
 from rowgate.engines.held import HeldResult
 from rowgate.ports.calls import HELD
@@ -121,21 +122,18 @@ def test_columns_that_nobody_can_tell_apart_are_refused(names: list[str]) -> Non
     assert blocks.is_closed
 
 
-def count_open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are told elsewhere in another way")
 def test_what_is_held_goes_with_whoever_read_it() -> None:
     gc.collect()
-    before = count_open_files()
+    before = list_open_files()
     result = HeldResult(CALL, Blocks([column("t", Holds.TEXT, Family.TEXT)], [("x" * 1000,)] * 1000, times=40))
     result.hold()
     rows = result.open_rows(Statement(f"SELECT t FROM {HELD}", ()), statement_seconds=5)
     del result
     assert rows.read_block()
     assert not rows.is_exhausted
-    assert count_open_files() > before, "it is in a file by now"
+    opened = list_open_files() - before
+    assert opened, "it is in a file by now"
     rows.close()
     del rows
-    assert count_open_files() == before
+    assert list_open_files().isdisjoint(opened)

@@ -1,7 +1,6 @@
 """The served database is stopped and started while it is read over HTTP: refused, cut, and read again."""
 
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,9 +97,8 @@ def test_outage_under_load_refuses_or_cuts_and_passes_by_itself(reader: Reader, 
         getattr(own, how)()
         wait_until(lambda: ("refused", 0) in ended, seconds=20)
         own.start()
-        back_at, before = time.monotonic(), len(ended)
-        wait_until(lambda: ("whole", ROWS) in ended[before:], seconds=20)
-        assert time.monotonic() - back_at < 10
+        before = len(ended)
+        wait_until(lambda: ("whole", ROWS) in ended[before:], seconds=10)
     finally:
         is_over.set()
         for thread in threads:

@@ -444,8 +444,8 @@ def test_any_flipped_bit_is_refused(data: st.DataObject) -> None:
 
 
 def test_a_long_proof_is_not_even_read() -> None:
-    started = time.perf_counter()
+    begun = time.thread_time()
     assert _reason(b"e" * 10_000_000) == "malformed_proof"
     assert _reason(b"." * MAX_PROOF_LENGTH) == "malformed_proof"
     assert _reason(_sign_raw(b"[" * 2500, b"{}")) == "malformed_proof"
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - begun < 1

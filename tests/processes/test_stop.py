@@ -90,7 +90,7 @@ def test_a_new_connection_is_refused_while_the_last_read_ends(home: Home, worker
 
 
 def _is_refused(server: ServerProcess) -> bool:
-    with closing(http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=2)) as connection:
+    with closing(http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=10)) as connection:
         try:
             connection.connect()
         except ConnectionRefusedError:

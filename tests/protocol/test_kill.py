@@ -1,20 +1,14 @@
 """What an administrator ends: it holds at a running server within one second, and ends nothing else."""
 
-from collections.abc import Callable
-
 from protocol.case import BASIC, CC, CREDENTIALS, ROWS, numbered
 from protocol.world import GRANTED, World, revoke
 from rowgate.oauth.model import NEVER
 from rowgate.service.admin.policies import TermsChange
 from support.homes import administer
-from support.servers import ask_until, wait_until
+from support.servers import ask_until, within_a_second
 
 _REFRESH = "grant_type=refresh_token&refresh_token="
 _OTHER = "<other_id>:<other_secret>"
-
-
-def _within_a_second(condition: Callable[[], bool]) -> None:
-    wait_until(condition, seconds=1.0)
 
 
 def _is_good(world: World, tokens: dict[str, str]) -> bool:
@@ -35,7 +29,7 @@ def test_revoked_access_token_dies_alone(world: World) -> None:
     dying, sibling = world.get_tokens(), world.get_tokens()
     assert _is_good(world, dying)
     revoke(world.server.settings, dying["access_token"])
-    _within_a_second(lambda: _is_dead(world, dying))
+    within_a_second(lambda: _is_dead(world, dying))
     assert _is_good(world, sibling)
     assert _refresh_error(world, dying) == ""
 
@@ -45,7 +39,7 @@ def test_revoked_refresh_token_takes_its_family(world: World) -> None:
     family, sibling = world.get_tokens(), world.get_tokens()
     refreshed = world.get_tokens(_REFRESH + family["refresh_token"])
     revoke(world.server.settings, family["refresh_token"])
-    _within_a_second(lambda: _is_dead(world, family))
+    within_a_second(lambda: _is_dead(world, family))
     assert _is_dead(world, refreshed)
     assert _refresh_error(world, family) == "invalid_grant"
     assert _is_good(world, sibling)
@@ -56,7 +50,7 @@ def test_revoking_an_applications_tokens_leaves_its_secret(world: World) -> None
     tokens, others = world.get_tokens(), world.get_tokens(basic=_OTHER)
     with administer(world.server.settings) as desks:
         desks.applications.revoke_tokens(world.values["id"])
-    _within_a_second(lambda: _is_dead(world, tokens))
+    within_a_second(lambda: _is_dead(world, tokens))
     assert _refresh_error(world, tokens) == "invalid_grant"
     assert _is_good(world, world.get_tokens())
     assert _is_good(world, others)
@@ -71,7 +65,7 @@ def test_compromised_secret_takes_what_it_got(world: World) -> None:
     by_lost, by_first = world.get_tokens(basic=lost), world.get_tokens()
     with administer(world.server.settings) as desks:
         desks.applications.revoke_secret(world.values["id"], made.secret.key_id, kills_tokens=True)
-    _within_a_second(lambda: _is_dead(world, by_lost))
+    within_a_second(lambda: _is_dead(world, by_lost))
     assert _refresh_error(world, by_lost) == "invalid_grant"
     answer = world.post_token(basic=lost)
     assert (answer.status_code, world.find_event(answer)["reason"]) == (401, "revoked_secret")
@@ -87,7 +81,7 @@ def test_replaced_secret_leaves_what_it_got(world: World) -> None:
     tokens = world.get_tokens(basic=replaced)
     with administer(world.server.settings) as desks:
         desks.applications.revoke_secret(world.values["id"], made.secret.key_id, kills_tokens=False)
-    _within_a_second(lambda: world.post_token(basic=replaced).status_code == 401)
+    within_a_second(lambda: world.post_token(basic=replaced).status_code == 401)
     assert _is_good(world, tokens)
     assert _refresh_error(world, tokens) == ""
 
@@ -97,12 +91,12 @@ def test_disabled_application_is_out_with_its_tokens(world: World) -> None:
     tokens = world.get_tokens(basic=_OTHER)
     with administer(world.server.settings) as desks:
         desks.applications.set_enabled("other_", enabled=False)
-    _within_a_second(lambda: _is_dead(world, tokens))
+    within_a_second(lambda: _is_dead(world, tokens))
     assert world.post_token(basic=_OTHER).json()["error"] == "invalid_client"
     assert _refresh_error(world, tokens, _OTHER) == "invalid_client"
     with administer(world.server.settings) as desks:
         desks.applications.set_enabled("other_", enabled=True)
-    _within_a_second(lambda: world.post_token(basic=_OTHER).status_code == 200)
+    within_a_second(lambda: world.post_token(basic=_OTHER).status_code == 200)
 
 
 @numbered("P46", "ours")
@@ -111,7 +105,7 @@ def test_removed_application_is_unknown(world: World) -> None:
     tokens = world.get_tokens(basic=basic)
     with administer(world.server.settings) as desks:
         desks.applications.remove("plain_")
-    _within_a_second(lambda: _is_dead(world, tokens))
+    within_a_second(lambda: _is_dead(world, tokens))
     answer = world.post_token(basic=basic)
     assert (answer.status_code, world.find_event(answer)["reason"]) == (401, "unknown_client")
 
@@ -122,14 +116,14 @@ def test_block_holds_for_tokens_already_issued(world: World) -> None:
     assert _is_good(world, tokens)
     with administer(world.server.settings) as desks:
         desks.objects.block(GRANTED, reason="tests")
-    _within_a_second(lambda: not _is_good(world, tokens))
+    within_a_second(lambda: not _is_good(world, tokens))
     for path in (ROWS, "/api/v1/data/accounts/rows"):
         refused = world.get_rows(tokens["access_token"], path)
         assert refused.status_code == 401
         assert 'error="insufficient_scope"' in refused.headers["www-authenticate"]
     with administer(world.server.settings) as desks:
         desks.objects.unblock(GRANTED)
-    _within_a_second(lambda: _is_good(world, tokens))
+    within_a_second(lambda: _is_good(world, tokens))
 
 
 @numbered("P78", "ours")
@@ -137,12 +131,12 @@ def test_withdrawn_object_stays_away_after_a_refresh(world: World) -> None:
     tokens = world.get_tokens(basic=_OTHER)
     with administer(world.server.settings) as desks:
         desks.applications.ungrant("other_", [GRANTED])
-    _within_a_second(lambda: not _is_good(world, tokens))
+    within_a_second(lambda: not _is_good(world, tokens))
     refreshed = world.get_tokens(_REFRESH + tokens["refresh_token"], _OTHER)
     assert world.find_event(world.get_rows(refreshed["access_token"]))["reason"] == "not_granted"
     with administer(world.server.settings) as desks:
         desks.grants.grant("other_", [GRANTED])
-    _within_a_second(lambda: _is_good(world, tokens))
+    within_a_second(lambda: _is_good(world, tokens))
 
 
 @numbered("P78", "ours")
@@ -150,15 +144,15 @@ def test_withdrawn_scope_stays_away_after_a_refresh(world: World) -> None:
     tokens, running = world.get_tokens(), world.get_tokens(f"{CC}&scope=run")
     assert tokens["scope"] == "read run"
     _set_scope(world, "read")
-    _within_a_second(lambda: world.get_tokens(f"{CC}&{CREDENTIALS}", "")["scope"] == "read")
+    within_a_second(lambda: world.get_tokens(f"{CC}&{CREDENTIALS}", "")["scope"] == "read")
     assert world.get_tokens(_REFRESH + tokens["refresh_token"])["scope"] == "read"
     for form in (f"{_REFRESH}{tokens['refresh_token']}&scope=run", _REFRESH + running["refresh_token"]):
         assert world.post_token(form).json()["error"] == "invalid_scope"
     _set_scope(world, "run")
-    _within_a_second(lambda: not _is_good(world, tokens))
+    within_a_second(lambda: not _is_good(world, tokens))
     assert world.find_event(world.get_rows(tokens["access_token"]))["reason"] == "scope_lacks_read"
     _set_scope(world, "read run")
-    _within_a_second(lambda: world.get_tokens()["scope"] == "read run")
+    within_a_second(lambda: world.get_tokens()["scope"] == "read run")
 
 
 def _set_scope(world: World, scope: str) -> None:

@@ -28,6 +28,7 @@ from rows.streams import (
     wait_for_event,
 )
 from support.servers import wait_until
+from support.stopwatch import Stopwatch
 
 TABLE_ROWS = 150_000
 
@@ -69,9 +70,10 @@ def test_client_that_goes_away_stops_the_query_within_a_second(patient: Reader) 
     with slow_reader(patient, ENDLESS) as connection:
         assert connection.recv(1000).startswith(b"HTTP/1.1 200")
         wait_for_event(patient, "rows_opened", ENDLESS)
-    gone_at = time.monotonic()
-    ended = wait_for_event(patient, "rows_ended", ENDLESS, after=before, seconds=1)
-    wait_until(lambda: not is_reading(), seconds=1 - (time.monotonic() - gone_at))
+    with Stopwatch() as watch:
+        ended = wait_for_event(patient, "rows_ended", ENDLESS, after=before)
+        wait_until(lambda: not is_reading())
+    assert watch.seconds < 1
     assert (ended["outcome"], ended["reason"]) == ("cut", "client_went_away")
     assert ended["rows"] > 0
 
@@ -80,7 +82,7 @@ def test_client_that_goes_away_before_the_first_row_stops_the_query_within_a_sec
     with slow_reader(patient, STUCK):
         wait_until(is_reading)
     wait_until(lambda: not is_reading(), seconds=1)
-    refused = wait_for_event(patient, "rows_refused", STUCK, seconds=2)
+    refused = wait_for_event(patient, "rows_refused", STUCK)
     assert refused["error"] == "cancelled"
     assert not events(patient, "rows_opened", STUCK)
 
@@ -174,10 +176,11 @@ def test_reader_that_takes_little_for_longer_than_a_stall_is_not_cut(strict: Rea
 def test_reader_that_takes_nothing_is_cut(strict: Reader) -> None:
     before = len(events(strict, "rows_ended", "long"))
     begun = time.monotonic()
-    with slow_reader(strict, "long") as connection:
+    with Stopwatch() as watch, slow_reader(strict, "long") as connection:
         ended = wait_for_event(strict, "rows_ended", "long", after=before)
         assert (ended["outcome"], ended["reason"]) == ("cut", "client_stalled"), "it did not go away: it was cut"
-        assert 0.9 < time.monotonic() - begun < 4
+        assert time.monotonic() - begun > 0.9
+        assert watch.seconds < 4
         received = receive_rest(connection)
     assert not looks_whole(received)
     assert ended["rows"] < TABLE_ROWS

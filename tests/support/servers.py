@@ -26,6 +26,7 @@ from rowgate.audit.reader import Search, find_events
 from rowgate.config import Settings
 from rowgate.web.server import bind_socket, make_server_config
 from support.clock import MovableClock
+from support.stopwatch import Stopwatch
 
 _SELDOM_SECONDS = 0.1  # ten wrong guesses are free
 _TRUSTING = ssl._create_unverified_context()
@@ -34,12 +35,11 @@ ROWGATE = (sys.executable, "-m", "rowgate.cli.main")
 
 def wait_until(condition: Callable[[], Any], *, seconds: float = 10.0, every_seconds: float = 0.01) -> Any:
     """Wait for a condition, never for a time; give what it gave. Look so often."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(every_seconds)
-    raise AssertionError(f"it did not come to pass within {seconds} s")
+    with Stopwatch() as watch:
+        while not (found := condition()):
+            assert watch.seconds < seconds, f"it did not come to pass within {seconds} s"
+            time.sleep(every_seconds)
+    return found
 
 
 def ask_until(condition: Callable[[], Any]) -> Any:
@@ -49,11 +49,7 @@ def ask_until(condition: Callable[[], Any]) -> Any:
 
 def within_a_second(condition: Callable[[], bool]) -> None:
     """Wait as `ask_until` does, for as long as a change may take."""
-    for _ in range(9):
-        if condition():
-            return
-        time.sleep(_SELDOM_SECONDS)
-    assert condition(), "it did not come to pass within a second"
+    wait_until(condition, seconds=1.0, every_seconds=_SELDOM_SECONDS)
 
 
 @dataclasses.dataclass

@@ -17,6 +17,7 @@ from rowgate.service.quiet_record import QuietRecord
 from rowgate.wiring import worker
 from support.homes import add_application, administer, make_home
 from support.servers import RunningServer, ask_until, fetch_token, run_server, wait_until
+from support.stopwatch import Stopwatch
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,9 @@ def _reading(server: RunningServer, token: str, *, receive_bytes: int) -> Iterat
 
 
 def _is_healthy(server: RunningServer) -> bool:
-    return httpx.get(f"{server.url}/healthz", timeout=2).status_code == 200
+    with Stopwatch() as watch:
+        answer = httpx.get(f"{server.url}/healthz", timeout=10)
+    return answer.status_code == 200 and watch.seconds < 2
 
 
 def test_requests_sent_ahead_are_bounded(large: RunningServer) -> None:
