@@ -71,12 +71,17 @@ def plan_page(
             field="cursor",
             expected="limit and offset, with an orderby that tells all rows apart",
         )
-    named = {order.by for order in order_by}
-    descending = order_by[-1].descending if order_by else False  # one direction throughout, so that an index serves
-    rest = [Order(column, descending, not descending, is_key=True) for column in row_key if column not in named]
-    order = (*order_by, *rest)
+    order = break_ties(order_by, row_key)
     noted = tuple(item.column for item in order)
     return Page(size, order, noted if latest_run is None else (*noted, latest_run.column))
+
+
+def break_ties(order_by: Sequence[Order], columns: Sequence[Column]) -> tuple[Order, ...]:
+    """Give an order in which rows that are alike in what was asked for stand by these columns."""
+    named = {order.by for order in order_by}
+    descending = order_by[-1].descending if order_by else False  # one direction throughout, so that an index serves
+    rest = [Order(column, descending, not descending, is_key=True) for column in columns if column not in named]
+    return (*order_by, *rest)
 
 
 def list_unseen(plan: Plan) -> tuple[Column, ...]:

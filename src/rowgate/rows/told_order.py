@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from rowgate.rows.holds import Holds
 from rowgate.rows.model import Aggregate, Column, ObjectDescription, Order
+from rowgate.rows.paging import break_ties
 from rowgate.rows.procedures import PROCEDURE
 
 
@@ -49,7 +50,4 @@ def complete_order(
             for column in (known.columns if shows_masked else answered)
             if column.mask is None and column.holds is not Holds.OTHER  # of such some engines sort nothing
         ]
-    named = {order.by for order in order_by}
-    descending = order_by[-1].descending if order_by else False  # one direction throughout, so that an index serves
-    rest = [Order(column, descending, not descending, is_key=True) for column in further if column not in named]
-    return (*order_by, *rest)
+    return break_ties(order_by, further)
