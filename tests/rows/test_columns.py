@@ -8,6 +8,7 @@ from rowgate.rows.columns import find_column, require_column
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.fold import fold
 from rowgate.rows.model import Column, Family, ObjectDescription
+from rowgate.rows.plan import find_run_key
 
 names = st.text("aAéÉ", min_size=1, max_size=2)
 
@@ -23,6 +24,7 @@ def test_name_means_one_column_and_never_one_of_several(there: list[str], asked:
     meant = asked if asked in alike else alike[0] if len(alike) == 1 else None
     found = find_column(described, asked)
     assert (None if found is None else found.name) == meant
+    assert find_run_key(described, asked) == found  # an administrator's name of the run key is such a name too
     if meant is None:
         with pytest.raises(InvalidParameter) as refused:
             require_column(described, asked, "columns[0]")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from rowgate.rows.aggregates import plan_aggregates
-from rowgate.rows.columns import refuse_masked, require_bare_column, require_column
+from rowgate.rows.columns import find_column, refuse_masked, require_bare_column, require_column
 from rowgate.rows.comparison import ask_for_both
 from rowgate.rows.conditions import list_compared, plan_condition, plan_values
 from rowgate.rows.errors import InvalidParameter
@@ -30,7 +30,7 @@ from rowgate.rows.model import (
 from rowgate.rows.paging import plan_page
 from rowgate.rows.policy import WHOLE, RowsPolicy, apply_policy, keep_allowed, plan_rule
 from rowgate.rows.request_values import ALL_RUNS
-from rowgate.rows.runs import ask_for_runs
+from rowgate.rows.runs import ask_for_runs, require_run_key
 from rowgate.rows.told_order import complete_order
 
 RUN_KEY_NAME = "jobruntimekey"
@@ -80,14 +80,9 @@ def plan_rows(
     if request.distinct and masked is not None:
         raise refuse_masked(masked, "distinct")
     conditions = tuple([plan_condition(described, item) for item in request.filters])
-    may_choose_run = run_key_column in described.columns
-    if run_key_column is not None and request.job_runtime_key is not None:
-        shown = described.by_name.get(run_key_column.name)
-        if shown is not None and shown.mask is not None:
-            raise refuse_masked(shown, "jobRuntimeKey")
-    run_condition, latest_run = _plan_run(
-        request.job_runtime_key, run_key_column, conditions, may_choose=may_choose_run
-    )
+    if request.job_runtime_key is not None:
+        require_run_key(described, run_key_column, "jobRuntimeKey")
+    run_condition, latest_run = _plan_run(request.job_runtime_key, run_key_column, conditions)
     selected = (*group_by, *columns) if request.distinct else described.columns
     order_by = _plan_order(request.order_by, described, group_by if aggregates else selected, aggregates)
     row_key = find_row_key(granted, key)
@@ -181,18 +176,12 @@ def _find_compared_key(described: ObjectDescription, key: Sequence[str]) -> tupl
 
 def find_run_key(described: ObjectDescription, run_key: str) -> Column | None:
     """Give the object's run-key column, or None when it has none (O-25)."""
-    return described.by_folded_name.get(fold(run_key) or RUN_KEY_NAME)
+    return find_column(described, run_key) if run_key else described.by_folded_name.get(RUN_KEY_NAME)
 
 
 def _plan_run(
-    asked: Scalar | None, column: Column | None, conditions: Sequence[AnyCondition], *, may_choose: bool
+    asked: Scalar | None, column: Column | None, conditions: Sequence[AnyCondition]
 ) -> tuple[tuple[Condition, ...], LatestRun | None]:
-    if asked is not None and not may_choose:
-        raise InvalidParameter(
-            "The object does not keep runs apart: it has no run-key column.",
-            field="jobRuntimeKey",
-            expected="no jobRuntimeKey",
-        )
     if column is None:
         return (), None
     if asked is None:
