@@ -50,6 +50,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "TIMESTAMP_MS": st.datetimes().map(str),
     "INTEGER[]": st.lists(st.integers(0, 9), max_size=3).map(str),
 }
+TEXT_FORMATS = (Format.JSON, Format.NDJSON, Format.CSV)
 ROWS = st.lists(st.tuples(*[st.none() | values for values in VALUES.values()]), max_size=5)
 
 
@@ -88,13 +89,17 @@ def open_arrays(source: DuckdbSource, plan: Plan, form: Format = Format.ARROW) -
     return arrays
 
 
-def read_arrays(source: DuckdbSource, plan: Plan, form: Format = Format.ARROW) -> pa.Table:
+def write_arrays(source: DuckdbSource, plan: Plan, form: Format) -> bytes:
     encoder = open_line_encoder(plan, form)
     parts = []
     with closing(open_arrays(source, plan, form)) as blocks:
         while not blocks.is_exhausted:
             parts.append(encoder.encode_block(blocks.read_block()))
-    return read_table(b"".join([*parts, encoder.encode_end()]), form)
+    return b"".join([*parts, encoder.encode_end()])
+
+
+def read_arrays(source: DuckdbSource, plan: Plan, form: Format = Format.ARROW) -> pa.Table:
+    return read_table(write_arrays(source, plan, form), form)
 
 
 def read_table(document: bytes, form: Format) -> pa.Table:
@@ -103,14 +108,18 @@ def read_table(document: bytes, form: Format) -> pa.Table:
     return pa.ipc.open_stream(document).read_all()
 
 
-def read_values(source: DuckdbSource, plan: Plan, form: Format = Format.ARROW) -> pa.Table:
+def write_values(source: DuckdbSource, plan: Plan, form: Format) -> bytes:
     encoder = open_encoder(plan, form)
     statement = render_select(plan, source.dialect)
     parts = []
     with closing(source.open_rows(statement, statement_seconds=30)) as blocks:
         while not blocks.is_exhausted:
             parts.append(encoder.encode_block(blocks.read_block()))
-    return read_table(b"".join([*parts, encoder.encode_end()]), form)
+    return b"".join([*parts, encoder.encode_end()])
+
+
+def read_values(source: DuckdbSource, plan: Plan, form: Format = Format.ARROW) -> pa.Table:
+    return read_table(write_values(source, plan, form), form)
 
 
 def tell(table: pa.Table) -> list[str]:
@@ -119,16 +128,56 @@ def tell(table: pa.Table) -> list[str]:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(form=st.sampled_from(sorted(ARRAY_FORMATS)), rows=ROWS)
-def test_both_ways_give_the_same(folder: Path, form: Format, rows: list[tuple[Any, ...]]) -> None:
+@given(rows=ROWS)
+def test_both_ways_give_the_same(folder: Path, rows: list[tuple[Any, ...]]) -> None:
     path = folder / "types.duckdb"
     make_table(path, list(VALUES), rows)
     with closing(DuckdbSource(DuckdbManner(path))) as source:
         plan = plan_for(source)
-        arrays, values = read_arrays(source, plan, form), read_values(source, plan, form)
-    assert arrays.schema == values.schema
-    assert tell(arrays) == tell(values)
-    assert len(arrays) == len(rows)
+        for form in sorted(ARRAY_FORMATS):
+            arrays, values = read_arrays(source, plan, form), read_values(source, plan, form)
+            assert arrays.schema == values.schema
+            assert tell(arrays) == tell(values)
+            assert len(arrays) == len(rows)
+        for form in TEXT_FORMATS:
+            assert write_arrays(source, plan, form) == write_values(source, plan, form)
+
+
+_SINGLE = {kind: VALUES[kind] for kind in ("BIGINT", "DECIMAL(38,10)", "DOUBLE", "BOOLEAN", "VARCHAR", "BLOB")}
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), kind=st.sampled_from(sorted(_SINGLE)))
+def test_a_column_alone_is_written_the_same(folder: Path, data: st.DataObject, kind: str) -> None:
+    path = folder / "single.duckdb"
+    make_table(path, [kind], [(data.draw(st.none() | _SINGLE[kind]),) for _ in range(3)])
+    with closing(DuckdbSource(DuckdbManner(path))) as source:
+        for form in TEXT_FORMATS:
+            assert write_arrays(source, plan_for(source), form) == write_values(source, plan_for(source), form)
+
+
+def test_texts_of_many_blocks_are_the_same_document(long: DuckdbSource) -> None:
+    plan = plan_for(long, b'{"orderby": ["n"]}')
+    for form in TEXT_FORMATS:
+        assert write_arrays(long, plan, form) == write_values(long, plan, form)
+
+
+def test_names_are_written_the_same(folder: Path) -> None:
+    path = folder / "names.duckdb"
+    with closing(duckdb.connect(str(path))) as owner:
+        owner.execute('CREATE TABLE t ("say ""a\\b""" INTEGER, "Zoë, \n山田" DOUBLE, "\'" VARCHAR)')
+        owner.execute("INSERT INTO t VALUES (1, 2, 3), (NULL, NULL, NULL)")
+    with closing(DuckdbSource(DuckdbManner(path))) as source:
+        for form in TEXT_FORMATS:
+            assert write_arrays(source, plan_for(source), form) == write_values(source, plan_for(source), form)
+
+
+def test_groups_and_few_rows_are_written_of_values(long: DuckdbSource) -> None:
+    grouped, few = plan_for(long, b'{"groupby": ["s"]}'), plan_for(long, b'{"limit": 1000}')
+    assert long.open_lines(grouped, Format.JSON, statement_seconds=30) is None
+    assert len(write_arrays(long, grouped, Format.CSV).splitlines()) == 5 * BATCH_ROWS + 8
+    for form in TEXT_FORMATS:
+        assert long.open_lines(few, form, statement_seconds=30) is None
 
 
 @pytest.mark.parametrize(
@@ -153,9 +202,8 @@ def test_a_mask_a_page_and_what_is_computed_go_the_other_way(long: DuckdbSource)
     masked = plan_rows(parse_rows_body(b"{}"), described, run_key="", policy=policy)
     computed = plan_for(long, b'{"aggregates": ["count"]}')
     for plan in (masked, computed):
-        for form in ARRAY_FORMATS:
+        for form in (*ARRAY_FORMATS, *TEXT_FORMATS):
             assert long.open_lines(plan, form, statement_seconds=30) is None
-    assert long.open_lines(plan_for(long), Format.CSV, statement_seconds=30) is None
 
 
 def test_it_comes_in_batches(long: DuckdbSource) -> None:

@@ -13,7 +13,7 @@ from rowgate.engines.file_versions import FileVersions
 from rowgate.engines.generic import GenericSource
 from rowgate.ports.rows import ArrayBlocks
 from rowgate.rows.dialects.duckdb import DUCKDB
-from rowgate.rows.encode_lines import ARRAY_FORMATS
+from rowgate.rows.encode_lines import has_arrays
 from rowgate.rows.errors import EngineUnavailable, RowsError
 from rowgate.rows.model import Column, Format, ObjectDescription, Plan
 from rowgate.rows.procedures import ParameterType, TableColumn
@@ -68,7 +68,7 @@ class DuckdbSource(GenericSource):
 
     def open_lines(self, plan: Plan, form: Format, *, statement_seconds: float) -> ArrayBlocks | None:
         """See `ports.RowSource`."""
-        statement = render_arrays(plan) if form in ARRAY_FORMATS else None
+        statement = render_arrays(plan, form) if has_arrays() else None
         if statement is None:
             return None
         arrays = DuckdbArrays(self, self.borrow(), statement)

@@ -22,6 +22,9 @@ class Holds(StrEnum):
     OTHER = "other"  # what is read, compared and sorted as its text
 
 
+NUMERIC = frozenset({Holds.INTEGER, Holds.DECIMAL, Holds.REAL, Holds.SINGLE, Holds.BOOLEAN})  # texts leave them bare
+
+
 class Collation(StrEnum):
     """How the texts of a column compare by themselves."""
 

@@ -1,8 +1,9 @@
-"""The statement by which an engine gives Arrow's arrays itself, each value of the type that Arrow's schema has here."""
+"""The statement by which an engine gives Arrow's arrays itself, each value of the type that its format is made of."""
 
-from rowgate.rows.dialects.duckdb import DUCKDB_ARRAYS
+from rowgate.rows.dialects.duckdb import DUCKDB_ARRAYS, DUCKDB_TEXTS
+from rowgate.rows.encode_lines import ARRAY_FORMATS, may_be_long
 from rowgate.rows.holds import Holds
-from rowgate.rows.model import Column, Plan, Statement
+from rowgate.rows.model import Column, Format, Plan, Statement
 from rowgate.rows.sql import render_select
 
 _EXACT = frozenset(
@@ -12,11 +13,14 @@ _EXACT = frozenset(
 _CUT = "TIMESTAMP_NS"  # values of it lose their last digits on the other way
 
 
-def render_arrays(plan: Plan) -> Statement | None:
+def render_arrays(plan: Plan, form: Format) -> Statement | None:
     """Give DuckDB's statement for a plan; None: only values give that, or there is a mask to lay on them."""
     if plan.page or plan.aggregates or not all(map(_is_exact, plan.result_columns)):
         return None
-    return render_select(plan, DUCKDB_ARRAYS)
+    if form in ARRAY_FORMATS:
+        return render_select(plan, DUCKDB_ARRAYS)
+    is_nested = bool(plan.group_by) and form is not Format.CSV
+    return render_select(plan, DUCKDB_TEXTS) if may_be_long(plan) and not is_nested else None
 
 
 def _is_exact(column: Column) -> bool:

@@ -8,17 +8,15 @@ import re
 
 from rowgate.rows.copied_order import order_copied
 from rowgate.rows.dialects.postgres import BARE_POSTGRES, PostgresDialect, write_moment
-from rowgate.rows.encode_lines import ARRAY_FORMATS, MARK
-from rowgate.rows.holds import Holds
+from rowgate.rows.encode_lines import ARRAY_FORMATS, MARK, may_be_long
+from rowgate.rows.holds import NUMERIC, Holds
 from rowgate.rows.model import Column, Format, Plan, Statement, Value
 from rowgate.rows.sql import render_select
 from rowgate.rows.sql_conditions import Binder
 
-FEWEST_ROWS = 1000  # fewer are one block anyway
 _HARMLESS = re.compile(r"[^0-9A-Za-z]")
 _SCALE = re.compile(r"numeric\(\d+,([0-6])\)")
 _FOUR_DIGITS = 0xFFFF  # write so much
-_BARE = frozenset({Holds.INTEGER, Holds.DECIMAL, Holds.REAL, Holds.SINGLE, Holds.BOOLEAN})
 # Between them PostgreSQL writes a real as JSON's writer does, but for the point of a whole one. Beyond, one of them has
 # an exponent and the other has not, or PostgreSQL has a digit more than it takes.
 _ALIKE_FROM, _ALIKE_TO = "CAST('1e-4' AS float8)", "CAST('1e15' AS float8)"
@@ -51,10 +49,9 @@ def render_lines(plan: Plan, form: Format, dialect: PostgresDialect) -> Statemen
     CSV is byte for byte what `encode_csv` writes but for what `encode_lines` puts right. Arrow and Parquet are made
     of the binary form, in which numbers and moments are numbers: `copied_arrays` does the rest for less.
     """
-    is_long = plan.limit is None or plan.limit > FEWEST_ROWS
     columns = plan.result_columns
     is_written = (form is Format.CSV or form in ARRAY_FORMATS) and all(map(_has_form, columns))
-    if not is_long or not is_written or plan.page or plan.aggregates or dialect.codec:
+    if not may_be_long(plan) or not is_written or plan.page or plan.aggregates or dialect.codec:
         return None
     names = [f"c{place}" for place in range(len(columns))]
     write = _write_text if form is Format.CSV else _write_binary
@@ -65,7 +62,7 @@ def render_lines(plan: Plan, form: Format, dialect: PostgresDialect) -> Statemen
     rows = f"SELECT {shown} FROM ({read.text}) AS r ({', '.join(names)})"  # noqa: S608 - made here
     if form is not Format.CSV:
         return Statement(f"COPY ({rows}) TO STDOUT (FORMAT binary)", (), plan.limit, runs_code=read.runs_code)
-    quoted = [name for name, column in zip(names, columns, strict=True) if column.holds not in _BARE]
+    quoted = [name for name, column in zip(names, columns, strict=True) if column.holds not in NUMERIC]
     force = f", FORCE_QUOTE ({', '.join(quoted)})" if quoted else ""
     return Statement(f"COPY ({rows}) TO STDOUT (FORMAT csv{force})", (), plan.limit, runs_code=read.runs_code)
 

@@ -114,6 +114,20 @@ class DuckdbArraysDialect(DuckdbDialect):
         return expression if shown is None else f"CAST({expression} AS {shown})"
 
 
+@dataclass(frozen=True, slots=True)
+class DuckdbTextsDialect(DuckdbArraysDialect):
+    """Shows reals and binary data as texts besides, of which JSON and CSV are made (rows/encode_array_texts.py)."""
+
+    def show(self, expression: str, column: Column) -> str:
+        """See `Dialect`."""
+        if column.holds is Holds.BINARY:
+            return f"base64({expression})"
+        # super() and slots=True do not go together
+        shown = DuckdbArraysDialect.show(self, expression, column)
+        is_real = column.holds in (Holds.REAL, Holds.SINGLE)
+        return f"CAST({shown if column.holds is Holds.SINGLE else expression} AS VARCHAR)" if is_real else shown
+
+
 def _write_moment(moment: str, last: str, first: str) -> str:
     """Give a moment as the other formats have it: one that never comes is the last there is."""
     text = f"CAST({moment} AS VARCHAR)"
@@ -125,3 +139,4 @@ def _write_moment(moment: str, last: str, first: str) -> str:
 
 DUCKDB = DuckdbDialect()
 DUCKDB_ARRAYS = DuckdbArraysDialect()
+DUCKDB_TEXTS = DuckdbTextsDialect()
