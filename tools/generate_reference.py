@@ -17,6 +17,7 @@ import msgspec
 from rowgate.audit.events import EVENT_TYPES, Event
 from rowgate.cli.main import cli
 from rowgate.config import ENVIRONMENT_PREFIX, SETTINGS
+from rowgate.service.tally import MEASURES
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 REFERENCE = CHECKOUT / "docs" / "reference"
@@ -116,6 +117,63 @@ def write_audit_events() -> str:
     return "\n".join(lines) + "\n"
 
 
+def write_metrics() -> str:
+    """Give the reference of what is counted for Prometheus."""
+    lines = [
+        "# Metrics",
+        NOTE,
+        "",
+        (
+            "`/metrics` answers in the Prometheus text format to an access token with the scope `metrics`; see how "
+            "Prometheus [gets one](../how-to/be-warned.md#by-prometheus), and "
+            "[what to watch](../how-to/keep-it-running.md#what-to-watch)."
+        ),
+        "",
+        (
+            "Each number is the sum over all workers of the server, whichever of them is asked; what the others have "
+            "counted may be half a second old. A worker that is killed takes nothing with it but its last half second. "
+            "Counters begin at 0 when the server starts. Each replica tells of itself: Prometheus adds."
+        ),
+        "",
+        (
+            "A read is counted when it is over: one that takes an hour is in no counter until then, and in "
+            "`rowgate_reads_in_progress` all the while. Refusals are counted whether they go on record or not. Not "
+            "counted is what is refused before anybody looks who asks, such as an address that there is none of."
+        ),
+        "",
+        "| Metric | Labels | |",
+        "|---|---|---|",
+    ]
+    for measure in MEASURES:
+        kind = "histogram" if measure.bounds else "gauge" if measure.is_momentary else "counter"
+        name = measure.name + ("_total" if kind == "counter" else "")
+        labels = ", ".join(f"`{label}`" for label in measure.labels)
+        lines.append(f"| `{name}` | {labels} | {kind}. {measure.told} |")
+    lines += [
+        "",
+        "No label holds anything that a client can make up:",
+        "",
+        "| Label | |",
+        "|---|---|",
+        "| `grant_type` | one of the four that there are |",
+        (
+            "| `endpoint` | `token`, `introspect`, `revoke`, `secret`, `enrol`, `register`, `metrics`; `data`: all "
+            "that is about objects |"
+        ),
+        "| `error` | the code of the [error](errors.md) that the client was told |",
+        "| `outcome` | `complete`, `cut`, `failed` |",
+        (
+            "| `reason` | why, as `rows_ended` has it: a [reason](reasons.md), a budget's name, an error's code; of "
+            "complete ones `head` and `not_modified` read nothing |"
+        ),
+        "| `format` | one of the formats of rows |",
+        "| `database` | a name in `[[databases]]`; empty: the one without |",
+        "",
+        "The metrics of [secrets that end](../how-to/be-warned.md#by-prometheus) stand beside them.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def write_reasons() -> str:
     """Give the reference of the reasons of refusals."""
     lines = [
@@ -141,6 +199,7 @@ def write_reasons() -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": write_commands,
+    "metrics.md": write_metrics,
     "settings.md": write_settings,
     "audit-events.md": write_audit_events,
     "reasons.md": write_reasons,

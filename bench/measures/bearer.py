@@ -37,6 +37,9 @@ class _NoRecord:
     def record_soon(self, event: Event) -> None:
         raise AssertionError(event)
 
+    def leave_out(self, event: Event) -> None:
+        raise AssertionError(event)
+
     def record_then(self, event: Event, when_durable: object) -> None:
         raise AssertionError(event, when_durable)
 

@@ -1,12 +1,16 @@
 """The page for operators: a home that is backed up while it serves comes up elsewhere, with its record."""
 
 import dataclasses
+import re
 import shutil
 from pathlib import Path
 
 import httpx
 
+from docs.test_docs import CHECKOUT
+from docs.test_docs import find_blocks as list_blocks
 from docs.test_walkthrough import Reader, find_blocks
+from rowgate.service.tally import MEASURES
 from support.homes import add_application, make_home
 from support.servers import run_server, wait_until
 
@@ -43,3 +47,16 @@ def test_a_home_is_restored_from_its_backup(tmp_path: Path, sample_database: Pat
     with run_server(restored) as server:
         assert httpx.post(f"{server.url}/token", data=form).status_code == 200
         wait_until(lambda: len(server.events(kind="token_issued")) == 2)
+
+
+def test_the_rules_ask_for_what_is_told() -> None:
+    (rules,) = list_blocks((CHECKOUT / _PAGE).read_text("utf-8"), "yaml")
+    endings = {True: ("_bucket", "_sum", "_count"), False: ("", "_total")}
+    told = {measure.name + ending: measure for measure in MEASURES for ending in endings[bool(measure.bounds)]}
+    asked = re.findall(r"(rowgate_\w+)(?:{(\w+)=)?", rules)
+    assert len(asked) > len(re.findall("alert:", rules))
+    for name, label in asked:
+        if name == "rowgate_secrets_expiring":
+            continue  # of the state: see test_be_warned.py
+        assert name in told, name
+        assert not label or label in told[name].labels, name

@@ -180,6 +180,18 @@ def test_blocks_hold_every_row_once_and_the_last_says_so(serving: Serving, count
     assert sizes[-1] <= BLOCK_ROWS
 
 
+def test_connections_that_work_are_counted(serving: Serving) -> None:
+    fill(serving, 2 * BLOCK_ROWS)
+    idle = serving.source.count_connections()
+    if idle is None:
+        pytest.skip("the driver has no pool that tells")
+    blocks = serving.source.open_rows(MADE, statement_seconds=10)
+    blocks.read_block()
+    assert serving.source.count_connections() == idle + 1
+    blocks.close()
+    assert serving.source.count_connections() == idle
+
+
 def test_values_keep_their_type(serving: Serving) -> None:
     serving.execute("CREATE TABLE typed (i BIGINT, r DOUBLE PRECISION, t VARCHAR(20), x INTEGER)")
     serving.execute("INSERT INTO typed VALUES (9223372036854775807, 0.1, 'Zoë 山田 😀', NULL)")

@@ -1,6 +1,7 @@
 """Several worker processes: one policy, and a worker that dies is replaced."""
 
 import http.client
+import re
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from processes.conftest import Home
 from rowgate import wiring
 from rowgate.service.admin.policies import PolicyChange
 from rowgate.service.admin.token_opener import HomeTokenOpener
-from support.homes import administer
+from support.homes import add_application, administer
 from support.servers import ServerProcess, fetch_token, serve_process, wait_until, within_a_second
 
 pytestmark = pytest.mark.slow
@@ -103,6 +104,39 @@ def test_a_worker_that_is_killed_is_replaced_and_no_answer_is_lost(home: Home) -
         assert httpx.post(f"{server.url}/token", data=home.form).status_code == 200
         assert f"worker {killed.pid} has ended (exit code -9), another takes its place" in server.log.read_text()
         assert server.stop() == 0
+
+
+def test_counters_hold_for_all_workers_and_do_not_fall_with_one_that_is_killed(home: Home) -> None:
+    watcher = add_application(home.settings, "prometheus", (), scope="metrics")
+    asked = 0
+    with serve_process(home.path, "--workers", "2") as server:
+
+        def ask(connections: int) -> set[str]:
+            nonlocal asked
+            asked += connections
+            return set(ask_workers(server, "none", connections=connections))
+
+        def count() -> int:
+            said = httpx.get(f"{server.url}/metrics", headers=headers).text
+            counted = re.findall(r'^rowgate_requests_refused_total{.*"invalid_token"} (.+)$', said, re.MULTILINE)
+            return int(sum(map(float, counted)))
+
+        wait_until(lambda: len(ask(16)) == 2)
+        made = fetch_token(server.url, watcher.application.client_id, watcher.client_secret)
+        headers = {"Authorization": f"Bearer {made['access_token']}"}
+        wait_until(lambda: count() == asked)
+        killed = list_workers(server)[0]
+        killed.kill()
+        killed.wait(10)
+        assert count() == asked
+        before = asked
+        wait_until(lambda: len(ask(64)) == 2, seconds=30)
+        wait_until(lambda: count() == asked)
+        assert asked > before
+        (folder,) = home.path.glob("counts-*")
+        assert len(list(folder.iterdir())) == 2
+        assert server.stop() == 0
+    assert list(home.path.glob("counts-*")) == []
 
 
 def test_workers_end_when_their_supervisor_is_killed(home: Home) -> None:

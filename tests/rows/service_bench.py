@@ -112,6 +112,9 @@ class FakeAudit:
     def record_soon(self, event: Event) -> None:
         self.events.append(event)
 
+    def leave_out(self, event: Event) -> None:
+        raise AssertionError(event)
+
 
 class Bench:
     """A service with everything around it made up."""

@@ -22,6 +22,7 @@ class Kept:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.left_out: list[Event] = []
 
     async def record(self, event: Event) -> None:
         self.events.append(event)
@@ -32,6 +33,9 @@ class Kept:
 
     def record_soon(self, event: Event) -> None:
         self.events.append(event)
+
+    def leave_out(self, event: Event) -> None:
+        self.left_out.append(event)
 
 
 def refuse_nobody(at: float = NOW, *, source: str = "198.51.100.1", error: str = "invalid_client") -> TokenRefused:

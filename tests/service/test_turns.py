@@ -43,6 +43,7 @@ class Crowd:
         taken = Counter({number: len(self.list_taken(number)) for number in APPLICATIONS})
         assert taken.total() <= self.most
         assert max(taken.values()) <= self.each
+        assert self.turns.waiting == sum(map(len, self.waiting.values())) - taken.total()
         if taken.total() < self.most:  # nobody waits for nothing
             assert all(taken[n] == min(len(self.waiting[n]), self.each) for n in APPLICATIONS)
 

@@ -105,6 +105,9 @@ class Record:
     def record_soon(self, event: Event) -> None:
         self.events.append(event)
 
+    def leave_out(self, event: Event) -> None:
+        """What only says once more that one has to wait."""
+
 
 class Reader:
     """A store's reading side that may fail."""

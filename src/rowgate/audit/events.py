@@ -226,6 +226,7 @@ class RowsEnded(Event, frozen=True, tag="rows_ended"):
     sha256: str = ""  # of the whole body before its content coding, in hexadecimal; empty: it was not sent whole
     coding: str = ""  # gzip, zstd: the content coding; `bytes` are those before it
     sent_bytes: int = 0  # after the content coding, where there is one
+    format: str = "json"
 
 
 class RowsRefused(Event, frozen=True, tag="rows_refused"):

@@ -24,6 +24,7 @@ import msgspec
 from rowgate import __version__
 from rowgate.audit.events import Event, ServerEvent
 from rowgate.ports import AuditUnavailable, WhenDurable
+from rowgate.ports.counts import RecordWatcher
 
 GATHER_SECONDS = 0.001  # uvloop counts in whole milliseconds: half of one would be none
 FEW_EVENTS = 8  # of a group: there is not much load, and waiting for more is all loss
@@ -152,13 +153,15 @@ def _sync_directory(path: Path) -> None:
 class _Group:
     """Events that are flushed together, and what is called when they are durable."""
 
-    __slots__ = ("begun_at", "bodies", "callbacks", "owed")
+    __slots__ = ("begun_at", "bodies", "callbacks", "events", "owed", "seconds")
 
     def __init__(self, begun_at: float) -> None:
-        self.bodies: list[bytes] = []
+        self.events: list[Event] = []
+        self.bodies: list[bytes] = []  # of the events, after those that an earlier group owes
         self.owed: list[bytes] = []  # of them, those that nobody waits for: they are written later if not now
         self.callbacks: list[WhenDurable] = []
         self.begun_at = begun_at
+        self.seconds = 0.0  # that the disk took
 
 
 class SegmentSink:
@@ -172,13 +175,15 @@ class SegmentSink:
         clock: Callable[[], float] = time.time,
         on_failure: Callable[[Exception], None] = lambda _error: None,
         on_recovery: Callable[[], None] = lambda: None,
+        watcher: RecordWatcher | None = None,
     ) -> None:
-        """Take the writer, and what is called in the event loop when groups begin to fail, and no longer do."""
+        """Take the writer, what is called in the event loop as groups begin to fail and end it, and who counts."""
         self._writer = writer
         self._gather_seconds = gather_seconds
         self._clock = clock
         self._on_failure = on_failure
         self._on_recovery = on_recovery
+        self._watcher = watcher
         self._owed: list[bytes] = []  # which a group that failed could not write
         self._loop: asyncio.AbstractEventLoop
         self._group: _Group | None = None  # takes events
@@ -198,6 +203,8 @@ class SegmentSink:
     def record_then(self, event: Event, when_durable: WhenDurable) -> None:
         """Call back when the event is durable. See `ports.AuditSink`."""
         if self._is_stopped or (self._group is not None and len(self._group.bodies) >= MAX_WAITING_EVENTS):
+            if self._watcher is not None:
+                self._watcher.count((event,), is_durable=False)
             raise AuditUnavailable
         self._add(event).callbacks.append(when_durable)
 
@@ -239,6 +246,11 @@ class SegmentSink:
         group = self._add(event)
         group.owed.append(group.bodies[-1])
 
+    def leave_out(self, event: Event) -> None:
+        """See `ports.AuditSink`."""
+        if self._watcher is not None:
+            self._watcher.count((event,), is_durable=True)
+
     async def stop(self) -> None:
         """Write what is waiting, then end the thread; `record` refuses from then on."""
         deadline = self._loop.time() + STOP_SECONDS
@@ -264,6 +276,7 @@ class SegmentSink:
             group = self._group = _Group(self._loop.time())
             if self._flushing is None:
                 self._flush_later(group)
+        group.events.append(event)
         group.bodies.append(body)
         if len(group.bodies) == self._last_size and self._timer is not None:
             self._loop.call_soon(self._flush)
@@ -309,6 +322,9 @@ class SegmentSink:
             self.is_writable = False
         if self._group is not None:
             self._flush_later(self._group)
+        if self._watcher is not None:
+            self._watcher.count(group.events, is_durable=error is None)
+            self._watcher.count_flush(group.seconds, is_durable=error is None)
         self._tell(group, None if error is None else AuditUnavailable())
 
     def _tell(self, group: _Group, error: AuditUnavailable | None) -> None:
@@ -340,10 +356,12 @@ class SegmentSink:
     def _write_groups(self) -> None:
         while (group := self._queue.get()) is not _STOP:
             error: Exception | None = None
+            begun = time.monotonic()
             try:
                 self._writer.append_bodies(group.bodies)
             except Exception as caught:  # noqa: BLE001 - told to whoever waits; without this thread all would wait for ever
                 error = caught
+            group.seconds = time.monotonic() - begun
             with contextlib.suppress(RuntimeError):  # the loop is gone, and with it whoever waited
                 self._loop.call_soon_threadsafe(self._flushed, group, error)
 

@@ -120,6 +120,10 @@ class DeclaredProcedures:
         """See `ports.RowSource`."""
         return self._source.explain(statement)
 
+    def count_connections(self) -> int | None:
+        """See `ports.RowSource`."""
+        return self._source.count_connections()
+
     def close(self) -> None:
         """See `ports.RowSource`."""
         self._source.close()

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
 
 from rowgate.engines.block_weight import BLOCK_BYTES, BLOCK_ROWS, choose_batch, weigh
 from rowgate.engines.driver_values import make_plain
@@ -257,6 +258,13 @@ class GenericSource:
     def explain(self, statement: Statement) -> Sequence[str]:
         """See `ports.RowSource`."""
         return self.manner.explain(self.ask, statement)
+
+    def count_connections(self) -> int | None:
+        """See `ports.RowSource`."""
+        engine = self._engine
+        if engine is None:
+            return 0
+        return engine.pool.checkedout() if isinstance(engine.pool, QueuePool) else None
 
     def close(self) -> None:
         """See `ports.RowSource`."""

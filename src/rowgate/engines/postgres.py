@@ -246,6 +246,10 @@ class PostgresSource:
                 self.forget()
                 raise
 
+    def count_connections(self) -> int:
+        """See `ports.RowSource`."""
+        return self.pool.lent
+
     def close(self) -> None:
         """See `ports.RowSource`."""
         self.pool.close()

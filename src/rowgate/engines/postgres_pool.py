@@ -28,6 +28,7 @@ class PostgresPool:
         self._lock = threading.Lock()
         self._idle: list[Session] = []
         self._is_closed = False
+        self.lent = 0  # connections that work at this moment
 
     @contextmanager
     def borrowed(self) -> Iterator[Session]:
@@ -47,10 +48,13 @@ class PostgresPool:
         if not self._free.acquire(timeout=BORROW_SECONDS):
             raise EngineUnavailable(UNREADABLE, detail="all connections are in use")
         try:
-            return self._find_idle() or self._open()
+            session = self._find_idle() or self._open()
         except BaseException:
             self._free.release()
             raise
+        with self._lock:
+            self.lent += 1
+        return session
 
     def renew(self, session: Session) -> Session:
         """Give another session for one that was found to be gone, and with it for all that are idle."""
@@ -77,6 +81,8 @@ class PostgresPool:
     def give_back(self, session: Session) -> None:
         """Take back a session that was lent."""
         try:
+            with self._lock:
+                self.lent -= 1
             if session.is_good:
                 with self._lock:
                     if not self._is_closed:

@@ -150,6 +150,11 @@ class ReadReplicas:
         """See `ports.QuerySource`."""
         return self._servers[-1].source.write_text(text)
 
+    def count_connections(self) -> int | None:
+        """See `ports.RowSource`."""
+        counted = [server.source.count_connections() for server in self._servers]
+        return sum(count for count in counted if count is not None) if any(c is not None for c in counted) else None
+
     def close(self) -> None:
         """See `ports.RowSource`."""
         for server in self._servers:

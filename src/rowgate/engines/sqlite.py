@@ -278,6 +278,10 @@ class SqliteSource:
         """See `ports.QuerySource`."""
         return text
 
+    def count_connections(self) -> int:
+        """See `ports.RowSource`."""
+        return len(self._lent)
+
     def close(self) -> None:
         """See `ports.RowSource`."""
         with self._lock:

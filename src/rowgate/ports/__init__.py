@@ -317,6 +317,9 @@ class AuditSink(Protocol):
     def record_soon(self, event: Event) -> None:
         """Make the event durable as soon as that can be done; the caller does not wait."""
 
+    def leave_out(self, event: Event) -> None:
+        """Count an event that does not go on record."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutgoingAnswer:

@@ -142,5 +142,8 @@ class RowSource(Protocol):
             EngineUnavailable: The database is busy or cannot be read.
         """
 
+    def count_connections(self) -> int | None:
+        """Give how many connections work at this moment, without asking the database; None where nobody knows."""
+
     def close(self) -> None:
         """Let go of every connection."""

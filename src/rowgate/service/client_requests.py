@@ -44,8 +44,8 @@ class TokenRequest(ClientRequest, frozen=True):
 
 def describe_refusal(
     refusal: OAuthError | StoreError | RowsError, origin: Origin, *, endpoint: str, client_id: str, now: float
-) -> TokenRefused | None:
-    """Give what goes on record of a refusal; None when that is there: of those that only say "wait", the first counts.
+) -> TokenRefused:
+    """Give what there is to put on record of a refusal; see `is_told_before`.
 
     Args:
         refusal: Why.
@@ -62,8 +62,6 @@ def describe_refusal(
     elif isinstance(refusal, RowsError):
         error, reason = refusal.code, "catalog_not_read"
     elif isinstance(refusal, OAuthError):
-        if isinstance(refusal, TooManyRequests) and not refusal.is_first:
-            return None
         error, reason, key_id = refusal.code, refusal.reason, refusal.key_id
         client_id = refusal.client_id or client_id
     return TokenRefused(
@@ -78,14 +76,21 @@ def describe_refusal(
     )
 
 
+def is_told_before(refusal: OAuthError | StoreError | RowsError) -> bool:
+    """Tell whether it is on record already: of the refusals that only say "wait", the first is."""
+    return isinstance(refusal, TooManyRequests) and not refusal.is_first
+
+
 async def record_refusal(
     audit: AuditSink, refusal: OAuthError | StoreError, origin: Origin, *, endpoint: str, client_id: str, now: float
 ) -> None:
-    """Put a refusal on record, as `describe_refusal` gives it.
+    """Put a refusal on record, as `describe_refusal` gives it, unless it was told before.
 
     Raises:
         AuditUnavailable: It cannot be.
     """
     event = describe_refusal(refusal, origin, endpoint=endpoint, client_id=client_id, now=now)
-    if event is not None:
+    if is_told_before(refusal):
+        audit.leave_out(event)
+    else:
         await audit.record(event)

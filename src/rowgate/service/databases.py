@@ -109,6 +109,10 @@ class Database:
         self._named[own_name] = described, named
         return named
 
+    def count_connections(self) -> int | None:
+        """See `ports.RowSource`."""
+        return self._source.count_connections()
+
     def name_for_clients(self, own_name: str) -> str:
         """Give the name that clients use for what this database calls so."""
         return f"{self.namespace}{_DOT}{own_name}" if self.namespace else own_name

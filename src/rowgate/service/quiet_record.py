@@ -75,6 +75,10 @@ class QuietRecord:
         """See `ports.AuditSink`."""
         self._sink.record_soon(event)
 
+    def leave_out(self, event: Event) -> None:
+        """See `ports.AuditSink`."""
+        self._sink.leave_out(event)
+
     def _find_told(self, event: Event) -> Event | None:
         """Give the event as it goes on record; None: it does not."""
         if not isinstance(event, (TokenRefused, RowsRefused)):
@@ -83,6 +87,7 @@ class QuietRecord:
             return event
         if not self._has_room(event.source, event.at):
             self._left_out += 1
+            self._sink.leave_out(event)
             return None
         left_out, self._left_out = self._left_out, 0
         return msgspec.structs.replace(event, left_out=left_out) if left_out else event

@@ -220,6 +220,16 @@ class RowsService:
             self._audit.record_soon(tell_ended(reading, self._clock(), outcome, reason))
         return False
 
+    @property
+    def under_way(self) -> int:
+        """How many reads are."""
+        return len(self._under_way)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return self._turns.waiting
+
     def look_again(self) -> None:
         """Cut the reads that are no longer allowed; called when the state has changed.
 

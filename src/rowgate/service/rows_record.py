@@ -107,4 +107,5 @@ def tell_ended(reading: Reading, now: float, outcome: str, reason: str) -> RowsE
         sha256=reading.body.digest.hex() if outcome == COMPLETE and not reason else "",
         coding=reading.body.coding.value if reading.body.coding is not Coding.IDENTITY else "",
         sent_bytes=reading.body.sent_bytes if reading.body.coding is not Coding.IDENTITY else 0,
+        format=reading.format.value,
     )

@@ -11,7 +11,7 @@ from rowgate.oauth.errors import OAuthError
 from rowgate.oauth.model import IssuedTokens
 from rowgate.ports import AuditSink, AuditUnavailable, StoreError
 from rowgate.rows.errors import RowsError
-from rowgate.service.client_requests import describe_refusal
+from rowgate.service.client_requests import describe_refusal, is_told_before
 from rowgate.service.mint import Granted
 from rowgate.service.narrowing import Outcome
 from rowgate.service.origin import Origin
@@ -80,7 +80,8 @@ class TokenAnswers:
             AuditUnavailable: There is no record to write to; nobody was told.
         """
         event = describe_refusal(refusal, asked.origin, endpoint=ENDPOINT, client_id=asked.client_id, now=asked.at)
-        if event is None:
+        if is_told_before(refusal):
+            self._audit.leave_out(event)
             asked.reply(refusal)
         else:
             self._reply_on_record(event, refusal, asked.reply)

@@ -21,6 +21,11 @@ class _Places:
         self._waiting: deque[asyncio.Future[bool]] = deque()
         self.users = 0  # who is in, or waits
 
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return sum(not place.done() for place in self._waiting)
+
     def take(self) -> bool:
         """Have a place if one is free."""
         if self._free:
@@ -67,6 +72,11 @@ class Turns:
         self._queue_seconds = queue_seconds
         self._all = _Places(most)
         self._of_application: dict[Turn, _Places] = {}  # that hold or want any
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for theirs."""
+        return self._all.waiting + sum(own.waiting for own in self._of_application.values())
 
     async def take(self, application_number: int, *, budget: int = 0) -> Turn:
         """Give a turn when it is this application's; `give_back` must follow.

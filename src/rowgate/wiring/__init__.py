@@ -17,6 +17,7 @@ from rowgate.web.logs import set_up_logs
 from rowgate.wiring.administration import Administration, create_home, move_state, open_administration
 from rowgate.wiring.opening import (
     check_record,
+    counts_folder,
     find_call_problem,
     list_procedure_faults,
     list_table_faults,
@@ -108,7 +109,9 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         _log.info(told)  # every line is one that a log collector can read
     else:
         announce(told)
-    server.run_server(settings, functools.partial(build_worker, settings, opened if is_alone else None), bound)
+    with counts_folder(settings) as counts:
+        build = functools.partial(build_worker, settings, opened if is_alone else None, counts)
+        server.run_server(settings, build, bound)
 
 
 def _bind(settings: Settings) -> socket.socket:

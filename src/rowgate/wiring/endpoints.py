@@ -7,13 +7,16 @@ from rowgate import __version__
 from rowgate.audit.segments import SegmentSink
 from rowgate.config import Settings
 from rowgate.ports import AuditSink, Clock, Entropy
+from rowgate.ports.counts import Counts
 from rowgate.rows.errors import RowsError
+from rowgate.service.all_counts import AllCounts
 from rowgate.service.databases import Database, Databases
 from rowgate.service.descriptions import DescriptionService
 from rowgate.service.follow import Follower
 from rowgate.service.measures import Measures
 from rowgate.service.rows import RowsService
 from rowgate.service.state import LiveState
+from rowgate.service.tally import CONNECTIONS, READS_IN_PROGRESS, READS_WAITING
 from rowgate.service.token_exchange import GrantTypes
 from rowgate.service.writes import Writes
 from rowgate.web import metadata
@@ -135,7 +138,23 @@ def check_readiness(databases: Databases, follower: Follower, audit: SegmentSink
     return HealthEndpoint({"state": is_state_current, "audit": is_audit_writable}, one_of=named)
 
 
-def open_metrics(gate: DataGate, state: LiveState, audit: SegmentSink, clock: Clock) -> Endpoint:
+def make_look(rows: RowsService, databases: Databases) -> Callable[[], Counts]:
+    """Give what counts what is so at this moment."""
+
+    def look() -> Counts:
+        connections = {
+            (CONNECTIONS.name, database.namespace): database.count_connections() for database in databases.all
+        }
+        return {
+            (READS_IN_PROGRESS.name,): rows.under_way,
+            (READS_WAITING.name,): rows.waiting,
+            **{words: number for words, number in connections.items() if number is not None},
+        }
+
+    return look
+
+
+def open_metrics(gate: DataGate, measures: Measures, counts: AllCounts, audit: SegmentSink, clock: Clock) -> Endpoint:
     """Give /metrics."""
     endpoint: Endpoint | None = None
 
@@ -145,7 +164,7 @@ def open_metrics(gate: DataGate, state: LiveState, audit: SegmentSink, clock: Cl
             # loaded when somebody asks for measures first
             from rowgate.web.metrics_endpoint import MetricsEndpoint  # noqa: PLC0415
 
-            endpoint = MetricsEndpoint(gate, Measures(state), audit, clock, version=__version__)
+            endpoint = MetricsEndpoint(gate, measures, counts, audit, clock, version=__version__)
         await endpoint(exchange)
 
     return answer

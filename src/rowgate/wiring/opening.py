@@ -1,7 +1,8 @@
 """Opens what a home has: its record, the databases that it serves, its way to other hosts."""
 
+import contextlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeGuard
@@ -18,6 +19,7 @@ from rowgate.outgoing.client import OutgoingClient, OutgoingLimits
 from rowgate.outgoing.destinations import Destinations, parse_hosts
 from rowgate.ports import AuditUnavailable, CallError
 from rowgate.ports.buckets import Buckets
+from rowgate.ports.counts import SharedCounts
 from rowgate.ports.queries import QuerySource
 from rowgate.ports.rows import RowSource
 from rowgate.rows.errors import EngineUnavailable, RowsError
@@ -255,6 +257,27 @@ def open_buckets(settings: Settings, counted: str) -> Buckets | None:
     from rowgate.store.shared_buckets import SharedBuckets  # noqa: PLC0415 - one worker does without
 
     return SharedBuckets(settings.home / f"{counted}.counts")
+
+
+def open_counts(folder: Path | None) -> SharedCounts | None:
+    """Give where the workers show each other what they have counted; None where there is one worker."""
+    if folder is None:
+        return None
+    from rowgate.store import shared_counts  # noqa: PLC0415 - one worker does without
+
+    return shared_counts.SharedCounts(folder)
+
+
+@contextlib.contextmanager
+def counts_folder(settings: Settings) -> Iterator[Path | None]:
+    """Give the folder for `open_counts`, for as long as the server serves."""
+    if settings.workers == 1:
+        yield None
+        return
+    from rowgate.store.shared_counts import shared_folder  # noqa: PLC0415 - as above
+
+    with shared_folder(settings.home) as folder:
+        yield folder
 
 
 def read_maxima(settings: Settings) -> Maxima:

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from rowgate import __version__
 from rowgate.audit.events import Event, ServerEvent
@@ -20,6 +21,7 @@ from rowgate.oauth.workload import JWT_BEARER_GRANT
 from rowgate.ports import Clock, Entropy
 from rowgate.service.admin.desk import Desk
 from rowgate.service.admin.keys import KeyDesk
+from rowgate.service.all_counts import AllCounts
 from rowgate.service.budgets import Budgets
 from rowgate.service.certificates import list_own_certificates
 from rowgate.service.clients import ClientAuthenticator
@@ -31,6 +33,7 @@ from rowgate.service.follow import Follower
 from rowgate.service.inspection import InspectionService
 from rowgate.service.key_keeper import KeyKeeper
 from rowgate.service.keys import SigningKeys
+from rowgate.service.measures import Measures
 from rowgate.service.mint import TokenMint
 from rowgate.service.narrowing import Narrowing
 from rowgate.service.object_access import ObjectAccess
@@ -41,6 +44,7 @@ from rowgate.service.rotation import RefreshRotation
 from rowgate.service.row_tags import RowTags
 from rowgate.service.rows import ReadLimits, RowsService
 from rowgate.service.state import LiveState
+from rowgate.service.tally import Tally
 from rowgate.service.throttle import FailureThrottle, RevocationQuota, TokenQuota
 from rowgate.service.token_exchange import GrantTypes, TokenExchange
 from rowgate.service.tokens import TokenService
@@ -64,11 +68,13 @@ from rowgate.wiring.endpoints import (
     check_readiness,
     list_documents,
     list_registration_endpoints,
+    make_look,
     open_metrics,
 )
 from rowgate.wiring.opening import (
     make_audit_writer,
     open_buckets,
+    open_counts,
     open_databases,
     read_key_policy,
     read_maxima,
@@ -88,12 +94,13 @@ def _read_dpop_policy(settings: Settings, digest_key: bytes) -> DpopPolicy:
     return DpopPolicy(nonce_keys=(nonce_key,), nonce_required=settings.dpop_nonce_required)
 
 
-def _open_record(settings: Settings) -> tuple[SegmentSink, QuietRecord]:
+def _open_record(settings: Settings, tally: Tally) -> tuple[SegmentSink, QuietRecord]:
     """Give the record, and the same for whoever answers strangers."""
     sink = SegmentSink(
         make_audit_writer(settings),
         on_failure=lambda error: _log.error("the audit record cannot be written: %s", error),
         on_recovery=lambda: _log.warning("the audit record can be written again"),
+        watcher=tally,
     )
     return sink, QuietRecord(sink)
 
@@ -152,20 +159,26 @@ def _list_tls_methods(settings: Settings) -> tuple[str, ...]:
     )
 
 
-def build_worker(settings: Settings, databases: Databases | None = None) -> App:
+def build_worker(settings: Settings, databases: Databases | None = None, counts: Path | None = None) -> App:
     """Give the application of a worker process, with its log lines set up; see `build_app`."""
     set_up_logs(settings.log_format, settings.log_level)
-    return build_app(settings, databases)
+    return build_app(settings, databases, counts=counts)
 
 
 def build_app(
-    settings: Settings, databases: Databases | None = None, *, clock: Clock = time.time, entropy: Entropy = os.urandom
+    settings: Settings,
+    databases: Databases | None = None,
+    *,
+    counts: Path | None = None,
+    clock: Clock = time.time,
+    entropy: Entropy = os.urandom,
 ) -> App:
     """Give the application; nothing runs before its lifespan begins.
 
     Args:
         settings: Checked settings.
         databases: Those that this process has opened already; the application closes them.
+        counts: The folder in which the workers of the server show each other what they have counted; None: it is alone.
         clock: The time of day; tests move it.
         entropy: Randomness.
 
@@ -176,7 +189,8 @@ def build_app(
     store = open_reader(settings)
     databases = databases or open_databases(settings)
     state = LiveState(store.load_state())
-    audit, told = _open_record(settings)
+    tally = Tally(clock)
+    audit, told = _open_record(settings, tally)
     store_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
     follower = Follower(store, state, store_thread, clock)
     sealer = TokenSealer(state.keys.sealing)
@@ -248,6 +262,7 @@ def build_app(
         tags=RowTags(state.keys.digest),
     )
     follower.tell_of_changes(rows.look_again)
+    all_counts = AllCounts(tally, make_look(rows, databases), open_counts(counts))
 
     def tell_server(action: str) -> ServerEvent:
         return ServerEvent(at=clock(), action=action, version=__version__, process=os.getpid())
@@ -257,6 +272,7 @@ def build_app(
         audit.start()
         follower.start()
         keeper.start()
+        all_counts.start()
         for watch in watches:
             watch.start()
         await audit.record(tell_server("started"))
@@ -265,7 +281,15 @@ def build_app(
         async with contextlib.AsyncExitStack() as ending:
             for close in (databases.close, store.close, store_thread.shutdown):
                 ending.callback(close)
-            for stop in (audit.stop, rows.close, follower.stop, writes.stop, budgets.stop, outside.stop):
+            for stop in (
+                audit.stop,
+                all_counts.stop,
+                rows.close,
+                follower.stop,
+                writes.stop,
+                budgets.stop,
+                outside.stop,
+            ):
                 ending.push_async_callback(stop)
             for watch in reversed(watches):
                 ending.push_async_callback(watch.stop)
@@ -298,7 +322,7 @@ def build_app(
             ),
             **list_registration_endpoints(settings, state, writes, told, clock=clock, entropy=entropy),
             **data.of_all,
-            "/metrics": (open_metrics(gate, state, audit, clock), READ_ALLOW),
+            "/metrics": (open_metrics(gate, Measures(state), all_counts, audit, clock), READ_ALLOW),
             JWKS_PATH: (JwksEndpoint(signing_keys, clock, max_age_seconds=settings.jwks_max_age_seconds), READ_ALLOW),
         },
         data.of_one,
