@@ -6,12 +6,14 @@ import io
 import math
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import csv as arrow_csv
 
+from rowgate.rows.csv_lines import rewrite_lines
 from rowgate.rows.encode import open_encoder
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.model import Column, Family, Format, ObjectDescription, Plan, Row
@@ -98,6 +100,21 @@ def test_csv_tells_null_from_empty_text_and_text_from_numbers(given_blocks: list
     rows = [row for block in given_blocks for row in block]
     for column, values in zip(table.columns, zip(*rows, strict=True), strict=False):
         assert [text is None for text in column.to_pylist()] == [value is None for value in values]
+
+
+@given(given_blocks=blocks())
+def test_csv_of_later_blocks_is_that_of_first_ones(given_blocks: list[list[Row]]) -> None:
+    lines = [encode(COLUMNS, [rows], Format.CSV).removeprefix(encode(COLUMNS, [], Format.CSV)) for rows in given_blocks]
+    assert encode(COLUMNS, given_blocks, Format.CSV) == encode(COLUMNS, [], Format.CSV) + b"".join(lines)
+
+
+def test_csv_of_common_values_needs_no_second_way() -> None:
+    rows: list[Row] = [(1, None, 'say "a"\r\n\tb', "", "é]\x7f"), (2, -0.5, "[", None, "]")]
+    arrays = msgspec.json.Encoder().encode_lines(rows)
+    assert rewrite_lines(arrays, rows) == '1,,"say ""a""\r\n\tb","","é]\x7f"\r\n2,-0.5,"[",,"]"\r\n'.encode()
+    for rare in ("null", "\\", "\x1f"):
+        rows[0] = (rare, *rows[0][1:])
+        assert rewrite_lines(msgspec.json.Encoder().encode_lines(rows), rows) is None
 
 
 def test_csv_of_one_column_keeps_the_row_of_a_null() -> None:

@@ -6,8 +6,9 @@ as an empty text is: a line with nothing on it would be passed over by many read
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from importlib.util import find_spec
 
 import msgspec
 
@@ -40,20 +41,28 @@ class CsvEncoder:
         self._nothing = msgspec.Raw(b'""' if len(columns) == 1 else b"")  # readers pass over an empty line
         self._has_decimals = any(column.holds is Holds.DECIMAL for column in columns)  # written as NaN, not as null
         self._head = render_head(columns)
+        self._may_be_rewritten = len(columns) > 1 and not self._has_decimals
+        self._rewrite: Callable[[bytes, Sequence[Row]], bytes | None] = lambda _arrays, _rows: None
 
     def encode_block(self, rows: Sequence[Row]) -> bytes:
         """Give the lines; the header before the first."""
         if not rows:
             return b""
         arrays = _encode_lines(rows)
+        lines = self._rewrite(arrays, rows) or self._replace(arrays, rows)
+        head, self._head = self._head, b""
+        if head and self._may_be_rewritten and find_spec("numpy") is not None:  # a short answer does not wait for it
+            from rowgate.rows.csv_lines import rewrite_lines  # noqa: PLC0415 - it is an extra
+
+            self._rewrite = rewrite_lines
+        return head + lines
+
+    def _replace(self, arrays: bytes, rows: Sequence[Row]) -> bytes:
         if b"null" in arrays or (self._has_decimals and may_hold_no_number(arrays)):
             arrays = self._write_nothing(rows, arrays)
         # A line feed within text is escaped yet, so the first of these is where two rows meet and nothing else.
         lines = arrays[1:-2].replace(b"]\n[", LINE_END) + LINE_END
-        if b"\\" in lines:
-            lines = _unescape(lines)
-        head, self._head = self._head, b""
-        return head + lines
+        return _unescape(lines) if b"\\" in lines else lines
 
     def _write_nothing(self, rows: Sequence[Row], arrays: bytes) -> bytes:
         """Give the rows, encoded, with nothing for NULL and texts for what is no number."""
