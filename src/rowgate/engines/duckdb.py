@@ -20,6 +20,7 @@ from duckdb_engine import ConnectionWrapper
 
 from rowgate.engines.duckdb_catalog import describe, list_kinds
 from rowgate.engines.duckdb_folder import ServedFolder
+from rowgate.engines.duckdb_spill import render_spill_settings
 from rowgate.engines.iceberg_view import quote_text
 from rowgate.engines.manners import BORROW_SECONDS, Ask
 from rowgate.rows.dialects.duckdb import DUCKDB, DuckdbDialect
@@ -107,6 +108,7 @@ class DuckdbManner:
             "SET autoinstall_known_extensions = false",
             "SET autoload_known_extensions = false",
             "SET enable_progress_bar = false",  # it would be drawn into the server's output
+            *render_spill_settings(),
         ):
             keeper.execute(setting)
         if self._path.is_dir():
