@@ -26,6 +26,7 @@ from rowgate.rows.plan import plan_rows
 from rowgate.rows.policy import read_policy
 from rowgate.rows.request import parse_rows_body
 from rowgate.rows.sql import render_select
+from support.laws import choose_examples
 
 _MOMENTS = st.datetimes().map(str) | st.sampled_from(
     ["infinity", "-infinity", "0044-03-15 (BC) 01:02:03", "12345-01-01 00:00:00.5", "2020-01-01 00:00:00.120000"]
@@ -127,7 +128,7 @@ def tell(table: pa.Table) -> list[str]:
     return [repr(row) for row in table.to_pylist()]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=choose_examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS)
 def test_both_ways_give_the_same(folder: Path, rows: list[tuple[Any, ...]]) -> None:
     path = folder / "types.duckdb"

@@ -34,6 +34,7 @@ from rowgate.rows.request import parse_rows_body
 from rowgate.rows.sql import render_select
 from rows.tables_postgres import STORED, make_types
 from rows.test_injection import ATTACKS
+from support.laws import choose_examples
 from support.postgres import READER, PostgresServer
 
 _CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
@@ -106,7 +107,9 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
 }
 NAMES = {f"c{place}": kind for place, kind in enumerate(KINDS)}
 ROWS = st.lists(st.tuples(*(st.none() | values for values in KINDS.values())), max_size=4)
-_REAL_TIME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_REAL_TIME = settings(
+    max_examples=choose_examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @dataclass

@@ -22,6 +22,7 @@ from rowgate.service.key_plan import (
     plan_keys,
 )
 from store.conftest import make_application
+from support.laws import choose_examples
 
 _DAY = 86_400
 _DEMAND = Demand(frozenset(), 3600, 7 * _DAY)
@@ -56,7 +57,7 @@ def _make_sealer(created_at: dict[int, int], now: float) -> TokenSealer:
     return sealer
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=choose_examples(60), deadline=None)
 @given(
     steps=st.lists(
         st.tuples(st.integers(1, 4 * _DAY), st.integers(0, _LAG_SECONDS), st.integers(0, _LAG_SECONDS)),

@@ -13,6 +13,7 @@ from rowgate.records import NO_KEYS, Changes, KeptSigningKey, StateSnapshot
 from rowgate.service import keys as keys_module
 from rowgate.service.keys import SigningKeys
 from rowgate.service.state import LiveState
+from support.laws import choose_examples
 
 MOMENTS = st.integers(NOW, NOW + 6)
 
@@ -39,7 +40,7 @@ def signing_keys(draw: st.DrawFn) -> list[SigningKey]:
     ]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=choose_examples(80), deadline=None)
 @given(before=signing_keys(), after=signing_keys(), times=st.lists(MOMENTS, min_size=1, max_size=8))
 def test_what_is_kept_is_what_the_core_would_say(
     before: list[SigningKey], after: list[SigningKey], times: list[int]

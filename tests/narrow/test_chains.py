@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from narrow.conftest import ACCOUNTS, DISKS, USERS, Client, Members, Register, detail, exchanging
+from support.laws import choose_examples
 
 _COLUMNS = {
     ACCOUNTS: ("AccountId", "Owner", "Department"),
@@ -27,7 +28,7 @@ _ALL: Reach = {name: frozenset([_EVERY]) for name in _COLUMNS}
 law = settings(
     derandomize=True,
     database=None,
-    max_examples=60,
+    max_examples=choose_examples(60),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

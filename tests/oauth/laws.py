@@ -2,4 +2,6 @@
 
 from hypothesis import settings
 
-law = settings(derandomize=True, database=None, max_examples=200, deadline=None)
+from support.laws import choose_examples
+
+law = settings(derandomize=True, database=None, max_examples=choose_examples(200), deadline=None)

@@ -19,6 +19,7 @@ from rowgate.oauth.refresh_rotation import (
     derive_token_id,
     find_presented_number,
 )
+from support.laws import choose_examples
 
 _KEY = b"k" * 32
 _FAMILY = b"f" * 16
@@ -143,7 +144,7 @@ class Twenty(RuleBasedStateMachine):
 
 TestTwentyClients: Any = Twenty.TestCase
 TestTwentyClients.settings = settings(
-    derandomize=True, database=None, max_examples=60, stateful_step_count=80, deadline=None
+    derandomize=True, database=None, max_examples=choose_examples(60), stateful_step_count=80, deadline=None
 )
 
 

@@ -3,7 +3,6 @@
 A new engine adds an entry to `BENCHES`, and no test; those that are not in the default suite: engines/benches.py.
 """
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -26,11 +25,6 @@ from rowgate.rows.sql import render_count, render_select
 from rows.oracle import Row
 from rows.tables import quoted
 from support.postgres import PostgresServer
-
-
-def choose_examples(whole: int) -> int:
-    """Give how many examples a law is shown by: LAWS_PERCENT of them, for engines that take long over each."""
-    return max(2, whole * int(os.environ.get("LAWS_PERCENT", "100")) // 100)
 
 
 class Writer(Protocol):

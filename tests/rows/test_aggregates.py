@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.model import Aggregation
 from rows.cases import EVENTS, USERS
-from rows.generated import Bench, choose_examples
+from rows.generated import Bench
 from rows.harness import Reader, refusal, success
 from rows.oracle import Row, aggregate
 from rows.test_oracle import comparisons
+from support.laws import choose_examples
 
 small = st.integers(-50, 50)
 halves = small.map(lambda number: number / 2)  # sums of these are exact, in whatever order they are added

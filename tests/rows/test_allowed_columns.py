@@ -21,6 +21,7 @@ from rowgate.rows.model import (
 )
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.sql import render_select
+from support.laws import choose_examples
 
 _RUN_KEY = "JobRunTimeKey"
 _NAMES = ("Id", "id", "Total", "Note", _RUN_KEY)
@@ -47,7 +48,7 @@ _REQUESTS = st.builds(
     job_runtime_key=st.sampled_from([None, None, None, "all", "2018-11-05T13:15:30"]),
 )
 _ALLOWED = st.frozensets(st.sampled_from(_NAMES), min_size=1)
-law = settings(derandomize=True, database=None, max_examples=500, deadline=None)
+law = settings(derandomize=True, database=None, max_examples=choose_examples(500), deadline=None)
 
 
 def _plan(

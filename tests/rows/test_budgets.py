@@ -27,6 +27,7 @@ from rowgate.service.writes import Writes
 from rows.harness import Reader, address
 from rows.streams import CREATE_VIEWS, STUCK, receive_answer, slow_reader
 from support.homes import add_application, administer, make_home
+from support.laws import choose_examples
 from support.servers import RunningServer, fetch_token, run_server, wait_until, within_a_second
 
 ROWS = 200_000
@@ -226,7 +227,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=choose_examples(150), deadline=None)
 @given(st.integers(1, 40), steps)
 def test_what_is_sent_is_never_more_than_the_budget_and_what_the_others_sent_since_a_look(
     limit: int, taken: list[tuple[int, str, int]]

@@ -28,6 +28,7 @@ from rows.harness import Reader, narrow, open_reader, refusal, register, to_quer
 from rows.oracle import Row, matches
 from rows.test_oracle import comparisons, integers, reals, texts
 from support.homes import administer
+from support.laws import choose_examples
 from support.servers import wait_until
 
 OLD, NEW = "2026-01-01T06:00:00", "2026-02-01T06:00:00"
@@ -101,7 +102,7 @@ def differ(old: dict[Any, Row], new: dict[Any, Row]) -> list[Row]:
     return found
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=choose_examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(runs, runs, st.lists(comparisons, max_size=1), st.tuples(st.integers(0, 3), st.none() | st.integers(0, 9)))
 def test_it_differs_as_plain_python_finds(
     pairs: Pairs, old: dict[Any, Any], new: dict[Any, Any], filters: list[Row], page: tuple[int, int | None]

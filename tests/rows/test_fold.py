@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rowgate.rows.fold import fold, list_foldings
+from support.laws import choose_examples
 
 
 def test_every_character_becomes_its_simple_lower_case_or_stays() -> None:
@@ -22,7 +23,7 @@ def test_every_character_becomes_its_simple_lower_case_or_stays() -> None:
 cased = st.text(st.sampled_from("aAzZéÉßẞſΣσςǅΩ\u2126ıİµ山花😀\u212aᏀꭰⴀႠԱա") | st.characters(codec="utf-8"), max_size=4)
 
 
-@settings(max_examples=300)
+@settings(max_examples=choose_examples(300))
 @given(cased, st.lists(cased, min_size=1, max_size=3))
 @example("Ꮏ", ["山"])
 def test_few_foldings_are_enough_to_compare_with_a_text(stored: str, values: list[str]) -> None:

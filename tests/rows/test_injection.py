@@ -22,10 +22,11 @@ from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
 from rowgate.rows.sql import render_count, render_select
 from rowgate.rows.sql_lines import LiteralBinder, render_lines
-from rows.generated import Bench, choose_examples
+from rows.generated import Bench
 from rows.harness import Reader, refusal
 from rows.tables import HOSTILE
 from support.homes import add_application
+from support.laws import choose_examples
 from support.servers import ask_until, fetch_token
 
 ATTACKS = [
@@ -156,7 +157,7 @@ _TIMES = {
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=choose_examples(150), deadline=None)
 @given(asked())
 def test_only_names_of_the_catalog_reach_the_text(made: tuple[ObjectDescription, dict[str, Any]]) -> None:
     described, body = made

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from rowgate.rows.fold import fold
 from rowgate.rows.model import Function
 from rowgate.rows.sql import render_select
-from rows.generated import Bench, choose_examples
+from rows.generated import Bench
 from rows.oracle import Row, read
+from support.laws import choose_examples
 
 KELVIN, DOTTED_I = "\u212a", "İ"
 # Letters whose case is a trap, wildcards, and signs that stand between Z and a.

@@ -21,11 +21,12 @@ from rowgate.rows.sql import render_select
 from rowgate.service.admin.desk import AdminError
 from rowgate.service.cursors import Cursors
 from rows.cases import DISKS, USERS
-from rows.generated import Bench, choose_examples
+from rows.generated import Bench
 from rows.harness import Reader, open_reader, refusal
 from rows.oracle import Row, read
 from rows.test_oracle import comparisons, orders, tables
 from support.homes import add_application, administer
+from support.laws import choose_examples
 from support.servers import fetch_token, wait_until
 
 ORDERINGS = st.lists(orders, max_size=3, unique_by=lambda order: order[0])
@@ -199,7 +200,7 @@ def test_a_cursor_of_another_application_is_refused(sample: Reader) -> None:
     assert refusal(answer)[0] == "cursor"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=choose_examples(100), deadline=None)
 @given(st.data())
 def test_an_altered_cursor_is_refused(bench: Bench, data: st.DataObject) -> None:
     bench.fill([("a", 1, 0.5)] * 3)

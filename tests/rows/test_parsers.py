@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.model import Function, RowsRequest
 from rowgate.rows.request import PARAMETERS, parse_rows_body, parse_rows_query
+from support.laws import choose_examples
 
 texts = st.text(alphabet=st.characters(), max_size=8)  # surrogates and NUL among them
 names = st.sampled_from(
@@ -44,14 +45,14 @@ def _check_refusal(refusal: InvalidParameter) -> None:
     assert len(told) < 600
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=choose_examples(150), deadline=None)
 @given(bodies | values)
 def test_any_json_is_a_request_or_a_refusal(body: Any) -> None:
     _check(parse_rows_body, json.dumps(body).encode())
     _check(parse_rows_body, json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=choose_examples(150), deadline=None)
 @given(st.binary(max_size=60) | st.text("{}[]:,\"'\\/*ux0d8 \n+-.eE\u2028", max_size=40).map(str.encode))
 @example(b"{\\ud800: 1}")
 @example(b'{"a\\\xe2\x80\xa8b": 1}')
@@ -63,7 +64,7 @@ def test_any_bytes_are_a_request_or_a_refusal(body: bytes) -> None:
     _check(parse_rows_query, body)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=choose_examples(150), deadline=None)
 @given(
     st.lists(
         st.tuples(

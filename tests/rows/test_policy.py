@@ -19,9 +19,10 @@ from rowgate.rows.plan import plan_rows
 from rowgate.rows.policy import MissingAttribute, RowsPolicy, list_attributes, parse_rule, read_policy
 from rowgate.rows.request import parse_rows_body
 from rowgate.rows.sql import render_count, render_select
-from rows.generated import Bench, choose_examples
+from rows.generated import Bench
 from rows.oracle import Row, aggregate, matches, read
 from rows.test_oracle import filters, orders, tables
+from support.laws import choose_examples
 
 NAMES = ("n", "t", "i", "r")
 KEY = b"k" * 32

@@ -16,6 +16,7 @@ from rows.generated import Bench
 from rows.harness import Reader, narrow, open_reader, refusal, register, to_query
 from rows.test_oracle import requests
 from support.homes import administer
+from support.laws import choose_examples
 from support.servers import wait_until
 
 SECRET = "a value of the request"
@@ -101,7 +102,7 @@ def _alter(item: Any) -> Any:
     return int(str(item)[:-1] + str((int(str(item)[-1]) + 1) % 8)) if type(item) is int else item
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=choose_examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(requests)
 def test_a_statement_is_the_same_whatever_its_values(sqlite_bench: Bench, body: dict[str, Any]) -> None:
     """So none of them stands in it, but for the length of what a text begins or ends with."""

@@ -12,6 +12,7 @@ from rowgate.rows.procedure_text import Declaration, parse_procedure
 from rowgate.rows.procedures import Parameter, ParameterType, TableColumn
 from rowgate.rows.sql_call import render_query
 from rowgate.rows.statement_text import ProcedureFault, list_tokens
+from support.laws import choose_examples
 
 A = "-- parameter: a text\n"
 AB = A + "-- parameter: b integer\n"
@@ -132,7 +133,7 @@ _FRAGMENTS = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=choose_examples(400), deadline=None)
 @given(st.lists(_FRAGMENTS, max_size=12).map("".join))
 @example("'--' || :a")
 @example("[:a] :a")

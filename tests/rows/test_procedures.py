@@ -20,6 +20,7 @@ from rows.cases import USERS
 from rows.harness import Members, Reader, read_from, refusal, success, unordered
 from rows.test_injection import ATTACKS, attacks
 from support.homes import add_application, administer, make_home
+from support.laws import choose_examples
 from support.servers import ask_until, fetch_token, wait_until
 
 DEPARTMENT = """\
@@ -379,7 +380,7 @@ def test_hostile_values_are_values(calls: Reader, value: str) -> None:
     assert success(call(calls, "UsersOf", {"parameters": {"department": value}})) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=choose_examples(60), deadline=None)
 @given(name=attacks, value=attacks | st.text(st.characters(codec="utf-8"), max_size=20))
 def test_no_name_and_no_value_reaches_the_statement(calls: Reader, name: str, value: str) -> None:
     (row,) = success(call(calls, "Echo", {"parameters": {"t": value, "l": [value]}}))

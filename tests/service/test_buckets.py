@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from rowgate.ports.buckets import Buckets
 from rowgate.service.throttle import OwnBuckets
 from rowgate.store.shared_buckets import SharedBuckets
+from support.laws import choose_examples
 
 NOW = 1_800_000_000.0
 _law = settings(
     derandomize=True,
     database=None,
-    max_examples=100,
+    max_examples=choose_examples(100),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

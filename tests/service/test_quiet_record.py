@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rowgate.audit.events import Event, RowsRefused, TokenIssued, TokenRefused
 from rowgate.ports import AuditUnavailable, WhenDurable
 from rowgate.service.quiet_record import OF_ALL, PER_MINUTE, QuietRecord
+from support.laws import choose_examples
 
 NOW = 1_800_000_000.0
 AT_ONCE = 20
@@ -50,7 +51,7 @@ def record(quiet: QuietRecord, events: Sequence[Event]) -> None:
     asyncio.run(story())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=choose_examples(60), deadline=None)
 @given(st.lists(st.tuples(_STEPS, st.integers(1, 60), _ERRORS), max_size=20))
 def test_refusals_of_an_address_are_bounded_and_all_are_counted(doings: list[tuple[float, int, str]]) -> None:
     kept, now, sent = Kept(), NOW, 0

@@ -17,12 +17,13 @@ from rowgate.service.throttle import (
     RevocationQuota,
     TokenQuota,
 )
+from support.laws import choose_examples
 
 NOW = 1_700_000_000.0
 _CLIENTS = st.sampled_from(["app", "other", "made-up"])
 _STRANGERS = st.sampled_from(["198.51.100.1", "198.51.100.2"])
 _STEPS = st.sampled_from([0.0, 0.0, 0.5, 1.0, 61.0, float(FORGET_SECONDS) + 1, -1.0, -3600.0])
-_law = settings(max_examples=60, deadline=None)
+_law = settings(max_examples=choose_examples(60), deadline=None)
 
 
 def find_wait(throttle: FailureThrottle, client_id: str, source: str, now: float) -> int:

@@ -14,6 +14,7 @@ from rowgate.records import Changes, Grants, ObjectSettings, Revocation, StateSn
 from rowgate.service.state import LiveState
 from rowgate.store.sql_store import SqlStore
 from store.conftest import MASTER, make_application, make_secret
+from support.laws import choose_examples
 
 NAMES = st.sampled_from(["a", "b", "c"])
 OBJECTS = st.sampled_from(["T", "U", "V"])
@@ -84,7 +85,7 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=choose_examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(
     commits=[
         (lambda change: change.add_revocation(Revocation(bytes(16), NOW + 1)), True),
