@@ -56,7 +56,7 @@ def applies(request: pytest.FixtureRequest) -> None:
     """Skip what an engine does not have."""
     call = getattr(request.node, "callspec", None)
     params = call.params if call else {}
-    engine = next((str(params[name]) for name in ("serving", "served", "bench") if name in params), "")
+    engine = next((str(params[name]) for name in ("serving", "unharmed", "served", "bench") if name in params), "")
     if request.node.originalname.removeprefix("test_") in DOES_NOT_APPLY.get(engine, ()):
         pytest.skip(f"does not apply to {engine}")
 
@@ -64,4 +64,12 @@ def applies(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(params=ENGINE_PARAMETERS)
 def serving(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Serving]:
     with ENGINES[request.param](request, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module", params=ENGINE_PARAMETERS)
+def unharmed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A serving that is only read; three rows are in its table."""
+    with ENGINES[request.param](request, tmp_path_factory.mktemp("unharmed")) as opened:
+        opened.execute("INSERT INTO made VALUES (1), (2), (3)")
         yield opened
