@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.transcript import run
+from support.homes import newest_tables
 
 
 @pytest.fixture
@@ -12,6 +13,7 @@ def home(tmp_path: Path, sample_database: Path, monkeypatch: pytest.MonkeyPatch)
     """A new home on the sample database, named by ROWGATE_HOME."""
     path = tmp_path / "home"
     monkeypatch.setenv("ROWGATE_HOME", str(path))
-    made = run(["init", "--database", f"sqlite:///{sample_database}"])
+    with newest_tables():
+        made = run(["init", "--database", f"sqlite:///{sample_database}"])
     assert made.exit_code == 0, made.stderr
     return path

@@ -6,6 +6,7 @@ import json
 import uuid
 import warnings
 from base64 import urlsafe_b64encode
+from functools import cached_property
 from typing import Any
 
 from joserfc import jws
@@ -33,14 +34,16 @@ class ClientKey:
         """Make a new one."""
         self.algorithm = algorithm
         self.key_id = key_id
-        parameters: Any = {"kid": key_id}
-        self.key: ECKey | OKPKey | RSAKey
-        if algorithm in ("EdDSA", "Ed25519"):
-            self.key = OKPKey.generate_key("Ed25519", parameters)
-        elif algorithm == "RS256":
-            self.key = RSAKey.generate_key(2048, parameters)
-        else:
-            self.key = ECKey.generate_key("P-256", parameters)
+
+    @cached_property
+    def key(self) -> ECKey | OKPKey | RSAKey:
+        """The key itself, made when it is first used: many modules of tests have one, and few runs need them all."""
+        parameters: Any = {"kid": self.key_id}
+        if self.algorithm in ("EdDSA", "Ed25519"):
+            return OKPKey.generate_key("Ed25519", parameters)
+        if self.algorithm == "RS256":
+            return RSAKey.generate_key(2048, parameters)
+        return ECKey.generate_key("P-256", parameters)
 
     @property
     def public(self) -> dict[str, Any]:

@@ -28,10 +28,17 @@ def make_home(home: Path, database: Path | str, **flags: Any) -> Settings:
     home.mkdir(mode=0o700, parents=True)
     address = str(database) if "://" in str(database) else f"sqlite:///{database}"
     settings = load_settings(home, {}, {"database": address, "port": 0, **flags})
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sql_store, "bring_up_to_date", _make_newest_tables)
+    with newest_tables():
         wiring.create_home(settings, "tests")
     return settings
+
+
+@contextmanager
+def newest_tables() -> Iterator[None]:
+    """Have a new state get its tables as they are in the end, not one migration after the other."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sql_store, "bring_up_to_date", _make_newest_tables)
+        yield
 
 
 def _make_newest_tables(connection: Connection, _place: str) -> None:
