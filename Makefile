@@ -36,7 +36,8 @@ test-clients: setup ## OAuth clients in JavaScript and Go against a real server 
 	.venv/bin/python -m pytest -m foreign_clients tests/clients
 
 test-engines: setup ## the contract on every engine that can be run here, MariaDB too; writes docs/reference/engines.md
-	.venv/bin/python -m pytest -m "not trino and not mysql and not clickhouse" --engines-report tests/engines
+	LAWS_PERCENT=100 .venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal \
+	  -m "not trino and not mysql and not clickhouse" --engines-report tests/engines
 
 test-clickhouse: setup ## the same on ClickHouse's engine, which it fetches (200 MB); writes its column of that page
 	LAWS_PERCENT=12 .venv/bin/python -m pytest -m clickhouse --engines-report tests/engines

@@ -28,7 +28,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if session.config.getoption("engines_report") and _outcomes:
+    is_whole = not hasattr(session.config, "workerinput")  # the processes of xdist tell the one that started them
+    if session.config.getoption("engines_report") and _outcomes and is_whole:
         text = PAGE.read_text("utf-8")
         found = _MATRIX.search(text)
         assert found is not None, "internal error: the page has no place for the matrix"
