@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from docs.test_walkthrough import Reader, find_blocks
 from rowgate.oauth.model import ClientPolicy
 from support.homes import add_application, administer, make_home
@@ -11,6 +13,7 @@ from support.servers import run_server, within_a_second
 _PAGE = "docs/how-to/budgets.md"
 
 
+@pytest.mark.slow
 def test_page_on_budgets_does_what_it_says(sample_database: Path, tmp_path: Path) -> None:
     setting, reading, again, taking_away = (b for _, b in find_blocks(_PAGE, "## Set it", "## A slow reader"))
     settings = make_home(tmp_path / "home", sample_database)

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from docs.test_walkthrough import CHECKOUT, Reader
 from support.homes import add_application, make_home
 
 _PAGE = "docs/how-to/limit-lifetimes.md"
 
 
+@pytest.mark.slow
 def test_page_on_lifetimes_does_what_it_says(sample_database: Path, tmp_path: Path) -> None:
     settings = make_home(tmp_path / "home", sample_database)
     add_application(settings, "report")

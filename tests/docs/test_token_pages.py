@@ -49,6 +49,7 @@ def run(reader: Reader, tmp_path: Path) -> Callable[[str], str]:
     return keep_and_run
 
 
+@pytest.mark.slow
 def test_page_on_revocation(server: RunningServer, reader: Reader, report: str) -> None:
     assert report
     revoke, ask, make, search = read_blocks("revoke-and-introspect", "sh")
@@ -63,6 +64,7 @@ def test_page_on_revocation(server: RunningServer, reader: Reader, report: str) 
     assert "token_revoked" in reader.paste(search)
 
 
+@pytest.mark.slow
 def test_pages_on_enrolment_and_renewal(
     server: RunningServer, reader: Reader, report: str, run: Callable[[str], str], tmp_path: Path
 ) -> None:

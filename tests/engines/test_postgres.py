@@ -183,6 +183,7 @@ def test_only_what_tells_all_rows_apart_is_a_key(
         assert [column.name for column in find(source, "t").row_key] == key
 
 
+@pytest.mark.slow
 def test_ten_thousand_objects_are_served_at_once(postgres: PostgresServer) -> None:
     """Nothing reads the whole catalog but a listing."""
     made = "DO $$ BEGIN FOR n IN {} LOOP EXECUTE 'CREATE TABLE t' || n || ' (a int)'; END LOOP; END $$"
@@ -201,6 +202,7 @@ def restarted() -> Iterator[PostgresServer]:
         yield running
 
 
+@pytest.mark.slow
 def test_a_server_that_was_stopped_is_unavailable_and_comes_back(restarted: PostgresServer) -> None:
     """Idle connections, one in the middle of its rows, and new ones."""
     with serve(

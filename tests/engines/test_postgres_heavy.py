@@ -48,6 +48,7 @@ def measure_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [Format.JSON, Format.CSV, Format.ARROW, Format.PARQUET])
 def test_heavy_rows_do_not_fill_the_memory(source: PostgresSource, form: Format) -> None:
     plan = plan_heavy(source)

@@ -39,6 +39,7 @@ def read_until_cut(stream: http.client.HTTPResponse, received: bytearray) -> Non
         received.extend(part)
 
 
+@pytest.mark.slow
 def test_killed_server_leaves_no_answer_that_looks_whole(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROWGATE_MAX_READS_PER_APPLICATION", "32")
     with serve_process(home.path) as server, ExitStack() as held:

@@ -80,7 +80,7 @@ def test_a_read_that_does_not_end_is_cut_loudly(
     assert (ended["outcome"], ended["reason"]) == ("cut", "server_stopped")
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_a_new_connection_is_refused_while_the_last_read_ends(home: Home, workers: str) -> None:
     with serve_process(home.path, "--workers", workers) as server, open_stream(server, home, "long") as stream:
         server.process.terminate()
@@ -98,7 +98,7 @@ def _is_refused(server: ServerProcess) -> bool:
     return False
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_a_second_ctrl_c_ends_at_once_and_on_record(home: Home, workers: str) -> None:
     """A terminal sends it to every process; the default is 30 s for what runs."""
     with (

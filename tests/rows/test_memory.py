@@ -16,6 +16,7 @@ MOST_GROWTH_BYTES = 32 * 1_048_576  # 32 MiB: what a few blocks and the threads 
 LOOKS = 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "coding", "fewest_bytes"),
     [("", "identity", 90_000_000), ("", "zstd", 10_000_000)],
