@@ -34,11 +34,16 @@ ROWGATE = (sys.executable, "-m", "rowgate.cli.main")
 
 
 def wait_until(condition: Callable[[], Any], *, seconds: float = 10.0, every_seconds: float = 0.01) -> Any:
-    """Wait for a condition, never for a time; give what it gave. Look so often."""
+    """Wait for a condition, never for a time; give what it gave. Look so often.
+
+    A look that began in time may fail, however long it took: the next one tells.
+    """
     with Stopwatch() as watch:
+        looked_at = 0.0
         while not (found := condition()):
-            assert watch.seconds < seconds, f"it did not come to pass within {seconds} s"
+            assert looked_at < seconds, f"it did not come to pass within {seconds} s"
             time.sleep(every_seconds)
+            looked_at = watch.seconds
     return found
 
 
