@@ -20,6 +20,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--engines-report", action="store_true", help="write docs/reference/engines.md")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to `make test` and `make test-slow` what they run and the page does not tell of."""
+    if config.getoption("engines_report"):
+        kept = [item for item in items if _CASE.search(item.nodeid) or item.get_closest_marker("engines")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     found = _CASE.search(report.nodeid)
     if found is not None and (report.when == "call" or report.outcome != "passed"):
