@@ -158,6 +158,7 @@ def test_wrong_database_is_one_line(tmp_path: Path, database: str, told: str) ->
 
 
 @pytest.mark.usefixtures("first")
+@pytest.mark.slow
 def test_taken_port_says_by_whom(folder: Path) -> None:
     """The port of `--serve` is held by this very process."""
     with socket.create_server(("127.0.0.1", 0)) as held:
@@ -167,6 +168,7 @@ def test_taken_port_says_by_whom(folder: Path) -> None:
     assert "is held by" in done.stderr
 
 
+@pytest.mark.slow
 def test_serve_stays_until_it_is_ended(folder: Path, first: tuple[subprocess.CompletedProcess[str], float]) -> None:
     """It prints the credentials and lines for three clients, and stops its server when it is told to."""
     assert first[0].returncode == 0
