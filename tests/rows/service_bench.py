@@ -15,7 +15,7 @@ from rowgate.ports import AuditUnavailable, WhenDurable
 from rowgate.records import WHOLE_OBJECT, GrantPolicy, Grants, ObjectSettings, StateSnapshot
 from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import StatementCancelled
-from rowgate.rows.model import Column, Family, Format, ObjectDescription, RowsRequest, Statement, Value
+from rowgate.rows.model import Column, Family, Format, ObjectDescription, Plan, RowsRequest, Statement, Value
 from rowgate.service.budgets import Budgets
 from rowgate.service.cursors import Cursors
 from rowgate.service.databases import Database, Databases
@@ -84,6 +84,10 @@ class FakeSource:
         assert statement_seconds == 5
         self.opened.append(FakeBlocks(self.script))
         return self.opened[-1]
+
+    def open_lines(self, _plan: Plan, _form: Format, *, statement_seconds: float) -> None:
+        """It writes nothing by itself: the rows are read."""
+        assert statement_seconds == 5
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"{name} is not asked for while rows are read")
