@@ -28,7 +28,7 @@ from rows.harness import Reader, address
 from rows.streams import CREATE_VIEWS, STUCK, receive_answer, slow_reader
 from support.homes import add_application, administer, make_home
 from support.laws import choose_examples
-from support.servers import RunningServer, fetch_token, run_server, wait_until, within_a_second
+from support.servers import RunningServer, ask_until, fetch_token, run_server, wait_until, within_a_second
 
 ROWS = 200_000
 
@@ -120,12 +120,37 @@ def test_read_that_would_pass_its_budget_in_the_middle_is_cut(home: Settings) ->
         assert len(client.get(address("long"), params={"limit": 500}).json()) == 500
 
 
-def test_head_costs_nothing(home: Settings) -> None:
-    made = add(home, "head", rows_per_day=3)
+def test_head_costs_the_rows_that_it_tells_of_and_no_bytes(home: Settings) -> None:
+    made = add(home, "head", rows_per_day=4000, bytes_per_day=200_000)
     with run_server(home) as server, sign_in(server, made) as client:
+        for _ in range(5):
+            told = client.head(address("long"))
+            assert (told.status_code, told.headers.get("rowgate-rows")) == (200, None), "a long answer tells nothing"
         for _ in range(4):
-            assert client.head(address("small")).status_code == 200
-        assert client.get(address("small")).status_code == 200
+            told = client.head(address("long"), params={"limit": 1000})
+            assert (told.status_code, told.headers["rowgate-rows"]) == (200, "1000")
+        assert client.head(address("small")).status_code == 429
+        assert client.get(address("small")).json()["used"] == 4000
+
+
+def test_unchanged_answer_costs_nothing(home: Settings) -> None:
+    made = add(home, "unchanged", rows_per_day=4)
+    with run_server(home) as server, sign_in(server, made) as client:
+        tag = client.get(address("small")).headers["etag"]
+        for method in ("GET", "HEAD"):
+            again = client.request(method, address("small"), headers={"If-None-Match": tag})
+            assert again.status_code == 304
+        assert client.get(address("small"), params={"limit": 1}).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_count_costs_a_row_as_the_aggregate_does(home: Settings, method: str) -> None:
+    made = add(home, f"count {method}", rows_per_day=3)
+    with run_server(home) as server, sign_in(server, made) as client:
+        for parameters in ({"count": "exact", "limit": "0"}, {"count": "estimated", "limit": "0"}):
+            assert client.request(method, address("small"), params=parameters).headers["rowgate-count"] == "3"
+        assert client.request(method, address("small"), params={"aggregates": "count"}).status_code == 200
+        assert client.get(address("small"), params={"limit": 0}).json()["used"] == 3
 
 
 def test_reads_at_once_wait_and_then_are_refused_by_the_budgets_name(home: Settings) -> None:
@@ -139,7 +164,8 @@ def test_reads_at_once_wait_and_then_are_refused_by_the_budgets_name(home: Setti
             assert told.headers["retry-after"] == "1"
             with administer(home) as desks:
                 desks.policies.set("two", PolicyChange(max_reads=2))
-            within_a_second(lambda: client.get(address("small")).status_code == 200)
+            # one that asks too early waits a second for its turn by the old budget
+            ask_until(lambda: client.get(address("small")).status_code == 200)
             receive_answer(connection)
 
 

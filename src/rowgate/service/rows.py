@@ -255,10 +255,21 @@ class RowsService:
         if self._objects.find_policy(reading.access, name) != reading.policy:
             raise InsufficientScope("The object is granted in another way now.", reason="policy_changed")
 
-    async def discard(self, reading: Reading, reason: str = "head", *, outcome: str = COMPLETE) -> None:
-        """End a read of which only the head was wanted (HEAD), or nothing, or of which nothing can be sent."""
+    async def end_with_head(self, reading: Reading) -> None:
+        """End a read of which only the head was wanted (HEAD).
+
+        The head of a short answer tells how many rows it has, and a digest from which few values can be guessed. So it
+        costs these rows, and no bytes.
+        """
+        await self._discard(reading, "head", COMPLETE, cost=reading.charged.rows if reading.is_complete else 0)
+
+    async def discard(self, reading: Reading, reason: str, *, outcome: str = COMPLETE) -> None:
+        """End a read of which nothing is sent, and nothing told."""
+        await self._discard(reading, reason, outcome, cost=0)
+
+    async def _discard(self, reading: Reading, reason: str, outcome: str, *, cost: int) -> None:
         await self._abandon(reading, None)
-        self._give_budget_back(reading)
+        self._give_budget_back(reading, but_rows=cost)
         reading.rows, reading.body = 0, Body()
         self._audit.record_soon(tell_ended(reading, self._clock(), outcome, reason))
 
@@ -285,14 +296,16 @@ class RowsService:
 
     def _charge(self, reading: Reading) -> None:
         """Count the block that is in hand, or raise BudgetExceeded: then it is not sent."""
-        so_far, before = Spent(reading.rows, reading.body.sent_bytes), reading.charged
+        rows = reading.rows + (reading.count is not None)  # a count is what an answer of one row would tell
+        so_far, before = Spent(rows, reading.body.sent_bytes), reading.charged
         more = Spent(so_far.rows - before.rows, so_far.bytes - before.bytes)
         reading.charged_day = self._budgets.charge(reading.access.application_number, more)
         reading.charged = so_far
 
-    def _give_budget_back(self, reading: Reading) -> None:
-        """Take back all that was counted; nothing of it was sent."""
-        self._budgets.give_back(reading.access.application_number, reading.charged, reading.charged_day)
+    def _give_budget_back(self, reading: Reading, *, but_rows: int = 0) -> None:
+        """Take back what was counted, but for so many rows; nothing of it was sent."""
+        unsent = Spent(reading.charged.rows - but_rows, reading.charged.bytes)
+        self._budgets.give_back(reading.access.application_number, unsent, reading.charged_day)
         reading.charged = NOTHING
 
     async def _abandon(self, reading: Reading, under_way: asyncio.Future[Any] | None) -> None:

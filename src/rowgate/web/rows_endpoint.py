@@ -145,7 +145,7 @@ class RowsEndpoint:
             exchange.extra_headers = [*exchange.extra_headers, *self._tell_pages(exchange, reading)]
         if exchange.method == "HEAD":
             told = _tell_head(reading)
-            await self._rows.discard(reading)
+            await self._rows.end_with_head(reading)
             await exchange.begin(200, headers.pairs + told)
             await exchange.send_part(b"", is_last=True)
             return
