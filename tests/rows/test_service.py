@@ -258,9 +258,9 @@ def test_more_reads_than_turns_are_refused_after_the_wait() -> None:
             await bench.open()
         assert len(bench.source.opened) == 2
         waiting = asyncio.create_task(bench.open())
-        await bench.service.discard(readings[0])
-        await bench.service.discard(await waiting)
-        await bench.service.discard(readings[1])
+        await bench.service.end_with_head(readings[0])
+        await bench.service.end_with_head(await waiting)
+        await bench.service.end_with_head(readings[1])
         await bench.check_nothing_is_held()
 
     run(test)
