@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -19,6 +20,7 @@ from rowgate.engines.sqlite_connection import ReadingConnection, define_function
 from rowgate.engines.sqlite_permissions import Authorizer
 from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import EngineFailure, InvalidParameter, NotReadOnly, StatementTimeout
+from rowgate.rows.fold import fold
 from rowgate.rows.model import Statement, Value
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
@@ -46,8 +48,8 @@ def source(owner: apsw.Connection, path: Path) -> Iterator[SqliteSource]:
         yield opened
 
 
-def run(source: SqliteSource, text: str) -> list[tuple[Value, ...]]:
-    return read_all(source.open_rows(Statement(text, ()), statement_seconds=5))
+def run(source: SqliteSource, text: str, *values: Value) -> list[tuple[Value, ...]]:
+    return read_all(source.open_rows(Statement(text, values), statement_seconds=5))
 
 
 REFUSED = {
@@ -334,6 +336,10 @@ def test_a_filter_with_many_values_ends_in_the_middle_of_a_row() -> None:
         return looks > 3
 
     parts = json.dumps([f"part {n}" for n in range(1000)])
+    for function in ("rowgate_begins", "rowgate_begins_folded", "rowgate_ends", "rowgate_ends_folded"):
+        connection.stopping.must_stop = lambda: True
+        with pytest.raises(apsw.InterruptError):
+            connection.execute(f"SELECT {function}(CAST(? AS BLOB), ?)", ("nothing of it", parts)).fetchall()
     for function in ("rowgate_holds", "rowgate_holds_folded"):
         connection.stopping.must_stop = go_on
         asked = f"SELECT {function}(CAST(? AS BLOB), ?)"
@@ -343,6 +349,62 @@ def test_a_filter_with_many_values_ends_in_the_middle_of_a_row() -> None:
         with pytest.raises(apsw.InterruptError):
             connection.execute(asked, ("nothing of it", parts)).fetchall()
         assert looks == 4
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le"])
+@pytest.mark.parametrize("at_start", [True, False])
+def test_texts_begin_and_end_with_one_of_several(encoding: str, *, at_start: bool) -> None:
+    connection = ReadingConnection("")
+    define_functions(connection, encoding)
+    name = "begins" if at_start else "ends"
+    for text, parts, in_case, folded in (
+        ("Zoë 😀", ["x", "Zoë", "ë 😀"], 1, 1),
+        ("ZOË 😀 ZOË", ["zoë"], 0, 1),
+        ("a\0b", ["a\0b"], 1, 1),
+        ("short", ["not so short"], 0, 0),
+        ("😀é😀", ["😀é"] if at_start else ["é😀"], 1, 1),
+        ("middle", ["iddl"], 0, 0),
+        ("any", [""], 1, 1),
+        (None, ["x"], None, None),
+    ):
+        value = None if text is None else text.encode(encoding)
+        for ending, expected in (("", in_case), ("_folded", folded)):
+            asked = f"SELECT rowgate_{name}{ending}(?, ?)"
+            given = json.dumps([fold(part) for part in parts] if ending else parts)
+            assert connection.execute(asked, (value, given)).fetchall() == [(expected,)], (text, ending)
+
+
+@pytest.mark.parametrize("function", ["contains", "starts_with", "ends_with"])
+@pytest.mark.parametrize("match_case", [True, False])
+def test_filters_with_ten_thousand_values_cost_little_before_the_first_row(
+    source: SqliteSource, owner: apsw.Connection, function: str, *, match_case: bool
+) -> None:
+    """SQLite compares all the places of a statement with each other, and looks at no deadline meanwhile."""
+    owner.execute("CREATE TABLE texts (t TEXT)")
+    lists = [[f"é{n}" for n in range(k * 1000, k * 1000 + 1000)] for k in range(10)]
+    filters = [{"column": "t", "function": function, "value": some, "matchCase": match_case} for some in lists]
+    described = source.find_object("texts")
+    assert described is not None
+    request = parse_rows_body(json.dumps({"filters": [{"or": filters}]}).encode())
+    statement = render_select(plan_rows(request, described, run_key=""), source.dialect)
+    assert len(statement.parameters) <= 2000
+    assert run(source, statement.text, *statement.parameters) == []
+
+
+def test_a_long_part_is_not_looked_for_at_each_place_anew(source: SqliteSource, owner: apsw.Connection) -> None:
+    """SQLite's own look-up takes seconds for this one row, and cannot be ended."""
+    owner.execute("CREATE TABLE texts (t TEXT)")
+    owner.execute("INSERT INTO texts VALUES (?)", ("a" * 200_000,))
+    described = source.find_object("texts")
+    assert described is not None
+    part = "a" * 100_000 + "b"
+    request = parse_rows_body(
+        json.dumps({"filters": [{"column": "t", "function": "contains", "value": part}]}).encode()
+    )
+    statement = render_select(plan_rows(request, described, run_key=""), source.dialect)
+    begun = time.thread_time()
+    assert run(source, statement.text, *statement.parameters) == []
+    assert time.thread_time() - begun < 0.2
 
 
 def test_a_connection_that_is_given_back_forgets_whose_statement_it_ran(source: SqliteSource) -> None:

@@ -40,7 +40,7 @@ _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 _PLACES = re.compile(r"\?|\$(\d+)")
 _WORDS = (
     r"SELECT|FROM|WHERE|AND|OR|NOT|IN|IS|NULL|ORDER|BY|DESC|LIMIT|OFFSET|COLLATE|NOCASE|BINARY|CASE|WHEN|THEN|ELSE|END"
-    r"|CAST|AS|BLOB|typeof|max|instr|lower|substr|rowgate_fold|rowgate_holds|rowgate_holds_folded|counted"
+    r"|CAST|AS|BLOB|typeof|max|instr|lower|substr|rowgate_fold|rowgate_(?:holds|begins|ends)(?:_folded)?|counted"
     r"|DISTINCT|GROUP|NULLS|FIRST|LAST|count|sum|avg|min"
     r"|translate|strpos|left|right|to_jsonb|encode|decode|replace|isfinite|AT TIME ZONE INTERVAL"
     r"|text|bigint|int|numeric|double precision|real|boolean|date|time|timestamp|timestamptz|uuid|bytea"

@@ -17,6 +17,9 @@ BUSY_MILLISECONDS = 5000
 
 
 _PARTS_BETWEEN_LOOKS = 64  # of a text, looked for one by one
+_MOST_BYTES = 4  # of a character, whatever the encoding
+_FOLDED_BETWEEN_LOOKS = 1_000_000  # characters of a text, some hundredths of a second
+_CHARACTERS_BETWEEN_LOOKS = 4_000_000  # some milliseconds, at worst ten times that
 
 
 def go_on() -> bool:
@@ -80,10 +83,12 @@ def define_functions(connection: ReadingConnection, encoding: str) -> None:
     stopping = connection.stopping = Stopping()
     fold_bytes = _make_folder(encoding, stopping)
     connection.create_scalar_function("rowgate_fold", fold_bytes, 1, deterministic=True)
-    connection.create_scalar_function("rowgate_holds", _make_finder(encoding, stopping, None), 2, deterministic=True)
-    connection.create_scalar_function(
-        "rowgate_holds_folded", _make_finder(encoding, stopping, fold_bytes), 2, deterministic=True
-    )
+    for ending, fold_stored in (("", None), ("_folded", fold_bytes)):
+        look_for = _make_finder(encoding, stopping, fold_stored)
+        connection.create_scalar_function(f"rowgate_holds{ending}", look_for, 2, deterministic=True)
+        for name, at_start in (("begins", True), ("ends", False)):
+            compare = _make_edge_finder(encoding, stopping, folds=bool(fold_stored), at_start=at_start)
+            connection.create_scalar_function(f"rowgate_{name}{ending}", compare, 2, deterministic=True)
     connection.create_scalar_function("rowgate_text", _make_reader(encoding), 1, deterministic=True)
 
 
@@ -101,11 +106,21 @@ def _make_folder(encoding: str, stopping: Stopping) -> Callable[..., str | None]
             return None
         if value != last:
             stopping.look()
-            folded = fold(value.decode(encoding, "replace"))
+            folded = _fold_in_parts(value.decode(encoding, "replace"), stopping)
             last = value
         return folded
 
     return fold_bytes
+
+
+def _fold_in_parts(text: str, stopping: Stopping) -> str:
+    if len(text) <= _FOLDED_BETWEEN_LOOKS:
+        return fold(text)
+    parts = []
+    for place in range(0, len(text), _FOLDED_BETWEEN_LOOKS):  # character by character, so that no part needs the next
+        stopping.look()
+        parts.append(fold(text[place : place + _FOLDED_BETWEEN_LOOKS]))
+    return "".join(parts)
 
 
 def _make_finder(
@@ -128,11 +143,35 @@ def _make_finder(
             return None
         if given != last:
             last, parts = given, msgspec.json.decode(given, type=list[str])
-        for place in range(0, len(parts), _PARTS_BETWEEN_LOOKS):
+        step = max(1, min(_PARTS_BETWEEN_LOOKS, _CHARACTERS_BETWEEN_LOOKS // (len(text) + 1)))
+        for place in range(0, len(parts), step):
             stopping.look()
-            if any(part in text for part in parts[place : place + _PARTS_BETWEEN_LOOKS]):
+            if any(part in text for part in parts[place : place + step]):
                 return True
         return False
+
+    return find
+
+
+def _make_edge_finder(encoding: str, stopping: Stopping, *, folds: bool, at_start: bool) -> Callable[..., bool | None]:
+    """Give what tells whether the bytes of a text begin, or end, with one of several parts; see `_make_finder`."""
+    last, longest = "", 0
+    parts: tuple[str, ...] = ()
+
+    def find(*values: Any) -> bool | None:
+        nonlocal last, parts, longest
+        value, given = values
+        if value is None:
+            return None
+        if given != last:
+            last, parts = given, tuple(msgspec.json.decode(given, type=list[str]))
+            longest = max(map(len, parts))
+        stopping.look()
+        edge = value[: _MOST_BYTES * longest] if at_start else value  # cut there, an end could be read otherwise
+        text = edge.decode(encoding, "replace")
+        if folds:
+            text = fold(text if at_start else text[-longest:] if longest else "")
+        return bool(text.startswith(parts) if at_start else text.endswith(parts))
 
     return find
 

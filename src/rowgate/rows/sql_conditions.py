@@ -28,6 +28,8 @@ _BESIDE_GAPS = {  # how a column compares with the value before the gap, and wit
     Function.LESS_EQUAL: ("<=", "<"),
 }
 _MOST_ALTERNATIVES = 16
+_MOST_PLACES = 1000  # of a statement: SQLite compares each with every other before it begins
+_MOST_PLAIN = 64  # characters: an engine may look for a part at each place of the text anew, and longest for a long one
 _LAST_CHARACTER = 0x10FFFF
 _TEXT = Column("", "", Family.TEXT, may_be_real=False, holds=Holds.TEXT)
 _FIRST_SURROGATE, _AFTER_SURROGATES = 0xD800, 0xE000  # between them there are no characters
@@ -198,12 +200,22 @@ def _keep_without_nul(value: Value | Gap, dialect: Dialect) -> Value | Gap:
 
 def _find_any(condition: Condition, binder: Binder) -> str:
     """Give the condition that a text holds one of several, where the engine has one for that; else nothing."""
-    if condition.function is not Function.CONTAINS or len(condition.values) <= 1:
-        return ""
     texts = [str(value) for value in condition.values]
+    if not _should_find_any(condition, texts, binder):
+        return ""
     folds = not condition.match_case
     parts = [fold(text) for text in texts] if folds else texts
-    return binder.dialect.find_any(condition.column, parts, binder.bind, folds=folds)
+    return binder.dialect.find_any(condition.function, condition.column, parts, binder.bind, folds=folds)
+
+
+def _should_find_any(condition: Condition, texts: Sequence[str], binder: Binder) -> bool:
+    """Tell whether one look for all of them beats one for each, or is the only one that can be ended in time."""
+    if condition.function is Function.CONTAINS:
+        return len(texts) > 1 or any(len(text) > _MOST_PLAIN for text in texts)
+    if condition.function is Function.STARTS_WITH and any("\0" in text for text in texts):
+        return True
+    is_range = condition.function is Function.STARTS_WITH and condition.match_case  # which an index serves
+    return len(texts) > _MOST_ALTERNATIVES and (not is_range or len(binder.values) + 2 * len(texts) > _MOST_PLACES)
 
 
 def _substring(condition: Condition, value: str, binder: Binder) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 
 from rowgate.rows.fold import list_foldings
-from rowgate.rows.model import Aggregation, Column, Family, ObjectDescription, Value
+from rowgate.rows.model import Aggregation, Column, Family, Function, ObjectDescription, Value
 
 Bind = Callable[[Value], str]  # gives the place that stands for a value
 
@@ -121,10 +121,19 @@ class Dialect:
         """Give where a text holds another, from 1; 0: nowhere."""
         return f"instr({expression}, {part})"
 
-    def find_any(self, column: Column, parts: Sequence[str], bind: Bind, *, folds: bool) -> str:  # noqa: ARG002 - for an engine with such a function
+    def find_any(
+        self,
+        function: Function,  # noqa: ARG002 - for an engine with such functions
+        column: Column,  # noqa: ARG002
+        parts: Sequence[str],  # noqa: ARG002
+        bind: Bind,  # noqa: ARG002
+        *,
+        folds: bool,  # noqa: ARG002
+    ) -> str:
         """Give a condition: the column's text holds one of several; empty: each is looked for by itself.
 
         Args:
+            function: Where it holds it: anywhere, at its start or at its end.
             column: Of which the text is.
             parts: Folded, if the text is to be.
             bind: Gives the place that stands for a value.

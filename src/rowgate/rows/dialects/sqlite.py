@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rowgate.rows.dialects.model import Bind, Dialect
-from rowgate.rows.model import Column
+from rowgate.rows.model import Column, Function
+
+_FINDERS = {
+    Function.CONTAINS: "rowgate_holds",
+    Function.STARTS_WITH: "rowgate_begins",
+    Function.ENDS_WITH: "rowgate_ends",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +49,10 @@ class SqliteDialect(Dialect):
         """See `Dialect`."""
         return self.lower_ascii(expression) if all(map(str.isascii, folded)) else _fold(expression)
 
-    def find_any(self, column: Column, parts: Sequence[str], bind: Bind, *, folds: bool) -> str:
+    def find_any(self, function: Function, column: Column, parts: Sequence[str], bind: Bind, *, folds: bool) -> str:
         """See `Dialect`. One look-up for all of them, and one that can be ended."""
-        function = "rowgate_holds_folded" if folds else "rowgate_holds"
-        return f"{function}(CAST({self.text(column)} AS BLOB), {bind(json.dumps(parts))})"
+        name = _FINDERS[function] + ("_folded" if folds else "")
+        return f"{name}(CAST({self.text(column)} AS BLOB), {bind(json.dumps(parts))})"
 
     def only_numbers(self, column: Column) -> str:
         """See `Dialect`."""
