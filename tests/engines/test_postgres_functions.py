@@ -49,6 +49,7 @@ CREATE FUNCTION changes_session() RETURNS int LANGUAGE plpgsql AS
   RETURN 1; END$$;
 CREATE FUNCTION backend() RETURNS int LANGUAGE sql AS 'SELECT pg_backend_pid()';
 CREATE FUNCTION locks() RETURNS text LANGUAGE plpgsql AS $$BEGIN PERFORM pg_advisory_lock(7); RETURN NULL; END$$;
+CREATE FUNCTION prepares() RETURNS int LANGUAGE plpgsql AS $$BEGIN EXECUTE 'PREPARE kept AS SELECT 1'; RETURN 1; END$$;
 CREATE SCHEMA shop;
 GRANT USAGE ON SCHEMA shop TO reader;
 CREATE FUNCTION shop.one() RETURNS int LANGUAGE sql AS 'SELECT 2';
@@ -123,6 +124,7 @@ def test_functions_that_the_account_was_given_are_listed(served: Served) -> None
             "changes_session",
             "backend",
             "locks",
+            "prepares",
             "shop.one",
             'odd "name" é',
             "twice",
@@ -250,6 +252,8 @@ def test_a_session_is_used_again_after_a_call(served: Served, monkeypatch: pytes
         monkeypatch.setattr(served, "source", alone)
         ((first,),) = served.call("backend")
         assert served.call("locks") == [(None,)]
+        for _ in range(2):  # the second would find what the first has left
+            assert served.call("prepares") == [(1,)]
         with pytest.raises(InvalidParameter):
             served.call("raises", {"text_": "x"})
         assert served.call("backend") == [(first,)]

@@ -139,6 +139,16 @@ def test_a_lock_that_a_view_takes_for_the_session_ends_with_its_read(kept: Kept)
     assert held == 0
 
 
+def test_a_statement_that_a_view_prepares_ends_with_its_read(kept: Kept) -> None:
+    kept.owner.execute(
+        b"CREATE FUNCTION prepares() RETURNS int LANGUAGE plpgsql AS "
+        b"$$BEGIN EXECUTE 'PREPARE kept AS SELECT 1'; RETURN 1; END$$"
+    )
+    kept.owner.execute(b"CREATE VIEW preparing AS SELECT prepares() AS n")
+    for _ in range(2):  # the second would find what the first has left
+        kept.write_rows(kept.plan("preparing"), Format.JSON)
+
+
 def test_a_table_is_read_without_setting_anything_anew(kept: Kept) -> None:
     """It would cost a turn to the server and back; no code of the database's own has run."""
     view = make_view(kept, "timezone", "Asia/Kolkata")

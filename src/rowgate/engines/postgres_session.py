@@ -229,8 +229,9 @@ class Session:
         self._pq.exec_(b"BEGIN READ ONLY")
 
     def undo(self) -> None:
-        """End the transaction with all that was set in it, and the locks that outlive one."""
-        if self._pq.exec_(b"ROLLBACK; SELECT pg_advisory_unlock_all()").status != pq.ExecStatus.TUPLES_OK:
+        """End the transaction with all that was set in it, and what outlives one: prepared statements and locks."""
+        result = self._pq.exec_(b"ROLLBACK; DEALLOCATE ALL; SELECT pg_advisory_unlock_all()")
+        if result.status != pq.ExecStatus.TUPLES_OK:
             self._is_condemned = True
 
     def finish(self) -> None:

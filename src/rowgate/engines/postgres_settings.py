@@ -51,13 +51,13 @@ class SessionSettings:
         return [name.decode() for name, now, before in pairs if now != before]
 
     def apply_again(self) -> list[str] | None:
-        """Undo all that was set since, with the locks that outlive a transaction; None: it did not work.
+        """Undo all that was set since, with what outlives a transaction: statements and locks; None: it did not work.
 
         Gives what of it shows in rows and the server does not tell by itself.
         """
         text = (
             f"SELECT current_setting('{_DIGITS}'); RESET SESSION AUTHORIZATION; RESET ALL; {self._text}; "
-            "SELECT pg_advisory_unlock_all()"
+            "DEALLOCATE ALL; SELECT pg_advisory_unlock_all()"
         )
         results: list[pq.abc.PGresult] = []
         with suppress(psycopg.Error):
