@@ -35,12 +35,18 @@ class Desk:
     maxima: Maxima = NO_MAXIMA
 
     def resolve_object(self, name: str) -> str:
-        """Give the database's own name for a name or alias.
+        """Give the database's own name for a name or alias; an alias comes first, as in an address.
+
+        So whoever blocks a name blocks what is read by it, whatever the database has made since of that name.
 
         Raises:
             AdminError: There is neither.
             RowsError: The database cannot be asked, and nothing is set or granted by that name.
         """
+        with self.store.reading() as look:
+            aliased = list_aliases(look).get(name)
+        if aliased is not None:
+            return aliased
         try:
             if self.databases.find_object(name) is not None:
                 return name
@@ -48,18 +54,16 @@ class Desk:
         except RowsError as error:
             unreachable = error  # what was set or granted can still be changed: a block does not wait for a database
         with self.store.reading() as look:
-            resolved = list_aliases(look).get(name)
-            if resolved is None and any(found.name == name for found in look.list_object_settings()):
-                resolved = name  # the object is gone from the database; what was set for it can still be changed
-            if resolved is None and unreachable is not None and _is_granted(look, name):
-                resolved = name
-        if resolved is None and unreachable is not None:
+            # the object is gone from the database; what was set for it can still be changed
+            is_known = any(found.name == name for found in look.list_object_settings())
+            is_known = is_known or (unreachable is not None and _is_granted(look, name))
+        if not is_known and unreachable is not None:
             raise unreachable
-        if resolved is None:
+        if not is_known:
             alike = find_alike(name, [found.name for found in self.databases.list_objects()])
             hint = f"did you mean {alike}?" if alike else "`rowgate object list` shows them all"
             raise AdminError(f"there is no object {name}; {hint}")
-        return resolved
+        return name
 
     def resolve_objects(self, wanted: Sequence[str]) -> tuple[str, ...]:
         """Give the database's own names for names, aliases and patterns such as `SA_*`.

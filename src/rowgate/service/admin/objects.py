@@ -15,6 +15,7 @@ from rowgate.service.admin.desk import AdminError, Desk
 from rowgate.service.databases import Unreachable
 
 _CHECK_SECONDS = 600.0
+_STEPS = (".", "..")  # RFC 3986 §5.2.4 takes them out of a path
 _MAX_ALIAS = 200  # characters
 _MAX_TITLE = 200
 _MAX_DESCRIPTION = 4000
@@ -52,6 +53,8 @@ class ObjectDesk:
         """
         if not alias.strip() or len(alias) > _MAX_ALIAS or "/" in alias or not alias.isprintable():
             raise AdminError(f"an alias has 1 to {_MAX_ALIAS} printable characters, and no /")
+        if alias in _STEPS:
+            raise AdminError(f"{alias} cannot stand in an address: clients and proxies leave it out")
         if self._desk.databases.is_in_namespace(alias):
             raise AdminError(f"{alias} looks like an object of a [[databases]] table of that name")
         if self._desk.databases.find_object(alias) is not None:
