@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rowgate.rows.errors import InvalidParameter
-from rowgate.rows.model import Column, Family, ObjectDescription, Plan
+from rowgate.rows.model import Column, Condition, Family, Function, ObjectDescription, Plan
 from rowgate.rows.paging import go_on_after
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.policy import RowsPolicy
@@ -35,10 +35,11 @@ queries = st.tuples(
 Query = tuple[list[Row], list[Row], list[str], int]
 
 
-def plan(query: Query) -> Plan:
+def plan(query: Query, described: ObjectDescription = TABLE) -> Plan:
     asked, rule, order, _ = query
     request = build_request({"filters": asked, "orderby": order, "cursor": ""})
-    return plan_rows(request, TABLE, run_key="", policy=RowsPolicy(rule=parse_filters({"filters": rule})))
+    policy = RowsPolicy(rule=parse_filters({"filters": rule}))
+    return plan_rows(request, described, run_key="run", policy=policy)
 
 
 def seal(query: Query) -> tuple[Plan, Sequence[int], str]:
@@ -55,6 +56,21 @@ def test_cursor_of_a_query_goes_on_where_its_page_ended(query: Query) -> None:
     going_on, _ = CURSORS.open_page(plan(query), cursor, query[3])
     assert first.page is not None
     assert going_on == replace(first, page=replace(first.page, after=tuple(place)))
+
+
+@given(queries)
+def test_later_pages_keep_what_was_asked_and_stay_with_the_run(query: Query) -> None:
+    """O-25: the run that was the newest is one more condition, beside all that there were."""
+    runs = replace(TABLE, columns=(*COLUMNS, Column("run", "TEXT", Family.TEXT, may_be_real=False)))
+    first = plan(query, runs)
+    assert first.page is not None
+    going_on = go_on_after(first, (*range(len(first.page.order)), "2018-11-05"))
+    assert going_on is not None
+    *kept, run = going_on.conditions
+    assert (tuple(kept), going_on.rule) == (first.conditions, first.rule)
+    assert isinstance(run, Condition)
+    assert (run.column.name, run.function, run.values) == ("run", Function.EQUALS, ("2018-11-05",))
+    assert going_on.latest_run is None
 
 
 @given(queries, queries)

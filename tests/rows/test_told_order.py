@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from rowgate.rows.masks import Mask
-from rowgate.rows.model import Plan
+from rowgate.rows.model import Order, Plan
+from rowgate.rows.paging import break_ties
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.policy import WHOLE, RowsPolicy, parse_rule, read_policy
 from rowgate.rows.request import parse_rows_body
@@ -88,6 +89,18 @@ def test_rows_do_not_come_in_the_order_of_what_is_hidden(paid: Bench, body: Row,
 def test_they_are_sorted_by_what_is_known(paid: Bench, body: Row, policy: RowsPolicy, expected: list[str]) -> None:
     """By the key where it is in sight, which costs least; only where something is hidden."""
     assert sorted_by(paid, body, policy) == expected
+
+
+def test_ties_are_broken_in_the_direction_of_what_was_asked_last(paid: Bench) -> None:
+    """Throughout, NULL being the least, so that an index serves; and any order will do that an index has."""
+    whole = plan(paid, {"orderby": ["t", "i desc nulls first"]}, WHOLE)
+    n, t, _, r = whole.object.columns
+    assert break_ties(whole.order_by, (n, t, r)) == (
+        *whole.order_by,
+        Order(n, descending=True, nulls_first=False, is_key=True),
+        Order(r, descending=True, nulls_first=False, is_key=True),
+    )
+    assert break_ties((), (n,)) == (Order(n, descending=False, nulls_first=True, is_key=True),)
 
 
 def test_a_token_for_some_columns_hides_the_others_too(paid: Bench) -> None:
