@@ -8,7 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rowgate.rows.errors import InvalidParameter
-from rowgate.rows.model import Aggregation
+from rowgate.rows.holds import Holds
+from rowgate.rows.model import Aggregation, Column, Family, ObjectDescription
+from rowgate.rows.plan import plan_rows
+from rowgate.rows.request import build_request
 from rows.cases import EVENTS, USERS
 from rows.generated import Bench
 from rows.harness import Reader, refusal, success
@@ -105,6 +108,36 @@ WRONG = {
 @pytest.mark.parametrize(("body", "field"), WRONG.values(), ids=WRONG.keys())
 def test_what_cannot_be_computed_is_refused_by_name(sample: Reader, body: Row, field: str) -> None:
     assert refusal(sample.post(USERS, body))[0] == field
+
+
+TYPED = {
+    "n": Column("n", "numeric(10,2)", Family.NUMBER, may_be_real=False, never_null=True, holds=Holds.DECIMAL),
+    "b": Column("b", "boolean", Family.BOOLEAN, may_be_real=False, holds=Holds.BOOLEAN),
+    "t": Column("t", "text", Family.TEXT, may_be_real=False, holds=Holds.TEXT),
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "declared_type", "family"),
+    [
+        ("sum:n", "numeric(38,2)", Family.NUMBER),
+        ("max:n", "numeric(10,2)", Family.NUMBER),
+        ("avg:n", "REAL", Family.NUMBER),
+        ("sum:b", "", Family.NUMBER),
+        ("min:b", "boolean", Family.BOOLEAN),
+        ("min:t", "text", Family.TEXT),
+        ("count", "INTEGER", Family.NUMBER),
+        ("count:t", "INTEGER", Family.NUMBER),
+        ("count_distinct:n", "INTEGER", Family.NUMBER),
+    ],
+)
+def test_results_have_types_that_hold_them(asked: str, declared_type: str, family: Family) -> None:
+    """A least and a greatest value are as their column's are; of no rows there is neither."""
+    described = ObjectDescription("o", "table", tuple(TYPED.values()))
+    (planned,) = plan_rows(build_request({"aggregates": [asked]}), described, run_key="").aggregates
+    found = planned.result
+    assert (found.declared_type, found.family, found.never_null) == (declared_type, family, False)
+    assert found.may_be_real == asked.startswith("avg")
 
 
 def test_a_sum_beyond_64_bits_is_refused_and_an_average_is_not(bench: Bench) -> None:

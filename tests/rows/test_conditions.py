@@ -4,10 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from rowgate.rows.conditions import plan_values
+from rowgate.rows.conditions import list_functions, plan_condition, plan_values
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.holds import Holds
-from rowgate.rows.model import Column, Family, Function, Scalar, Value
+from rowgate.rows.model import Column, Family, Function, ObjectDescription, RequestedFilter, Scalar, Value
+from rowgate.rows.plan import plan_rows
+from rowgate.rows.request import build_request
 
 NUMBER = Column("n", "", Family.NUMBER, may_be_real=True)
 BOOLEAN = Column("b", "", Family.BOOLEAN, may_be_real=False, holds=Holds.BOOLEAN)
@@ -65,6 +67,47 @@ def test_what_says_no_number_is_refused_where_it_stood(column: Column, given: Sc
     with pytest.raises(InvalidParameter) as refused:
         become(column, given)
     assert refused.value.field == "filters[0].value"
+
+
+BINARY = Column("x", "", Family.BINARY, may_be_real=False, holds=Holds.BINARY)
+RUN = Column("run", "", Family.TEXT, may_be_real=False)
+TABLE = ObjectDescription("o", "table", (NUMBER, BINARY, RUN))
+
+
+def test_binary_data_is_its_base64_and_is_compared_as_a_whole() -> None:
+    assert become(BINARY, "AP8Q") == b"\x00\xff\x10"
+    for value in ("AP8", "no base64!", "é", 7, True):
+        with pytest.raises(InvalidParameter) as refused:
+            become(BINARY, value)
+        assert (refused.value.field, refused.value.expected) == ("filters[0].value", "base64")
+    for function in Function:
+        none = function in (Function.IS_NULL, Function.IS_NOT_NULL)
+        asked = RequestedFilter("filters[0]", "x", function, None if none else "AP8Q")
+        if function in list_functions(BINARY):
+            plan_condition(TABLE, asked)
+            continue
+        with pytest.raises(InvalidParameter) as refused:
+            plan_condition(TABLE, asked)
+        assert refused.value.field == "filters[0].function"
+
+
+def test_truth_is_a_number_beside_values_of_any_kind() -> None:
+    found = become(Column("a", "", Family.ANY, may_be_real=True), given=True)
+    assert (type(found), found) == (int, 1)
+
+
+def test_a_filter_on_the_run_key_chooses_the_runs_however_deep_it_stands() -> None:
+    """O-25: else the newest run alone would be read of those that it asks for."""
+    on_run = {"column": "run", "function": "equals", "value": "2018"}
+    other = {"column": "n", "function": "is_null"}
+    for asked, chooses in (
+        ([other], False),
+        ([{"or": [other, {"not": other}]}], False),
+        ([other, on_run], True),
+        ([{"or": [other, {"not": {"and": [other, on_run]}}]}], True),
+    ):
+        planned = plan_rows(build_request({"filters": asked}), TABLE, run_key="run")
+        assert (planned.latest_run is None) == chooses
 
 
 @pytest.mark.parametrize("function", [Function.CONTAINS, Function.STARTS_WITH, Function.ENDS_WITH])

@@ -105,6 +105,11 @@ def test_a_date_compares_with_moments_as_their_texts_do(stored: date, value: str
         (Holds.INSTANT, "2018-11-05T13:15:30", "2018-11-05T13:15:30+00:00"),
         (Holds.INSTANT, "2018-11-05 13:15:30Z", "2018-11-05T13:15:30+00:00"),
         (Holds.INSTANT, "2018-11-05T13:15:30.5+0130", "2018-11-05T13:15:30.500000+01:30"),
+        (Holds.INSTANT, "2018-11-05T13:15:30-01:30", "2018-11-05T13:15:30-01:30"),
+        (Holds.INSTANT, "2018-11-05T13:15:30+02", "2018-11-05T13:15:30+02:00"),
+        (Holds.SINGLE, 0, 0.0),
+        (Holds.SINGLE, 1e-50, Gap(0.0, is_after=True)),
+        (Holds.SINGLE, -1e-50, Gap(0.0, is_after=False)),
         (Holds.INSTANT, "2018-11-05", Gap("2018-11-05T00:00:00+00:00", is_after=False)),
         (Holds.MOMENT, "2018-11-05T13:15:30.1234567", Gap("2018-11-05T13:15:30.123456", is_after=True)),
         (Holds.MOMENT, "Infinity", "infinity"),
@@ -126,6 +131,7 @@ def test_values_become(holds: Holds, value: Any, expected: Any) -> None:
             (Holds.DATE, value)
             for value in ("", "x", "18-11-05", "2018-13", "2018-02-30", "0000-01-01", "'; --", "٢٠١٨")
         ),
+        *((Holds.DATE, value) for value in ("2018-11-05T25", "2018-11-05 13:60")),
         *((Holds.MOMENT, value) for value in ("2018-11-05T25", "2018-11-05T13:15:30Z", "2018Z", "2018-11-05T13:60")),
         *((Holds.INSTANT, value) for value in ("2018-11-05T13:15:30+16:00", "2018-11-05T13:15:30 UTC", "2018\n")),
         *((Holds.TIME, value) for value in ("1", "24:00:00", "13:15:30+01", "13:15:30.")),

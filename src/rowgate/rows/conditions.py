@@ -1,7 +1,7 @@
 """Holds the filters of a request against an object: names become columns, values become what can be bound."""
 
 import base64
-import binascii
+import contextlib
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -136,11 +136,7 @@ def _as_decimal(text: str, column: Column, field: str) -> Decimal:
 
 
 def _as_binary(value: Scalar, column: Column, field: str) -> bytes:
-    try:
-        return base64.b64decode(value, validate=True) if isinstance(value, str) else _no_binary()
-    except (binascii.Error, ValueError):
-        raise InvalidParameter(f"{column.name} holds binary data.", field=field, expected="base64") from None
-
-
-def _no_binary() -> bytes:
-    raise ValueError
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):  # binascii.Error is one
+            return base64.b64decode(value, validate=True)
+    raise InvalidParameter(f"{column.name} holds binary data.", field=field, expected="base64")

@@ -4,7 +4,7 @@ Values are passed on untouched (O-40): what has another type is refused, never c
 """
 
 import base64
-import binascii
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -140,12 +140,8 @@ def _check_table(value: Any, columns: tuple[TableColumn, ...], field: str) -> st
         raise wrong(field, f"a list for {describe_type(columns)}")
     rows = []
     for place, item in enumerate(value):
-        here = f"{field}[{place}]"
-        if not isinstance(item, dict):
-            if len(columns) > 1:
-                raise wrong(here, _describe_row(columns))
-            item = {columns[0].name: item}  # noqa: PLW2901 - the long spelling
-        rows.append(_check_row(item, columns, here))
+        row = item if isinstance(item, dict) else {columns[0].name: item}  # the long spelling
+        rows.append(_check_row(row, columns, f"{field}[{place}]"))
     return _encode(rows).decode()
 
 
@@ -186,10 +182,8 @@ def check_scalar(value: Any, kind: ParameterType, field: str) -> Value:  # noqa:
         case ParameterType.JSON:
             return _encode(value).decode()
         case ParameterType.BINARY if isinstance(value, str):
-            try:
+            with contextlib.suppress(ValueError):  # binascii.Error is one
                 return base64.b64decode(value, validate=True)
-            except (binascii.Error, ValueError):
-                pass
         case _:
             pass
     raise wrong(field, _EXPECTED[kind])

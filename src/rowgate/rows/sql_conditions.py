@@ -126,9 +126,7 @@ def _keep_decisive(condition: Condition, dialect: Dialect) -> Condition:
     is_text = condition.column.family is Family.TEXT and condition.column.holds is not Holds.UUID
     if len(condition.values) <= 1 or not (is_text and dialect.orders_by_code_point):
         return condition
-    texts = [value for value in condition.values if isinstance(value, str)]
-    if len(texts) < len(condition.values):
-        return condition
+    texts = [str(value) for value in condition.values]  # as they are beside a text
     choose = min if condition.function in (Function.GREATER, Function.GREATER_EQUAL) else max
     return replace(condition, values=(choose(texts, key=None if condition.match_case else fold),))
 
