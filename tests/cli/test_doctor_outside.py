@@ -62,7 +62,7 @@ def authorities(home: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("days", "good", "told"),
-    [(400, True, "1 certificates"), (20, True, "CN=House ends in 20d"), (0, False, "CN=House ended 2")],
+    [(400, True, "1 certificate"), (20, True, "CN=House ends in 20d"), (0, False, "CN=House ended 2")],
 )
 def test_authorities_that_end_are_named(authorities: Path, days: int, good: bool, told: str) -> None:  # noqa: FBT001
     Authority("House", days=days).write(authorities)

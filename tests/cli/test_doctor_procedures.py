@@ -24,7 +24,7 @@ def test_good_procedures_are_counted(home: Path) -> None:
     folder.mkdir(mode=0o700)
     (folder / "one.sql").write_text("SELECT 1 AS a")
     assert find_answers(MODE) == [(True, "mode 700")]
-    assert find_answers(CALLS) == [(True, "1 procedures")]
+    assert find_answers(CALLS) == [(True, "1 procedure")]
     folder.chmod(0o770)
     assert find_answers(MODE) == [(False, "mode 770")]
 

@@ -97,7 +97,9 @@ def test_a_state_without_tables_is_brought_up_from_the_first_revision(tmp_path: 
 def test_a_newer_state_is_refused_and_left_alone(state: Path, revision: str) -> None:
     with connect(state) as connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
-    assert "newer release" in refuse(lambda: SqlStore(state, MASTER))
+    said = refuse(lambda: SqlStore(state, MASTER))
+    assert "newer release" in said
+    assert f"revision {revision}, this release knows them up to {NEWEST_REVISION}" in said
     with connect(state) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(revision,)]
 
@@ -105,7 +107,9 @@ def test_a_newer_state_is_refused_and_left_alone(state: Path, revision: str) -> 
 def test_an_unknown_older_revision_is_refused(state: Path) -> None:
     with connect(state) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0000'")
-    assert "restore it from a backup" in refuse(lambda: SqlStore(state, MASTER))
+    said = refuse(lambda: SqlStore(state, MASTER))
+    assert "restore it from a backup" in said
+    assert "0000" in said
 
 
 def test_a_missing_state_is_refused_and_not_made(tmp_path: Path) -> None:

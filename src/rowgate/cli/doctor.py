@@ -99,7 +99,9 @@ def _state(settings: Settings) -> Finding:
         where = wiring.tell_state(settings)
     except (StoreError, ConfigError) as error:
         return Finding(question, False, str(error))  # noqa: FBT003
-    found = f"{count} applications" + (f" in {where}" if where else "")
+    from rowgate.service.admin.grant_words import tell_count  # noqa: PLC0415
+
+    found = tell_count(count, "application") + (f" in {where}" if where else "")
     return Finding(question, True, found)  # noqa: FBT003
 
 
@@ -239,6 +241,7 @@ def _left_out(databases: "Databases") -> Iterator[Finding]:
 def _procedures(settings: Settings, databases: "Databases") -> Iterator[Finding]:
     from rowgate import wiring  # noqa: PLC0415
     from rowgate.rows.procedures import PROCEDURE  # noqa: PLC0415
+    from rowgate.service.admin.grant_words import tell_count  # noqa: PLC0415
 
     folder = settings.procedures_path
     if not folder.is_dir():
@@ -256,13 +259,15 @@ def _procedures(settings: Settings, databases: "Databases") -> Iterator[Finding]
         yield Finding(question, False, f"{name}: {fault}", f"mend the file in {folder}")  # noqa: FBT003
     if not faults:
         count = sum(found.kind == PROCEDURE for found in databases.list_reachable()[0])
-        yield Finding(question, True, f"{count} procedures")  # noqa: FBT003
+        yield Finding(question, True, tell_count(count, "procedure"))  # noqa: FBT003
 
 
 def _record(settings: Settings) -> Finding:
     path = settings.audit_path if settings.audit_path.exists() else settings.home
     good = os.access(path, os.W_OK | os.X_OK)
     advice = f"give this user the folder: chown {os.getuid()} {shlex.quote(str(path))}"
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        advice = "its file system is read-only, whoever asks: mount it for writing, or move the home"
     return Finding("the record can be written", good, str(path), advice)
 
 

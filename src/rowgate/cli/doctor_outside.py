@@ -70,7 +70,9 @@ def _client_authorities(settings: Settings) -> Iterator[Finding]:
     now = time.time()
     ended = [f"{name} ended {render_moment(end)}" for name, end in ends if end <= now]
     soon = [f"{name} ends {render_left(end, now)}" for name, end in ends if now < end <= now + _SOON_SECONDS]
-    told = ", ".join([*ended, *soon]) or f"{len(ends)} certificates"
+    from rowgate.service.admin.grant_words import tell_count  # noqa: PLC0415 - as above
+
+    told = ", ".join([*ended, *soon]) or tell_count(len(ends), "certificate")
     yield Finding(question, not ended, told, f"put the authority's new certificate into {settings.tls_client_ca}")
 
 
@@ -95,9 +97,11 @@ def _key_addresses(settings: Settings) -> Iterator[Finding]:
     except ConfigError as error:
         yield Finding(question, False, str(error))  # noqa: FBT003
         return
+    from rowgate.service.admin.grant_words import tell_count  # noqa: PLC0415
+
     told = ", ".join(f"{name} ({reason})" for name, reason in refused.items())
     advice = "list the host in outgoing_hosts, or in outgoing_private_hosts when it is one of the house's own"
-    yield Finding(question, not refused, told or f"{len(named)} applications", advice)
+    yield Finding(question, not refused, told or tell_count(len(named), "application"), advice)
 
 
 def _judge(question: str, check: Callable[[], object], told: str) -> Finding:

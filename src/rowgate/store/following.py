@@ -66,7 +66,10 @@ class SqlReader(ABC):
         with self._explained():
             revision = self._look_up_revision()
         if revision is not None and revision > NEWEST_REVISION:
-            raise StoreError(f"{self._place} was written by a newer release of Rowgate; upgrade this one")
+            raise StoreError(
+                f"{self._place} was written by a newer release of Rowgate: its tables have revision {revision}, this "
+                f"release knows them up to {NEWEST_REVISION}; run the release that wrote it, or a later one"
+            )
         return revision
 
     def _load_grants(self, number: int | None = None) -> Iterator[Grants]:

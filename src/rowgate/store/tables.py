@@ -30,7 +30,10 @@ def bring_up_to_date(connection: Connection, place: str) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     except CommandError as error:
-        raise StoreError(f"{place} is no state database of any release; restore it from a backup ({error})") from error
+        raise StoreError(
+            f"{place} was written by no release that this one follows: {error}; run the release that wrote it, or "
+            "restore it from a backup"
+        ) from error
 
 
 def keep_first_keys(

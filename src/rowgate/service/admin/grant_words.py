@@ -26,6 +26,11 @@ _MASKED = {
 }
 
 
+def tell_count(number: int, thing: str) -> str:
+    """Give so many of something, as "1 secret" and "2 secrets"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def tell_policy(policy: GrantPolicy, described: ObjectDescription | None, attributes: Mapping[str, str]) -> str:
     """Give a sentence such as "reads 4 of 9 columns, Salary masked, rows where Department = finance"."""
     parts = ["reads every column"]

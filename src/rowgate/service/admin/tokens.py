@@ -13,6 +13,7 @@ from rowgate.oauth.tokens import ACCESS, TokenRecord, UnreadableToken
 from rowgate.records import CLOCK_ERROR_SECONDS, WHOLE_OBJECT, Revocation
 from rowgate.rows.procedures import Procedure
 from rowgate.service.admin.desk import AdminError, Desk, list_aliases, load_application
+from rowgate.service.admin.grant_words import tell_count
 from rowgate.service.admin.grants import explain_policy
 from rowgate.service.admin.policies import SECRET_METHODS, list_registered_keys
 from rowgate.service.admin.token_opener import HomeTokenOpener, looks_like_token
@@ -141,7 +142,7 @@ class TokenDesk:
             _explain_authentication(application, now),
             ("its scope allows reading", "read" in application.scope, "scope: " + " ".join(application.scope)),
             ("the object exists", described is not None, name if described else f"there is no {name} in the database"),
-            ("the object is granted to it", name in held, f"{len(held)} objects are granted"),
+            ("the object is granted to it", name in held, f"{tell_count(len(held), 'object')} granted"),
             ("the object is not blocked", not settings.blocked, block if settings.blocked else "not blocked"),
         )
         if policy != WHOLE_OBJECT:
@@ -177,13 +178,13 @@ def _explain_token(
 
 def _explain_authentication(application: Application, now: float) -> tuple[str, bool, str]:
     live = [s for s in application.secrets if not s.revoked and not s.is_expired(now)]
-    found = f"{len(live)} of {len(application.secrets)} secrets are good"
+    found = f"{len(live)} of {tell_count(len(application.secrets), 'secret')} good"
     methods = set(application.policy.authentication_methods)
     is_good = bool(live) and bool(methods & SECRET_METHODS)
     if PRIVATE_KEY_JWT not in methods:
         return "it has a secret that is good now", is_good, found
     keys = len(list_registered_keys(application.policy))
-    return "it has a key, or a secret that is good now", is_good or keys > 0, f"{keys} keys; {found}"
+    return "it has a key, or a secret that is good now", is_good or keys > 0, f"{tell_count(keys, 'key')}; {found}"
 
 
 def _judge(record: TokenRecord, application: Application | None, *, expires_at: int, revoked: bool, now: float) -> str:
