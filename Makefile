@@ -33,7 +33,7 @@ test-slow: setup ## pages walked from end to end, servers killed and watched
 
 test-clients: setup ## OAuth clients in JavaScript and Go against a real server (installs them in .clients)
 	.venv/bin/python tests/clients/prepare.py
-	.venv/bin/python -m pytest -m foreign_clients tests/clients
+	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m foreign_clients tests/clients
 
 test-engines: setup ## the contract on every engine that can be run here, MariaDB too; writes docs/reference/engines.md
 	LAWS_PERCENT=100 .venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal \
