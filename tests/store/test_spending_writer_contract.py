@@ -21,13 +21,17 @@ def test_what_is_added_is_summed_by_application_and_day(store: Store) -> None:
         assert look.spending.list_all(20_001) == {}
 
 
-def test_new_day_begins_with_nothing_and_the_old_one_is_forgotten(store: Store) -> None:
+def test_new_day_begins_with_nothing_and_old_ones_are_forgotten_once_no_clock_has_them(store: Store) -> None:
     number = add(store)
     with store.changing() as change:
         change.spending.add(number, 20_000, Spent(2, 300))
         change.spending.add(number, 20_001, Spent(1, 10))
         assert change.spending.list_all(20_001) == {number: Spent(1, 10)}
+        change.spending.add(number, 20_000, Spent(1, 1))  # by a clock that is behind
+        assert change.spending.list_all(20_000) == {number: Spent(3, 301)}
+        change.spending.add(number, 20_002, Spent(1, 10))
         assert change.spending.list_all(20_000) == {}
+        assert change.spending.list_all(20_001) == {number: Spent(1, 10)}
 
 
 def test_nothing_is_kept_for_an_application_that_is_gone(store: Store) -> None:

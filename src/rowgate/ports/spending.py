@@ -15,7 +15,10 @@ class SpendingWriter(Protocol):
     """What applications have read, by day, inside a transaction; no follower hears of it."""
 
     def add(self, application_number: int, day: int, more: Spent) -> None:
-        """Add to a day, in days since 1970, and forget the days before; nothing happens for who is there no more."""
+        """Add to a day, in days since 1970; nothing happens for who is there no more.
+
+        The days are forgotten but for this one and the one before, which it still is for a clock that is behind.
+        """
 
     def list_all(self, day: int) -> Mapping[int, Spent]:
         """Give what was read on a day, by number of application."""

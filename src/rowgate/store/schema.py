@@ -145,7 +145,7 @@ signing_keys = Table(
     Column("forget_at", BigInteger, nullable=False),
 )
 
-spending = Table(  # what applications with a budget have read; one row each, of the newest day
+spending = Table(  # what applications with a budget have read; a row of each for the newest day and the one before
     "spending",
     metadata,
     Column("application", _Number, ForeignKey("applications.number", ondelete="CASCADE"), primary_key=True),

@@ -1,4 +1,4 @@
-"""What applications have read, by day, inside a transaction: one row for each application that has a budget."""
+"""What applications have read, by day, inside a transaction: a row or two for each application that has a budget."""
 
 from collections.abc import Mapping
 
@@ -21,7 +21,8 @@ class SqlSpendingWriter:
         run, own = self._connection.execute, spending.c.application == application_number
         if run(sa.select(applications.c.number).where(applications.c.number == application_number)).first() is None:
             return
-        run(sa.delete(spending).where(own, spending.c.day < day))
+        # not the day before: at midnight another worker's clock may still have it, and would begin it anew
+        run(sa.delete(spending).where(own, spending.c.day < day - 1))
         added = {"rows": spending.c.rows + more.rows, "bytes": spending.c.bytes + more.bytes}
         if run(sa.update(spending).where(own, spending.c.day == day).values(**added)).rowcount == 0:
             values = {"application": application_number, "day": day, "rows": more.rows, "bytes": more.bytes}
