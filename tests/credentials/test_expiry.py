@@ -13,7 +13,7 @@ from rowgate.oauth.expiry import WARNING_HOURS, find_warning
 from rowgate.oauth.model import NEVER, Secret
 from support.clock import MovableClock
 from support.homes import add_application, administer
-from support.servers import RunningServer, run_server, wait_until
+from support.servers import RunningServer, ask_until, run_server, wait_until
 
 
 def list_warnings(server: RunningServer) -> list[dict[str, Any]]:
@@ -65,9 +65,11 @@ def test_who_is_disabled_or_has_an_endless_secret_is_not_warned_of(client: Clien
     settings, clock = client.server.settings, client.server.clock
     with administer(settings, clock) as desks:
         desks.applications.add_secret(client.client_id, secret_name="endless", expires_at=NEVER)
-    add_application(settings, "disabled")
+    disabled = Client(client.server, add_application(settings, "disabled"))
+    ask_until(lambda: disabled.ask_token(disabled.first).status_code == 200)
     with administer(settings, clock) as desks:
         desks.applications.set_enabled("disabled", enabled=False)
+    ask_until(lambda: disabled.ask_token(disabled.first).status_code == 401)  # the server has heard of it
     clock.advance(71 * HOUR + 1800)
     add_application(settings, "seen", clock=lambda: clock() - 71 * HOUR)
     wait_for_hours(client.server, 1)
