@@ -51,11 +51,18 @@ def _take(path: str, file: File) -> int:
     if file in _open:
         descriptor, users = _open[file]
     else:
+        if _identify(os.stat(path)) != file:  # noqa: PTH116
+            # replaced since. It is not opened to find out: what is open may not be closed, and files that are replaced
+            # again and again would leave a descriptor each time
+            raise FileNotFoundError(path)
         descriptor, users = os.open(path, os.O_RDONLY | os.O_CLOEXEC), 0
-        status = os.fstat(descriptor)
-        if (status.st_dev, status.st_ino) != file:
-            # replaced since; kept all the same, for nobody: SQLite may have it open
-            _open.setdefault((status.st_dev, status.st_ino), (descriptor, 1))
+        if (found := _identify(os.fstat(descriptor))) != file:
+            # within the last microseconds; kept all the same, for nobody: SQLite may have it open
+            _open.setdefault(found, (descriptor, 1))
             raise FileNotFoundError(path)
     _open[file] = (descriptor, users + 1)
     return descriptor
+
+
+def _identify(status: os.stat_result) -> File:
+    return status.st_dev, status.st_ino
