@@ -15,10 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rowgate.engines.sqlite import SqliteSource
+from rowgate.rows.comparison import plan_comparison
 from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.encode import open_encoder
 from rowgate.rows.errors import InvalidParameter
-from rowgate.rows.model import Format, Plan, RowsRequest
+from rowgate.rows.holds import Holds
+from rowgate.rows.model import Column, Family, Format, ObjectDescription, Plan, RowsRequest
 from rowgate.rows.model import Row as Values
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
@@ -78,6 +80,16 @@ class Pairs:
             while not changed.is_exhausted:
                 encoded += encoder.encode_block(changed.read_block())
         return list(msgspec.json.decode(encoded + encoder.encode_end()))
+
+
+def test_rows_are_put_beside_each_other_by_keys_that_are_the_same() -> None:
+    """Not by those that a collation takes for the same: their rows would come in any order, and meet the wrong one."""
+    run, key = (Column(name, "TEXT", Family.TEXT, may_be_real=False, holds=Holds.TEXT) for name in ("run", "k"))
+    described = ObjectDescription("o", "table", (run, key), row_key=(run, key))
+    request = RowsRequest(compare=OLD)
+    plan = plan_rows(request, described, run_key="run")
+    comparison = plan_comparison(plan, request, new=frozenset({NEW}), old=frozenset({OLD}))
+    assert render_select(comparison.read, SQLITE).text.endswith(' ORDER BY "k" COLLATE BINARY')
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,13 @@ from decimal import Decimal
 import pytest
 
 from rowgate.rows.conditions import list_functions, plan_condition, plan_values
+from rowgate.rows.dialects.postgres import POSTGRES
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.holds import Holds
 from rowgate.rows.model import Column, Family, Function, ObjectDescription, RequestedFilter, Scalar, Value
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import build_request
+from rowgate.rows.sql import render_select
 
 NUMBER = Column("n", "", Family.NUMBER, may_be_real=True)
 BOOLEAN = Column("b", "", Family.BOOLEAN, may_be_real=False, holds=Holds.BOOLEAN)
@@ -108,6 +110,15 @@ def test_a_filter_on_the_run_key_chooses_the_runs_however_deep_it_stands() -> No
     ):
         planned = plan_rows(build_request({"filters": asked}), TABLE, run_key="run")
         assert (planned.latest_run is None) == chooses
+
+
+@pytest.mark.parametrize(("function", "sign"), [("greater", ">"), ("greater_equal", ">"), ("less", "<=")])
+def test_text_with_a_nul_stands_right_after_its_beginning_where_texts_hold_none(function: str, sign: str) -> None:
+    asked = {"column": "run", "function": function, "value": "a\0b", "matchCase": True}
+    planned = plan_rows(build_request({"filters": [asked]}), TABLE, run_key="run")
+    statement = render_select(planned, POSTGRES)
+    assert statement.parameters == ("a",)
+    assert f' WHERE "run" {sign} CAST($1' in statement.text
 
 
 @pytest.mark.parametrize("function", [Function.CONTAINS, Function.STARTS_WITH, Function.ENDS_WITH])

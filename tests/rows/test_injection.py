@@ -87,6 +87,13 @@ def check_lines(statement: Statement, plan: Plan) -> None:
     assert _AROUND.fullmatch(head + tail), head + tail
 
 
+@given(st.text())
+def test_a_written_value_says_the_whole_of_its_text(text: str) -> None:
+    literal = LiteralBinder(BARE_POSTGRES).bind(text)
+    code = re.compile(r"\\(?:\+([0-9a-f]{6})|([0-9a-f]{4}))")
+    assert code.sub(lambda found: chr(int(found[1] or found[2], 16)), literal) == f"U&'{text}'"
+
+
 columns = st.builds(
     Column,
     names,

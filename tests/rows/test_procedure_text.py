@@ -101,6 +101,7 @@ FAULTS = {
     "table-without-columns": ("-- parameter: a table()\nSELECT :a", "line 1: a table is declared as"),
     "table-of-alike-columns": ("-- parameter: a table(n text, N text)\nSELECT :a", "line 1: a table has up to"),
     "binary-in-table": ("-- parameter: a table(n binary)\nSELECT :a", "line 1: a table has no binary"),
+    "binary-beside-text": ("-- parameter: a table(n text, m BINARY)\nSELECT :a", "line 1: a table has no binary"),
     "late-declaration": ("SELECT 1\n-- parameter: a text\n, 2", "line 2: title, description and parameters"),
     "two-statements": ("SELECT 1; SELECT 2", "line 1: there is more than one statement"),
     "hidden-second": ("SELECT 1; /* x */ -- y\n DELETE FROM t", "line 2: there is more than one statement"),
