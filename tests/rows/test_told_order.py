@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -12,8 +13,10 @@ from rowgate.rows.model import Order, Plan
 from rowgate.rows.paging import break_ties
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.policy import WHOLE, RowsPolicy, parse_rule, read_policy
+from rowgate.rows.procedures import PROCEDURE
 from rowgate.rows.request import parse_rows_body
 from rowgate.rows.sql import render_select
+from rowgate.rows.told_order import complete_order
 from rows.generated import Bench
 from rows.oracle import Row
 
@@ -83,12 +86,21 @@ def test_rows_do_not_come_in_the_order_of_what_is_hidden(paid: Bench, body: Row,
         ({"aggregates": ["count"]}, HIDDEN, []),
         ({"columns": ["t"]}, RowsPolicy(frozenset("tri"), (("i", Mask.HASH),)), ["t"]),
         ({"columns": ["i"]}, RowsPolicy(frozenset("tri"), (("i", Mask.HASH),)), ["t", "r"]),
+        ({"columns": ["t", "i"]}, RowsPolicy(frozenset("tri"), (("i", Mask.HASH),)), ["t", "r"]),
         ({"cursor": ""}, HIDDEN, []),
     ],
 )
 def test_they_are_sorted_by_what_is_known(paid: Bench, body: Row, policy: RowsPolicy, expected: list[str]) -> None:
     """By the key where it is in sight, which costs least; only where something is hidden."""
     assert sorted_by(paid, body, policy) == expected
+
+
+def test_the_result_of_a_procedure_stays_in_its_own_order(paid: Bench) -> None:
+    """Its query says in which; what it leaves open tells of no index of the reader's object."""
+    known = plan(paid, {}, HIDDEN).object
+    complete = replace(plan(paid, {}, WHOLE).object, kind=PROCEDURE)
+    answered = known.columns
+    assert complete_order((), complete, known, row_key=(), answered=answered, computed=(), distinct=False) == ()
 
 
 def test_ties_are_broken_in_the_direction_of_what_was_asked_last(paid: Bench) -> None:
