@@ -37,7 +37,7 @@ def complete_order(
         distinct: Whether rows are made one by what is answered.
     """
     is_whole = known.columns == complete.columns
-    if is_whole or complete.kind == PROCEDURE or not answered:  # one row
+    if is_whole or complete.kind == PROCEDURE:
         return order_by
     if computed or distinct:
         further: Sequence[Column] = answered
