@@ -1,6 +1,5 @@
 """Iceberg tables of a folder, written by PyIceberg and compared with what it reads itself."""
 
-import io
 import json
 import os
 import shutil
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from engines.iceberg_commits import delete_positions, rewrite_avro, rewrite_metadata
 from engines.test_contract import read_all
 from rowgate.cli.doctor import _databases
 from rowgate.engines import file_versions
@@ -98,27 +97,6 @@ def compare(source: DuckdbSource, table: Any, name: str = "t") -> int:
     return len(there)
 
 
-def rewrite_avro(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    with path.open("rb") as file:
-        reader: Any = fastavro.reader(file)
-        records = list(reader)
-        schema, metadata = reader.writer_schema, reader.metadata
-    for record in records:
-        change(record)
-    kept = {key: value for key, value in metadata.items() if not key.startswith("avro.")}
-    beside = io.BytesIO()
-    fastavro.writer(beside, schema, records, metadata=kept)
-    path.write_bytes(beside.getvalue())
-
-
-def rewrite_metadata(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    path = find_metadata(folder)
-    assert path is not None
-    members = json.loads(path.read_text())
-    change(members)
-    path.write_text(json.dumps(members))
-
-
 def refused(source: DuckdbSource, name: str = "t") -> str:
     with pytest.raises(EngineUnavailable) as caught:
         source.find_object(name)
@@ -180,50 +158,13 @@ def test_partition_columns_that_the_files_lack_are_constants(make: Any, source: 
     assert sorted(source.ask("SELECT id, part FROM t")) == [(1, "x"), (2, "y"), (3, "x"), (4, None)]
 
 
-def _delete_positions(served: Path, positions: list[tuple[str, int]]) -> None:
-    """Commit deletes by position as the specification has them: PyIceberg reads them and does not write them."""
-    folder = served / "t"
-    place = folder / "data" / "deletes.parquet"
-    rows = pa.table({"file_path": [path for path, _ in positions], "pos": [place for _, place in positions]})
-    pq.write_table(rows, place)
-    metadata = find_metadata(folder)
-    assert metadata is not None
-    members = json.loads(metadata.read_text())
-    snapshot = members["snapshots"][-1]
-    manifest_list = Path(snapshot["manifest-list"].removeprefix("file://"))
-    with manifest_list.open("rb") as file:
-        reader: Any = fastavro.reader(file)
-        manifests, list_schema = list(reader), reader.writer_schema
-    first = dict(manifests[0])
-    with Path(first["manifest_path"].removeprefix("file://")).open("rb") as file:
-        reader = fastavro.reader(file)
-        entry, schema, kept = next(reader), reader.writer_schema, reader.metadata
-    entry["status"], entry["sequence_number"], entry["file_sequence_number"] = 1, None, None
-    entry["data_file"] = {
-        **entry["data_file"], "content": 1, "file_path": f"file://{place}", "record_count": len(positions),
-        "file_size_in_bytes": place.stat().st_size, "lower_bounds": None, "upper_bounds": None,
-    }  # fmt: skip
-    deletes = folder / "metadata" / "deletes-m0.avro"
-    told = {key: value for key, value in kept.items() if not key.startswith("avro.")} | {"content": "deletes"}
-    with deletes.open("wb") as out:
-        fastavro.writer(out, schema, [entry], metadata=told)
-    manifests.append(
-        {**first, "manifest_path": f"file://{deletes}", "content": 1, "manifest_length": deletes.stat().st_size,
-         "sequence_number": members["last-sequence-number"], "min_sequence_number": members["last-sequence-number"],
-         "added_snapshot_id": snapshot["snapshot-id"]}
-    )  # fmt: skip
-    with manifest_list.open("wb") as out:
-        fastavro.writer(out, list_schema, manifests)
-    rewrite_metadata(folder, lambda members: members.update({"last-updated-ms": 2}))
-
-
 def test_positions_that_are_deleted_are_left_out(make: Any, source: DuckdbSource, served: Path) -> None:
     from pyiceberg.table import StaticTable  # noqa: PLC0415 - as above
 
     table = make()
     table.append(FIRST)
     (path,) = [task.file.file_path for task in table.scan().plan_files()]
-    _delete_positions(served, [(path, 0), (path, 2)])
+    delete_positions(served / "t", [(path, 0), (path, 2)])
     assert sorted(source.ask("SELECT id FROM t")) == [(2,), (4,)]
     assert source.ask("SELECT id FROM t WHERE id > 2") == [(4,)]
     metadata = find_metadata(served / "t")
@@ -236,10 +177,9 @@ def test_deletes_are_not_of_rows_that_came_later(make: Any, source: DuckdbSource
     (old,) = [task.file.file_path for task in table.scan().plan_files()]
     table.append(FIRST)
     (new,) = [task.file.file_path for task in table.scan().plan_files() if task.file.file_path != old]
-    _delete_positions(served, [(old, 0), (new, 1)])
-    deletes = served / "t" / "data" / "deletes.parquet"
+    delete_positions(served / "t", [(old, 0), (new, 1)])
     assert len(source.ask("SELECT id FROM t")) == 6
-    snapshot = json.loads((find_metadata(served / "t") or deletes).read_text())["snapshots"][-1]
+    snapshot = json.loads((find_metadata(served / "t") or served).read_text())["snapshots"][-1]
 
     def make_older(manifest: dict[str, Any]) -> None:
         if manifest["content"] == 1:
@@ -312,7 +252,8 @@ def _fork(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (_set_manifest("content", 2), "equality deletes"),
+        (_set_manifest("content", 2), "do not say by which columns"),
+        (_set_manifest("content", 3), "unknown content"),
         (_set_manifest("file_format", "ORC"), "only Parquet"),
         (_set_manifest("file_path", "s3://bucket/a.parquet"), "on another machine"),
         (_set_manifest("file_path", "file:///etc/passwd"), "outside of the served folder"),

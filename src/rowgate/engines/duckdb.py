@@ -21,7 +21,7 @@ from duckdb_engine import ConnectionWrapper
 from rowgate.engines.duckdb_catalog import describe, list_kinds
 from rowgate.engines.duckdb_folder import ServedFolder
 from rowgate.engines.duckdb_spill import render_spill_settings
-from rowgate.engines.iceberg_view import quote_text
+from rowgate.engines.duckdb_texts import quote_text
 from rowgate.engines.manners import BORROW_SECONDS, Ask
 from rowgate.rows.dialects.duckdb import DUCKDB, DuckdbDialect
 from rowgate.rows.errors import (

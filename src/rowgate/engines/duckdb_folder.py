@@ -11,9 +11,10 @@ from pathlib import Path
 
 import duckdb
 
+from rowgate.engines.duckdb_texts import quote_text
 from rowgate.engines.iceberg import NAMED_PLACE
 from rowgate.engines.iceberg_folder import IcebergFolder, look_at_tables
-from rowgate.engines.iceberg_view import Ask, quote_text
+from rowgate.engines.iceberg_view import Ask
 from rowgate.rows.dialects.duckdb import DUCKDB
 
 AGAIN_SECONDS = 30.0  # after which what was left out is looked at anew, though no file has changed

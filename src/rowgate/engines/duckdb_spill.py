@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from rowgate.engines.iceberg_view import quote_text
+from rowgate.engines.duckdb_texts import quote_text
 
 MAX_SPILL_BYTES = 10_000_000_000  # 10 GB, of each process
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -31,12 +31,14 @@ class UnreadableTable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A file of rows, or of positions of rows that are deleted."""
+    """A file of rows, of positions of rows that are deleted, or of values of such rows."""
 
     path: Path  # as DuckDB is to open it
     named: str  # as the metadata, and files of positions, name it
     sequence: int  # of the commit that it came with
     constants: Mapping[int, Any]  # by the column's id: what a column has in all rows, by which the table is partitioned
+    partition: str = ""  # equal for files of the same one; empty: it is in none
+    equality_ids: Sequence[int] = ()  # of the columns whose values are those of deleted rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class IcebergTable:
     fields: Sequence[Mapping[str, Any]]  # of the current schema, as the metadata writes them
     rows: Sequence[DataFile]
     positions: Sequence[DataFile]
+    equalities: Sequence[DataFile] = ()
+    former: Sequence[Mapping[str, Any]] = ()  # fields that the current schema has no more, by which rows are deleted
 
 
 def find_metadata(folder: Path) -> Path | None:
@@ -132,11 +136,11 @@ def _read_members(members: Mapping[str, Any], metadata: Path, served: Path) -> I
     if "manifest-list" not in snapshot:
         raise UnreadableTable("its snapshot has no manifest list; a table that was written to since has one")
     specs = {spec["spec-id"]: spec["fields"] for spec in members.get("partition-specs", ())}
-    rows: list[DataFile] = []
-    positions: list[DataFile] = []
+    found: dict[int, list[DataFile]] = {_ROWS: [], _POSITIONS: [], _EQUALITY: []}
     for content, file in _list_files(snapshot["manifest-list"], specs, served):
-        (rows if content == _ROWS else positions).append(file)
-    return IcebergTable(fields, rows, positions)
+        found[content].append(file)
+    former = _find_former(members, fields, {number for file in found[_EQUALITY] for number in file.equality_ids})
+    return IcebergTable(fields, found[_ROWS], found[_POSITIONS], found[_EQUALITY], former)
 
 
 def _find_schema(members: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -145,6 +149,19 @@ def _find_schema(members: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         return found
     current = members["current-schema-id"]
     return {schema["schema-id"]: schema["fields"] for schema in members["schemas"]}[current]  # type: ignore[no-any-return]
+
+
+def _find_former(
+    members: Mapping[str, Any], fields: Sequence[Mapping[str, Any]], numbers: set[int]
+) -> Sequence[Mapping[str, Any]]:
+    """Give the fields of these ids that are no more, as they were last."""
+    former: dict[int, Mapping[str, Any]] = {}
+    missing = numbers - {field["id"] for field in fields}
+    for schema in sorted(members.get("schemas", ()), key=lambda schema: schema["schema-id"]):
+        former |= {field["id"]: field for field in schema["fields"] if field["id"] in missing}
+    if former.keys() != missing:
+        raise UnreadableTable("it has equality deletes by what is within a column, or was never one")
+    return list(former.values())
 
 
 def _list_files(manifest_list: str, specs: Mapping[int, Any], served: Path) -> Iterator[tuple[int, DataFile]]:
@@ -167,13 +184,17 @@ def _list_files(manifest_list: str, specs: Mapping[int, Any], served: Path) -> I
                 for field in fields
                 if field["transform"] == "identity" and field["name"] in told["partition"]
             }
-            yield content, DataFile(find_file(named, served), named, sequence, constants)
+            is_parted = any(field["transform"] != "void" for field in fields)
+            # every manifest of a spec has its values as the same types
+            partition = f"{manifest['partition_spec_id']} {sorted(told['partition'].items())!r}" if is_parted else ""
+            ids = tuple(told["equality_ids"]) if content == _EQUALITY else ()
+            yield content, DataFile(find_file(named, served), named, sequence, constants, partition, ids)
 
 
 def _refuse_unknown(content: int, told: Mapping[str, Any]) -> None:
-    if content == _EQUALITY:
-        raise UnreadableTable("it has equality deletes, which are not read here: have its owner compact it")
-    if content not in (_ROWS, _POSITIONS):
+    if content == _EQUALITY and not told.get("equality_ids"):
+        raise UnreadableTable("it has equality deletes that do not say by which columns")
+    if content not in (_ROWS, _POSITIONS, _EQUALITY):
         raise UnreadableTable(f"it has files of the unknown content {content}")
     if str(told["file_format"]).upper() != "PARQUET":
         raise UnreadableTable(f"it has files of the format {told['file_format']}; only Parquet is read")

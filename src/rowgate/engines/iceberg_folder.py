@@ -68,7 +68,7 @@ class IcebergFolder:
     def _render(self, name: str, metadata: str, ask: Ask) -> str:
         table = read_table(self._place(name, metadata), self._folder)
         try:
-            columns = read_columns(ask, [file.path for file in table.rows])
+            columns = read_columns(ask, [file.path for file in (*table.rows, *table.equalities)])
             view = render_view(table, columns)
             ask(f"DESCRIBE {view}")
         except duckdb.Error as error:

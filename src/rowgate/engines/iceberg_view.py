@@ -4,12 +4,14 @@ Rule: what the metadata names gets into the statement quoted only, and every fil
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rowgate.engines.duckdb_texts import quote_text
 from rowgate.engines.iceberg import DataFile, IcebergTable, UnreadableTable
+from rowgate.engines.iceberg_deletes import FILE, ROW, may_be_deleted_from, render_kept
 from rowgate.rows.dialects.duckdb import DUCKDB
 
 _TYPES = {
@@ -28,8 +30,8 @@ _TYPES = {
 }
 _CONSTANT_TYPES = frozenset({"boolean", "int", "long", "date", "string"})  # whose values have one text everywhere
 _DECIMAL = re.compile(r"decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)")
+_FORMER = re.compile(r"rowgate column \d+")
 _FIXED = re.compile(r"fixed\[\d+\]")
-_FILE, _ROW, _DELETES = "rowgate file", "file_row_number", "rowgate deletes"
 
 Ask = Callable[[str], Sequence[tuple[Any, ...]]]
 
@@ -43,29 +45,23 @@ class FileColumns:
 
 
 def render_view(table: IcebergTable, columns: Mapping[Path, FileColumns]) -> str:
-    """Give the statement; `columns` has every file of rows.
+    """Give the statement; `columns` has every file of rows, and of values that are deleted.
 
     Raises:
         UnreadableTable: A type or a file is none that can be read rightly.
     """
     names = [field["name"].lower() for field in table.fields]
-    if len(set(names)) < len(names) or {_ROW, _FILE} & set(names):
-        raise UnreadableTable("its columns have names that DuckDB cannot tell apart, or uses itself")
+    if len(set(names)) < len(names) or {ROW, FILE} & set(names) or any(map(_FORMER.fullmatch, names)):
+        raise UnreadableTable("its columns have names that DuckDB cannot tell apart, or are used here")
     if not table.fields:
         raise UnreadableTable("it has no columns")
-    groups: dict[tuple[tuple[int, str | None], ...], list[DataFile]] = {}
+    for file in table.equalities:
+        _check_equalities(table, file, columns[file.path])
+    groups: dict[tuple[bool, tuple[tuple[int, str | None], ...]], list[DataFile]] = {}
     for file in table.rows:
-        groups.setdefault(tuple(_check_columns(table, file, columns[file.path])), []).append(file)
-    last_delete = max((file.sequence for file in table.positions), default=-1)
-    parts: list[str] = []
-    for constants, files in groups.items():
-        # a delete is of rows that came with its own commit or an earlier one (Scan Planning)
-        later = [file for file in files if file.sequence > last_delete]
-        earlier = [file for file in files if file.sequence <= last_delete]
-        if later:
-            parts.append(_render_read(table, later, dict(constants), positions=()))
-        if earlier:
-            parts.append(_render_read(table, earlier, dict(constants), positions=table.positions))
+        constants = tuple(_check_columns(table, file, columns[file.path]))
+        groups.setdefault((may_be_deleted_from(table, file), constants), []).append(file)
+    parts = [_render_read(table, files, dict(constants), kept=kept) for (kept, constants), files in groups.items()]
     return " UNION ALL ".join(parts) or _render_empty(table)
 
 
@@ -77,45 +73,47 @@ def _render_empty(table: IcebergTable) -> str:
 
 
 def _render_read(
-    table: IcebergTable,
-    files: Sequence[DataFile],
-    constants: Mapping[int, str | None],
-    *,
-    positions: Sequence[DataFile],
+    table: IcebergTable, files: Sequence[DataFile], constants: Mapping[int, str | None], *, kept: bool
 ) -> str:
-    names = ", ".join(DUCKDB.quote(field["name"]) for field in table.fields)
-    schema = ", ".join(
-        f"{int(field['id'])}: {{name: {quote_text(field['name'])}, type: {quote_text(render_type(field['type']))}, "
-        f"default_value: {_render_constant(constants.get(field['id']))}}}"
-        for field in table.fields
-    )
-    options = f"schema => MAP {{{schema}}}, hive_partitioning => false"
-    listed = _render_list(file.path for file in files)
-    if not positions:
-        return f"SELECT {names} FROM read_parquet({listed}, {options})"  # noqa: S608 - quoted
-    deletes = _render_list(file.path for file in positions)
-    read = f"read_parquet({listed}, {options}, filename => {quote_text(_FILE)}, file_row_number => true)"
-    file, deleted = DUCKDB.quote(_FILE), DUCKDB.quote(_DELETES)
-    return (
-        f"SELECT {names} FROM {read} AS r WHERE NOT EXISTS ("  # noqa: S608 - quoted
-        f"SELECT 1 FROM read_parquet({deletes}, filename => {quote_text(_DELETES)}, hive_partitioning => false) AS p "
-        f"JOIN {_render_places(positions, named=False)} AS d(place, sequence) ON d.place = p.{deleted} "
-        f"JOIN {_render_places(files, named=True)} AS f(place, sequence, named) "
-        "ON f.named = p.file_path AND f.sequence <= d.sequence "
-        f"WHERE f.place = r.{file} AND p.pos = r.{_ROW})"
+    """Give the statement for some files; `kept`: rows of theirs may be deleted."""
+    names = {field["id"]: field["name"] for field in table.fields}
+    shown = ", ".join(f"r.{DUCKDB.quote(name)}" for name in names.values())
+    listed = ", ".join(quote_text(str(file.path)) for file in files)
+    if not kept:
+        schema = _render_schema(table.fields, names, constants)
+        return f"SELECT {shown} FROM read_parquet([{listed}], {schema}, hive_partitioning => false) AS r"  # noqa: S608 - quoted
+    names |= {field["id"]: f"rowgate column {int(field['id'])}" for field in table.former}
+    fields = (*table.fields, *table.former)
+    schema = _render_schema(fields, names, constants)
+    read = (
+        f"read_parquet([{listed}], {schema}, hive_partitioning => false, "
+        f"filename => {quote_text(FILE)}, file_row_number => true)"
     )
 
+    def render_keys(numbers: Iterable[int]) -> str:
+        return _render_schema([field for field in fields if field["id"] in set(numbers)], names, {})
 
-def _render_places(files: Sequence[DataFile], *, named: bool) -> str:
-    rows = (
-        f"({quote_text(str(file.path))}, {int(file.sequence)}{', ' + quote_text(file.named) if named else ''})"
-        for file in files
-    )
-    return f"(VALUES {', '.join(rows)})"
+    return f"SELECT {shown} {render_kept(table, files, read, names, render_keys)}"
 
 
-def _render_list(paths: Iterator[Path]) -> str:
-    return f"[{', '.join(quote_text(str(path)) for path in paths)}]"
+def _render_schema(
+    fields: Sequence[Mapping[str, Any]], names: Mapping[int, str], constants: Mapping[int, str | None]
+) -> str:
+    members: list[str] = []
+    for field in fields:
+        number, kind = field["id"], quote_text(render_type(field["type"]))
+        default = _render_constant(constants.get(number))
+        members.append(f"{int(number)}: {{name: {quote_text(names[number])}, type: {kind}, default_value: {default}}}")
+    return f"schema => MAP {{{', '.join(members)}}}"
+
+
+def _check_equalities(table: IcebergTable, file: DataFile, columns: FileColumns) -> None:
+    kinds = {field["id"]: field["type"] for field in (*table.fields, *table.former)}
+    for number in file.equality_ids:
+        if number not in columns.members:
+            raise UnreadableTable(f"{file.path.name} lacks a column by which it deletes")
+        if not isinstance(kinds[number], str):
+            raise UnreadableTable(f"{file.path.name} deletes by a column that has members")
 
 
 def _render_constant(value: str | None) -> str:
@@ -156,7 +154,7 @@ def _check_columns(table: IcebergTable, file: DataFile, columns: FileColumns) ->
         raise UnreadableTable(
             f"{file.path.name} has no ids for its columns {', '.join(columns.without_id[:5])}: have it rewritten"
         )
-    for field in table.fields:
+    for field in (*table.fields, *table.former):
         number, kind = field["id"], field["type"]
         if number in columns.members:
             expected, found = dict(_list_members(kind)), columns.members[number]
@@ -198,8 +196,9 @@ def read_columns(ask: Ask, paths: Sequence[Path]) -> Mapping[Path, FileColumns]:
     """Give what each file says of its columns, which is at its end: no rows are read."""
     told: dict[str, list[tuple[Any, ...]]] = {str(path): [] for path in paths}
     if paths:
+        listed = ", ".join(quote_text(str(path)) for path in paths)
         text = "SELECT file_name, name, field_id, num_children FROM parquet_schema"
-        for place, *row in ask(f"{text}({_render_list(iter(paths))})"):
+        for place, *row in ask(f"{text}([{listed}])"):
             told[place].append(tuple(row))
     return {Path(place): _gather_columns(iter(rows)) for place, rows in told.items()}
 
@@ -225,8 +224,3 @@ def _gather_members(rows: Iterator[tuple[Any, ...]], count: int | None) -> Itera
         if number is not None:
             yield number, name
         yield from _gather_members(rows, children)
-
-
-def quote_text(text: str) -> str:
-    """Give a text as a literal."""
-    return "'" + text.replace("'", "''") + "'"
