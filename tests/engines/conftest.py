@@ -5,20 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from engines.roads import roads
+from engines.heavy import HEAVY
+from engines.roads import every_road, open_road, roads
 from engines.servings import DOES_NOT_APPLY, ENGINES, Serving
 from support.clickhouse import ClickhouseServer, run_clickhouse
 from support.mariadb import MariadbServer, run_mariadb
 from support.mysql import MysqlServer, run_mysql
 from support.trino import TrinoServer, run_trino
 
-__all__ = ["roads"]
-HEAVY = {  # need a server that has to be installed
-    "mariadb": [pytest.mark.engines],  # by `make test-engines`
-    "clickhouse": [pytest.mark.engines, pytest.mark.clickhouse],  # by `make test-clickhouse`
-    "mysql": [pytest.mark.engines, pytest.mark.mysql],  # by `make test-mysql`
-    "trino": [pytest.mark.engines, pytest.mark.trino],  # by `make test-trino`
-}
+__all__ = ["every_road", "open_road", "roads"]
 
 ENGINE_PARAMETERS = [pytest.param(name, marks=HEAVY.get(name, ())) for name in ENGINES]
 
@@ -56,7 +51,8 @@ def applies(request: pytest.FixtureRequest) -> None:
     """Skip what an engine does not have."""
     call = getattr(request.node, "callspec", None)
     params = call.params if call else {}
-    engine = next((str(params[name]) for name in ("serving", "unharmed", "served", "bench") if name in params), "")
+    named = ("serving", "unharmed", "served", "bench", "every_road", "roads")
+    engine = next((str(params[name]) for name in named if name in params), "")
     if request.node.originalname.removeprefix("test_") in DOES_NOT_APPLY.get(engine, ()):
         pytest.skip(f"does not apply to {engine}")
 

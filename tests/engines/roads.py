@@ -1,128 +1,275 @@
-"""Databases with the same tables on each engine, served over HTTP to an application that may read all of them."""
+"""Databases with the same tables on each engine, served over HTTP to an application that may read all of them.
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass, replace
+A new engine adds an entry to `ROADS` and to `TYPES`, and no test.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import apsw
 import duckdb
 import pytest
 
+from engines.heavy import HEAVY
+from engines.road_tables import HOSTS, KEYED, TYPED, Table, make_placed
 from rowgate import wiring
 from rowgate.config import load_settings
 from rowgate.served_databases import DatabaseSettings
 from rows.harness import Reader, read_from
+from support.clickhouse import ClickhouseServer
 from support.homes import administer
 from support.mariadb import PASSWORD, MariadbServer
 from support.postgres import PostgresServer
+from support.trino import TrinoServer
 
-OLD, NEW = "2018-11-05T13:15:30", "2018-11-06T13:15:30"
-MADE = (
-    """CREATE TABLE hosts (run TIMESTAMP NOT NULL, host VARCHAR(20) NOT NULL, cores INTEGER, note VARCHAR(20),
-    PRIMARY KEY (run, host))""",
-    """INSERT INTO hosts VALUES ('2018-11-05 13:15:30', 'a', 4, 'x'), ('2018-11-05 13:15:30', 'b', 4, NULL),
-    ('2018-11-05 13:15:30', 'gone', 1, ''), ('2018-11-06 13:15:30', 'a', 8, 'x'),
-    ('2018-11-06 13:15:30', 'b', 4, 'y'), ('2018-11-06 13:15:30', 'new', 2, 'é'),
-    ('2018-11-06 13:15:30', 'B', 3, 'other case')""",
-)
-KEYS = ["", " ", "A", "a", "a ", "a!", "b", "B", "é", "É", "ß", "ss", "z", "Z", "😀", "%", "_", "''", "10", "9", "ﬁ"]
-KEYED = (
-    """CREATE TABLE keyed (run TIMESTAMP NOT NULL, k VARCHAR(20) NOT NULL, m DECIMAL(10, 2), r DOUBLE PRECISION,
-    t DATE, PRIMARY KEY (run, k))""",
-    *(
-        f"INSERT INTO keyed VALUES ('{run.replace('T', ' ')}', '{key}', {m}, {r}, {t})"
-        for place, key in enumerate(KEYS)
-        for run, (m, r, t) in {
-            OLD: ("1.10", "0.1", "NULL"),
-            NEW: [("1.10", "0.1", "NULL"), ("1.1", "1e-1", "NULL"), ("1.11", "0.1", "'2020-02-29'")][place % 3],
-        }.items()
-        if (place % 5, run) not in ((0, OLD), (1, NEW))
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """A row of the table that has every common type."""
-
-    id: int
-    i: int | None
-    d: str | None
-    r: float | None
-    day: str | None
-    m: str | None
-    b: bool | None
-    t: str | None
+# What the tables' types are to an engine; what is not named here it has by that name. Empty: it has no such type.
+TYPES: dict[str, dict[str, str]] = {
+    "sqlite": {"MOMENT": "TIMESTAMP", "DOUBLE": "DOUBLE PRECISION", "SINGLE": "REAL", "BINARY": "BLOB", "UUID": ""},
+    "postgres": {"MOMENT": "TIMESTAMP", "DOUBLE": "DOUBLE PRECISION", "SINGLE": "REAL", "BINARY": "BYTEA"},
+    "duckdb": {"MOMENT": "TIMESTAMP", "SINGLE": "FLOAT", "BINARY": "BLOB"},
+    "parquet": {"MOMENT": "TIMESTAMP", "SINGLE": "FLOAT", "BINARY": "BLOB"},
+    "iceberg": {"MOMENT": "TIMESTAMP", "SINGLE": "FLOAT", "BINARY": "BLOB", "SMALLINT": "INTEGER"},
+    "mariadb": {"MOMENT": "DATETIME(6)", "TIME": "TIME(6)", "SINGLE": "FLOAT", "BINARY": "VARBINARY(40)"},
+    "mysql": {"MOMENT": "DATETIME(6)", "TIME": "TIME(6)", "SINGLE": "FLOAT", "BINARY": "VARBINARY(40)", "UUID": ""},
+    "trino": {"MOMENT": "TIMESTAMP(6)", "TIME": "TIME(6)", "SINGLE": "REAL", "BINARY": "VARBINARY"},
+    "clickhouse": {
+        "SMALLINT": "Nullable(Int16)",
+        "INTEGER": "Nullable(Int32)",
+        "BIGINT": "Nullable(Int64)",
+        "DOUBLE": "Nullable(Float64)",
+        "SINGLE": "Nullable(Float32)",
+        "DATE": "Nullable(Date32)",
+        "MOMENT": "Nullable(DateTime64(6))",
+        "BOOLEAN": "Nullable(Bool)",
+        "UUID": "Nullable(UUID)",
+        "TIME": "",
+        "BINARY": "",
+    },
+}
+_ROWS_AT_ONCE = 500
 
 
-def _make_typed(n: int) -> Typed:
-    """Give a row that differs from those around it; any value but the first may be NULL."""
-    row = Typed(
-        n,
-        (n - 1000) * 3_000_000_007,
-        f"{n * 39_999 - 7}.{n % 100:02}",  # their sum has more digits than any of them may have
-        (n - 1000) / 8,
-        f"20{n % 90 + 10}-0{n % 9 + 1}-1{n % 10}",
-        f"2018-11-05T13:{n % 60:02}:{n % 60:02}",
-        n % 3 == 0,
-        ["a", "é", 'say "x", ', "😀", "", "NaN", "1\n2", "=1+1"][n % 8],
-    )
-    missing: dict[str, Any] = {name: None for place, name in enumerate(Typed.__slots__) if place and place == n % 11}
-    return replace(row, **missing)
+@dataclass(frozen=True)
+class Road(Reader):
+    """A reader of the tables on one engine."""
+
+    engine: str
 
 
-def _quote(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    return f"'{value}'" if isinstance(value, str) else str(value)
+OpenRoad = Callable[[str], Road]
 
 
-TYPED_ROWS = [_make_typed(n) for n in range(2500)]  # some blocks
-_VALUES = ", ".join("(" + ", ".join(map(_quote, astuple(row))) + ")" for row in TYPED_ROWS)
-TYPED = (
-    """CREATE TABLE typed (id INTEGER PRIMARY KEY, i BIGINT, d DECIMAL(10, 2), r DOUBLE PRECISION, day DATE,
-    m TIMESTAMP NULL, b BOOLEAN, t VARCHAR(20))""",
-    f"INSERT INTO typed VALUES {_VALUES}",
-)
+def list_tables(engine: str) -> list[Table]:
+    """Give the tables that an engine gets."""
+    own = "duckdb" if engine == "parquet" else engine
+    return [HOSTS, KEYED, TYPED, make_placed(own, [kind for kind, native in TYPES[engine].items() if not native])]
+
+
+def _name_type(engine: str, kind: str) -> str:
+    native = TYPES[engine].get(kind, kind)
+    if engine == "clickhouse" and native.startswith(("DECIMAL", "VARCHAR")):
+        return f"Nullable({re.sub('VARCHAR.*', 'String', native)})"
+    return native
+
+
+def _create(engine: str, table: Table, close: str = ", PRIMARY KEY ({keys}))") -> str:
+    """Give the statement that makes a table; `close` ends it, with its keys."""
+    columns = [f"{name} {_name_type(engine, kind)}" for name, kind in table.columns.items()]
+    keys = ", ".join(list(table.columns)[: table.keys])
+    return f"CREATE TABLE {table.name} ({', '.join(columns)}{close.format(keys=keys)}"
+
+
+def _quote(value: str | None) -> str:
+    return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
+
+
+def _insert(table: Table, quote: Callable[[str | None], str] = _quote) -> str:
+    rows = ", ".join(f"({', '.join(map(quote, row))})" for row in table.rows)
+    return f"INSERT INTO {table.name} VALUES {rows}"
+
+
+def _write(engine: str) -> Iterator[str]:
+    for table in list_tables(engine):
+        yield _create(engine, table)
+        yield _insert(table)
+
+
+def make_sqlite(_: pytest.FixtureRequest, folder: Path) -> str:
+    with closing(apsw.Connection(str(folder / "served.sqlite"))) as owner, owner:
+        for table in list_tables("sqlite"):
+            owner.execute(_create("sqlite", table))
+            binary = [kind == "BINARY" for kind in table.columns.values()]
+            owner.executemany(
+                f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(binary))})",
+                [
+                    [
+                        value.encode() if raw and value is not None else value
+                        for raw, value in zip(binary, row, strict=True)
+                    ]
+                    for row in table.rows
+                ],
+            )
+    return f"sqlite:///{folder}/served.sqlite"
+
+
+def make_postgres(request: pytest.FixtureRequest, _: Path) -> str:
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = server.create_database()
+    with server.owner(name) as owner:
+        for statement in _write("postgres"):
+            owner.execute(statement.encode())
+    return server.address(name)
+
+
+def make_duckdb(_: pytest.FixtureRequest, folder: Path) -> str:
+    with closing(duckdb.connect(str(folder / "served.duckdb"))) as owner:
+        for statement in _write("duckdb"):
+            owner.execute(statement)
+    return f"duckdb:///{folder}/served.duckdb"
+
+
+def make_parquet(_: pytest.FixtureRequest, folder: Path) -> str:
+    (folder / "served").mkdir()
+    with closing(duckdb.connect()) as owner:
+        for statement in _write("parquet"):
+            owner.execute(statement)
+        for table in list_tables("parquet"):
+            owner.execute(f"COPY {table.name} TO '{folder}/served/{table.name}.parquet' (ROW_GROUP_SIZE 2048)")
+    return f"duckdb:///{folder}/served"
+
+
+def make_iceberg(_: pytest.FixtureRequest, folder: Path) -> str:
+    from pyiceberg.catalog.sql import SqlCatalog  # noqa: PLC0415 - it warns as it is imported
+
+    catalog = SqlCatalog("c", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{folder}/elsewhere")
+    catalog.create_namespace("n")
+    with closing(duckdb.connect()) as owner:
+        for statement in _write("iceberg"):
+            owner.execute(statement)
+        for table in list_tables("iceberg"):
+            rows = owner.sql(f"SELECT * FROM {table.name}").to_arrow_table()
+            place = f"file://{folder}/served/{table.name}"
+            made = catalog.create_table(f"n.{table.name}", schema=rows.schema, location=place)
+            for start in range(0, len(rows), 2048):
+                made.append(rows.slice(start, 2048))
+    catalog.engine.dispose()
+    return f"duckdb:///{folder}/served"
+
+
+def _make_mariadb(request: pytest.FixtureRequest, engine: str, collation: str) -> str:
+    server: MariadbServer = request.getfixturevalue(engine)
+    name = server.create_database()
+    modes = f"SET sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES', collation_server = {collation}"
+    server.execute(modes, f"ALTER DATABASE {name} COLLATE {collation}", *_write(engine), database=name)
+    return server.address(name)
+
+
+def make_mariadb(request: pytest.FixtureRequest, _: Path) -> str:
+    return _make_mariadb(request, "mariadb", "utf8mb4_nopad_bin")
+
+
+def make_mysql(request: pytest.FixtureRequest, _: Path) -> str:
+    return _make_mariadb(request, "mysql", "utf8mb4_0900_bin")
+
+
+def make_trino(request: pytest.FixtureRequest, _: Path) -> str:
+    """It has no keys, and takes no text for a value of another type: each is cast."""
+    server: TrinoServer = request.getfixturevalue("trino")
+
+    def quote(value: str | None) -> str:
+        return _quote(value and re.sub(r"^(\d{4}-\d\d-\d\d)T", r"\1 ", value))
+
+    for table in list_tables("trino"):
+        server.execute(f"DROP TABLE IF EXISTS {table.name}", _create("trino", table, ")"))
+        names = ", ".join(table.columns)
+        cast = ", ".join(f"CAST({name} AS {_name_type('trino', kind)})" for name, kind in table.columns.items())
+        for start in range(0, len(table.rows), _ROWS_AT_ONCE):
+            some = table.rows[start : start + _ROWS_AT_ONCE]
+            rows = ", ".join(f"({', '.join(map(quote, row))})" for row in some)
+            server.execute(f"INSERT INTO {table.name} SELECT {cast} FROM (VALUES {rows}) AS made ({names})")
+    return server.address()
+
+
+def make_clickhouse(request: pytest.FixtureRequest, _: Path) -> str:
+    server: ClickhouseServer = request.getfixturevalue("clickhouse")
+    name = server.create_database()
+    close = ") ENGINE = MergeTree ORDER BY ({keys}) SETTINGS allow_nullable_key = 1"
+
+    def quote(value: str | None) -> str:
+        return _quote(value and value.replace("\\", "\\\\"))
+
+    for table in list_tables("clickhouse"):
+        server.execute(_create("clickhouse", table, close), _insert(table, quote), database=name)
+    return server.address(name)
+
+
+ROADS: Mapping[str, Callable[[pytest.FixtureRequest, Path], str]] = {
+    "sqlite": make_sqlite,
+    "postgres": make_postgres,
+    "duckdb": make_duckdb,
+    "parquet": make_parquet,
+    "iceberg": make_iceberg,
+    "mariadb": make_mariadb,
+    "mysql": make_mysql,
+    "trino": make_trino,
+    "clickhouse": make_clickhouse,
+}
+_KEEPING_TYPES = ("postgres", "duckdb", "mariadb")
+_UNPROVEN = frozenset({"trino", "clickhouse"})
+_KEYLESS = frozenset({"parquet", "iceberg", "trino", "clickhouse"})  # an administrator names the keys
 
 
 @contextmanager
-def serve(folder: Path, address: str) -> Iterator[Reader]:
-    (folder / "password").write_text(PASSWORD)
+def serve(engine: str, address: str, folder: Path) -> Iterator[Road]:
+    password = folder / "password"
+    password.write_text(PASSWORD)
     home = folder / "home"
     home.mkdir(mode=0o700)
-    served = DatabaseSettings(address=address, password_file=str(folder / "password"))
+    kept = "" if engine in _UNPROVEN else str(password)
+    served = DatabaseSettings(address=address, password_file=kept, accept_unproven=engine in _UNPROVEN)
     made = load_settings(home, {}, {"databases": (served,), "port": 0})
     wiring.create_home(made, "tests")
     with administer(made) as desks:
         for name in ("hosts", "keyed"):
             desks.objects.set_run_key(name, "run")
+        for table in list_tables(engine) if engine in _KEYLESS else ():
+            desks.objects.set_key(table.name, tuple(table.columns)[: table.keys])
     with read_from(made, Path()) as reader:
-        yield reader
+        yield Road(reader.server, reader.client, reader.database, engine)
 
 
-@pytest.fixture(scope="session", params=["postgres", "duckdb", pytest.param("mariadb", marks=pytest.mark.engines)])
-def roads(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+def list_parameters(engines: Iterable[str]) -> list[Any]:
+    """Give a parameter for each engine, for `make test` or the command that runs it."""
+    return [pytest.param(name, marks=HEAVY.get(name, ())) for name in engines]
+
+
+@pytest.fixture(scope="session")
+def open_road(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenRoad]:
+    """Give what serves an engine, once."""
+    opened: dict[str, Road] = {}
+    with ExitStack() as closing_all:
+
+        def open_one(engine: str) -> Road:
+            if engine not in opened:
+                folder = tmp_path_factory.mktemp("roads")
+                address = ROADS[engine](request, folder)
+                opened[engine] = closing_all.enter_context(serve(engine, address, folder))
+            return opened[engine]
+
+        yield open_one
+
+
+@pytest.fixture(scope="session", params=list_parameters(ROADS))
+def every_road(request: pytest.FixtureRequest, open_road: OpenRoad) -> Road:
     """A server on each engine, of which nothing is changed."""
-    folder = tmp_path_factory.mktemp("roads")
-    if request.param == "postgres":
-        postgres: PostgresServer = request.getfixturevalue("postgres")
-        name = postgres.create_database()
-        with postgres.owner(name) as owner:
-            for statement in (*MADE, *KEYED, *TYPED):
-                owner.execute(statement.encode())
-        address = postgres.address(name)
-    elif request.param == "duckdb":
-        with closing(duckdb.connect(str(folder / "served.duckdb"))) as writer:
-            for statement in (*MADE, *KEYED, *TYPED):
-                writer.execute(statement)
-        address = f"duckdb:///{folder}/served.duckdb"
-    else:
-        server: MariadbServer = request.getfixturevalue("mariadb")
-        name = server.create_database()
-        binary = "SET collation_server = utf8mb4_nopad_bin", f"ALTER DATABASE {name} COLLATE utf8mb4_nopad_bin"
-        server.execute(*binary, *MADE, *KEYED, *TYPED, database=name)
-        address = server.address(name)
-    with serve(folder, address) as served:
-        yield served
+    return open_road(request.param)
+
+
+@pytest.fixture(scope="session", params=list_parameters(_KEEPING_TYPES))
+def roads(request: pytest.FixtureRequest, open_road: OpenRoad) -> Road:
+    """The same on databases that keep to their types."""
+    return open_road(request.param)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from engines.roads import TYPED_ROWS, Typed
+from engines.road_tables import TYPED_ROWS, Typed
 from rows.harness import Reader
 from rows.sheets import read_sheet
 

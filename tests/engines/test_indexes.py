@@ -13,7 +13,7 @@ import msgspec
 import pymysql
 import pytest
 
-from engines.conftest import HEAVY
+from engines.heavy import HEAVY
 from rowgate.engines.generic import GenericSource
 from rowgate.engines.mariadb import MariadbManner
 from rowgate.engines.mysql_catalog import CASELESS

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.benches import ALL_BENCHES
-from engines.conftest import HEAVY
+from engines.heavy import HEAVY
 from rowgate.rows.masks import Mask
 from rows.generated import Bench
 from rows.oracle import Row

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from engines.roads import TYPED_ROWS
+from engines.road_tables import TYPED_ROWS
 from engines.test_formats_served import READERS, plain
 from rowgate.rows.masking import COVER
 from rowgate.rows.masks import Mask

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engines.roads import KEYS, NEW, OLD
+from engines.road_tables import KEYS, NEW, OLD
 from rows.harness import Reader, refusal
 
 CHANGES: list[dict[str, Any]] = [
@@ -38,9 +38,9 @@ def test_rows_are_found_again_whatever_their_keys_are(roads: Reader) -> None:
     expected: dict[str, tuple[str, list[str] | None]] = {}
     for place, key in enumerate(KEYS):
         if place % 5 < 2:
-            expected[key.replace("''", "'")] = "removed" if place % 5 else "added", None
+            expected[key] = "removed" if place % 5 else "added", None
         elif place % 3 == 2:
-            expected[key.replace("''", "'")] = "changed", ["m", "t"]
+            expected[key] = "changed", ["m", "t"]
     told = roads.rows("keyed", {"compare": OLD})
     found = [(row["k"], (row["change"], row["old"] and list(row["old"]))) for row in told]
     assert found == sorted(expected.items())

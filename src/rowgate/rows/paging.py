@@ -10,6 +10,7 @@ from dataclasses import replace
 import msgspec
 
 from rowgate.rows.errors import InvalidParameter
+from rowgate.rows.holds import Holds
 from rowgate.rows.model import (
     AnyCondition,
     Column,
@@ -30,6 +31,8 @@ DEFAULT_PAGE_ROWS = 1000
 MAX_PAGE_ROWS = 10_000
 MAX_PAGE_ORDER = 16  # columns of orderby: a page's place binds as many values as the square of it
 
+# What is shown of these need not be all of it: a moment that never comes, digits that JSON's readers do not have.
+_READ_APART = frozenset({Holds.DECIMAL, Holds.DATE, Holds.MOMENT, Holds.INSTANT})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -86,14 +89,16 @@ def break_ties(order_by: Sequence[Order], columns: Sequence[Column]) -> tuple[Or
 
 def list_unseen(plan: Plan) -> tuple[Column, ...]:
     """Give the columns that are read for the sake of the next page alone; they stand behind the result's own."""
-    return () if plan.page is None else tuple(c for c in plan.page.noted if c not in plan.result_columns)
+    if plan.page is None:
+        return ()
+    return tuple([c for c in plan.page.noted if c not in plan.result_columns or c.holds in _READ_APART])
 
 
 def note_place(plan: Plan, row: Row) -> tuple[Value, ...]:
     """Give the place of a row, as it was read with the columns of `list_unseen`."""
     assert plan.page is not None, "internal error: a place without pages"
-    columns = (*plan.result_columns, *list_unseen(plan))
-    return tuple([row[columns.index(column)] for column in plan.page.noted])
+    values = dict(zip((*plan.result_columns, *list_unseen(plan)), row, strict=True))  # what is read apart counts
+    return tuple([values[column] for column in plan.page.noted])
 
 
 def go_on_after(plan: Plan, place: Sequence[Value]) -> Plan | None:

@@ -7,6 +7,7 @@ Conditions: sql_conditions.py. What differs between engines: dialects.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import isnan
 
 from rowgate.rows.dialects.model import Dialect
 from rowgate.rows.model import Aggregate, Aggregation, Column, ObjectDescription, Order, Plan, Statement, Value
@@ -72,7 +73,8 @@ def _render_body(plan: Plan, dialect: Dialect, binder: Binder) -> str:
     write = dialect.exact if keys else dialect.plain
     selected = [dialect.show(write(column), column) for column in (*plan.group_by, *plan.columns)]
     selected += [_show_aggregate(aggregate, dialect) for aggregate in plan.aggregates]
-    selected += [dialect.show(write(column), column) for column in list_unseen(plan)]
+    # names of their own: an order by a column that stands in the result twice is ambiguous on Trino
+    selected += [f"{dialect.note(c)} AS {dialect.quote(f'noted {n}')}" for n, c in enumerate(list_unseen(plan))]
     text = f"SELECT {', '.join(selected)} FROM {dialect.find_source(plan.object)}"  # noqa: S608 - quoted catalog names
     text += _render_where(plan, dialect, binder)
     if keys:
@@ -120,7 +122,12 @@ def _render_order(plan: Plan, dialect: Dialect) -> list[str]:
 
 
 def _order(item: Order, dialect: Dialect, *, exact: bool = False) -> str:
-    text = _find_sorted(item, dialect, exact=exact)
+    column = item.by if isinstance(item.by, Column) else item.by.result
+    keys = dialect.list_sorted(_find_sorted(item, dialect, exact=exact), column)
+    return ", ".join([_direct(item, key, dialect) for key in keys])
+
+
+def _direct(item: Order, text: str, dialect: Dialect) -> str:
     directed = text + (" DESC" if item.descending else "")
     comes_first = item.descending is not dialect.null_is_least  # NULL, if nothing is said
     is_known = dialect.null_is_least is not None
@@ -156,7 +163,10 @@ def _after(order: Sequence[Order], place: Sequence[Value], binder: Binder) -> It
     first, value = order[0], place[0]
     if value is not None and (first.nulls_first or first.column.never_null):  # no NULL comes later
         column = _find_sorted(first, binder.dialect)
-        yield f"{column} {'<=' if first.descending else '>='} {binder.bind_as(value, first.column)}"
+        nan = binder.dialect.find_nan(column, first.column)
+        if not (nan and _is_nan(value)):
+            not_before = f"{column} {'<=' if first.descending else '>='} {binder.bind_noted(value, first.column)}"
+            yield f"({not_before} OR {nan})" if nan and not first.descending else not_before
     alternatives = []
     for count, (item, value) in enumerate(zip(order, place, strict=True)):
         if value is None and not item.nulls_first:
@@ -168,12 +178,27 @@ def _after(order: Sequence[Order], place: Sequence[Value], binder: Binder) -> It
 
 def _alike(item: Order, value: Value, binder: Binder) -> str:
     column = _find_sorted(item, binder.dialect)
-    return f"{column} IS NULL" if value is None else f"{column} = {binder.bind_as(value, item.column)}"
+    if value is None:
+        return f"{column} IS NULL"
+    nan = binder.dialect.find_nan(column, item.column)
+    return nan if nan and _is_nan(value) else f"{column} = {binder.bind_noted(value, item.column)}"
 
 
 def _beyond(item: Order, value: Value, binder: Binder) -> str:
     column = _find_sorted(item, binder.dialect)
     if value is None:
         return f"{column} IS NOT NULL"
-    later = f"{column} {'<' if item.descending else '>'} {binder.bind_as(value, item.column)}"
+    later = _later(item, value, column, binder)
     return later if item.nulls_first or item.column.never_null else f"({later} OR {column} IS NULL)"
+
+
+def _later(item: Order, value: Value, column: str, binder: Binder) -> str:
+    nan = binder.dialect.find_nan(column, item.column)
+    if nan and _is_nan(value):
+        return f"NOT {nan}" if item.descending else "1 = 0"
+    later = f"{column} {'<' if item.descending else '>'} {binder.bind_noted(value, item.column)}"
+    return f"({later} OR {nan})" if nan and not item.descending else later
+
+
+def _is_nan(value: Value) -> bool:
+    return isinstance(value, float) and isnan(value)

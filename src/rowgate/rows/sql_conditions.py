@@ -52,6 +52,10 @@ class Binder:
         """Give the place that stands for a value, as one of the column's type."""
         return self.dialect.cast(self.bind(value), column)
 
+    def bind_noted(self, value: Value, column: Column) -> str:
+        """Give the place that stands for a value which a column has, as it was noted for the next page."""
+        return self.dialect.cast_noted(self.bind(value), column)
+
     def bind_text(self, value: str) -> str:
         """Give the place that stands for a text."""
         return self.bind_as(value, _TEXT)

@@ -17,6 +17,7 @@ _TYPES = {
     Holds.UUID: "toUUID({})",
 }
 _WIDE = re.compile("128|256")  # whole numbers of so many bits
+_REALS = (Holds.REAL, Holds.SINGLE)
 _MOMENTS = (Holds.MOMENT, Holds.INSTANT)
 
 
@@ -37,6 +38,10 @@ class ClickhouseDialect(StandardDialect):
     def cast(self, place: str, column: Column) -> str:
         """See `Dialect`."""
         return _TYPES.get(column.holds, "{}").format(place)
+
+    def find_nan(self, expression: str, column: Column) -> str:
+        """See `Dialect`."""
+        return f"isNaN({expression})" if column.holds in _REALS else ""
 
     def limit(self, most: int | None, skipped: int, bind: Bind, *, is_ordered: bool) -> str:  # noqa: ARG002
         """See `Dialect`. Of what ends with `LIMIT 0` the driver asks for the columns alone, in another way."""

@@ -26,6 +26,7 @@ _WIDEST_DECIMAL = "DECIMAL(38,10)"
 _EXACT_DIGITS = 15  # decimals of so many digits are told apart by floating-point numbers
 _PRECISION = re.compile(r"DECIMAL\((\d+),")
 
+_NOTED = frozenset({Holds.DECIMAL, Holds.DATE, Holds.MOMENT, Holds.INSTANT})  # as text; their types are plain names
 _IN_ARRAYS = {  # the others are there what they are here
     Holds.INTEGER: "BIGINT",
     Holds.SINGLE: "DOUBLE",
@@ -52,6 +53,14 @@ class DuckdbDialect(Dialect):
             is_exact = found is not None and int(found[1]) <= _EXACT_DIGITS
             return f"CAST({place} AS {'DOUBLE' if is_exact else _WIDEST_DECIMAL})"
         return f"CAST({place} AS {_TYPES[column.holds]})" if column.holds in _TYPES else place
+
+    def note(self, column: Column) -> str:
+        """See `Dialect`. A cursor takes neither the driver's infinite moments nor its numbers of 128 bits."""
+        return f"CAST({self.quote(column.name)} AS VARCHAR)" if column.holds in _NOTED else self.plain(column)
+
+    def cast_noted(self, place: str, column: Column) -> str:
+        """See `Dialect`."""
+        return f"CAST({place} AS {column.declared_type})" if column.holds in _NOTED else self.cast(place, column)
 
     def plain(self, column: Column) -> str:
         """See `Dialect`."""

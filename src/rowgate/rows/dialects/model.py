@@ -39,6 +39,23 @@ class Dialect:
         """Give a place as a value of the column's type (`Holds`)."""
         return place
 
+    def note(self, column: Column) -> str:
+        """Give a value of the column as `cast_noted` takes it: all of it, whatever is shown."""
+        return self.show(self.plain(column), column)
+
+    def cast_noted(self, place: str, column: Column) -> str:
+        """Give a place as the value that was noted."""
+        return self.cast(place, column)
+
+    def find_nan(self, expression: str, column: Column) -> str:  # noqa: ARG002 - for engines where it is equal to nothing
+        """Give a condition: a value of the column's type is no number; empty: it compares and sorts as the greatest."""
+        return ""
+
+    def list_sorted(self, expression: str, column: Column) -> tuple[str, ...]:
+        """Give what is sorted by, one after the other, so that no number is the greatest."""
+        nan = self.find_nan(expression, column)
+        return (nan, expression) if nan else (expression,)
+
     def limit(self, most: int | None, skipped: int, bind: Bind, *, is_ordered: bool) -> str:  # noqa: ARG002 - for engines that page what is ordered only
         """Give the clause that takes so many rows (None: all) after those that are skipped; it stands last."""
         return (f" LIMIT {bind(most)}" if most is not None else "") + (f" OFFSET {bind(skipped)}" if skipped else "")

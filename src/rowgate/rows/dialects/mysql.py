@@ -5,6 +5,7 @@ that compares by code point and pads nothing. Letters are folded one by one: the
 rows/fold.py does, and other ones in each collation.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,11 +15,13 @@ from rowgate.rows.model import Aggregation, Column, Family, Value
 
 _ALL = "18446744073709551615"  # what LIMIT takes for "all", says the manual
 _TYPES = {
-    Holds.DECIMAL: "DECIMAL(65,30)",
     Holds.DATE: "DATE",
     Holds.TIME: "TIME(6)",
     Holds.MOMENT: "DATETIME(6)",
 }
+
+_DIGITS, _MOST_SCALE = 65, 30  # of a decimal: more digits would be 9 each
+_PRECISION = re.compile(r"decimal\((\d+),(\d+)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,12 @@ class MysqlDialect(Dialect):
 
     def cast(self, place: str, column: Column) -> str:
         """See `Dialect`."""
+        if column.holds is Holds.DECIMAL:
+            found = _PRECISION.match(column.declared_type)
+            before = int(found[1]) - int(found[2]) if found else 0
+            return f"CAST({place} AS DECIMAL({_DIGITS},{min(_MOST_SCALE, _DIGITS - before)}))"
+        if column.holds is Holds.BINARY and column.declared_type.startswith("bit"):  # compared as a number
+            return f"CAST(CONV(HEX({place}), 16, 10) AS UNSIGNED)"
         return f"CAST({place} AS {_TYPES[column.holds]})" if column.holds in _TYPES else place
 
     def limit(self, most: int | None, skipped: int, bind: Bind, *, is_ordered: bool) -> str:

@@ -24,6 +24,7 @@ _TYPES = {
     Holds.BINARY: "VARBINARY",
     Holds.OTHER: "VARCHAR",
 }
+_REALS = (Holds.REAL, Holds.SINGLE)
 _MOMENTS = (Holds.MOMENT, Holds.INSTANT)
 _WIDEST_DECIMAL = "DECIMAL(38,10)"
 _EXACT_DIGITS = 15  # decimals of so many digits are told apart by floating-point numbers
@@ -47,6 +48,16 @@ class TrinoDialect(StandardDialect):
         if column.holds in _MOMENTS:
             return f"CAST(replace({place}, 'T', ' ') AS {_TYPES[column.holds]})"
         return f"CAST({place} AS {_TYPES[column.holds]})" if column.holds in _TYPES else place
+
+    def cast_noted(self, place: str, column: Column) -> str:
+        """See `Dialect`."""
+        if column.holds is Holds.DECIMAL:
+            return f"CAST({place} AS {column.declared_type})"
+        return self.cast(place, column)
+
+    def find_nan(self, expression: str, column: Column) -> str:
+        """See `Dialect`. It is sorted as the least, and by later releases as the greatest."""
+        return f"is_nan({expression})" if column.holds in _REALS else ""
 
     def put_nulls(self, expression: str, directed: str, *, first: bool) -> str:
         """See `Dialect`."""
