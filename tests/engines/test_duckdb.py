@@ -1,10 +1,14 @@
 """DuckDB's own: folders of files, and what a statement may not do."""
 
+import itertools
+import operator
 from collections.abc import Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pytest
 
 from engines.test_contract import read_all
@@ -15,6 +19,9 @@ from rowgate.engines.duckdb_source import DuckdbSource
 from rowgate.engines.generic import GenericSource
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, ObjectUnreadable
 from rowgate.rows.model import Statement, Value
+from rowgate.rows.plan import plan_rows
+from rowgate.rows.request import parse_rows_body
+from rowgate.rows.sql import render_select
 from support.clock import MovableClock
 from support.homes import make_home
 
@@ -151,3 +158,43 @@ def test_doctor_names_what_is_left_out_of_a_folder(folder: Path, tmp_path: Path)
     told = [finding.found for finding in _databases(settings) if not finding.good]
     assert len(told) == 1
     assert told[0].startswith("broken: DuckDB cannot read broken.parquet: ")
+
+
+def test_filters_on_wide_numbers_are_those_of_python(tmp_path: Path) -> None:
+    """No value is beyond what the comparison takes, neither a stored one nor one that is asked for."""
+    stored = {
+        "DECIMAL(38,0)": ["9" * 38, "-" + "9" * 38, "1"],
+        "DECIMAL(30,20)": ["0.00000000000000000001", "9999999999.99999999999999999999", "-1.5"],
+        "HUGEINT": [str(2**127 - 1), str(-(2**127)), "1"],
+        "UHUGEINT": [str(2**128 - 1), "0", "1"],
+        "UBIGINT": [str(2**64 - 1), "0", "1"],
+    }
+    asked = [
+        "1",
+        "1.5",
+        "-1.5",
+        "1e30",
+        "1e400",
+        "-1e400",
+        "0.00000000000000000001",
+        "9" * 38,
+        str(2**127 - 1),
+        "1e-99",
+    ]
+    compare = {"equals": operator.eq, "not_equals": operator.ne, "greater": operator.gt, "less_equal": operator.le}
+    with closing(duckdb.connect(str(tmp_path / "wide.duckdb"))) as owner:
+        owner.execute(f"CREATE TABLE t ({', '.join(f'c{n} {kind}' for n, kind in enumerate(stored))})")
+        for row in zip(*stored.values(), strict=True):
+            owner.execute("INSERT INTO t VALUES (?, ?, ?, ?, ?)", row)
+    with closing(DuckdbSource(DuckdbManner(tmp_path / "wide.duckdb"))) as source:
+        described = source.find_object("t")
+        assert described is not None
+        for (place, texts), value, (name, holds) in itertools.product(
+            enumerate(stored.values()), asked, compare.items()
+        ):
+            wanted = {"column": f"c{place}", "function": name, "value": value}
+            request = parse_rows_body(msgspec.json.encode({"columns": [f"c{place}"], "filters": [wanted]}))
+            statement = render_select(plan_rows(request, described, run_key=""), source.dialect)
+            found = read_all(source.open_rows(statement, statement_seconds=20))
+            expected = sorted(Decimal(text) for text in texts if holds(Decimal(text), Decimal(value)))
+            assert sorted(Decimal(str(row[0])) for row in found) == expected, wanted

@@ -5,6 +5,7 @@ import operator
 import struct
 from collections.abc import Callable
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -49,6 +50,38 @@ def test_whole_numbers_compare_with_every_number(stored: int, value: float) -> N
 def test_doubles_compare_with_every_number(stored: float, value: float) -> None:
     for order in _ORDERS:
         assert _stands(stored, suit(_column(Holds.REAL), value), order) is order(stored, value)
+
+
+_WIDE = {"DECIMAL(38,0)": 0, "decimal(30, 20)": 20, "DECIMAL(16,16)": 16, "HUGEINT": 0, "UHUGEINT": 0, "UBIGINT": 0}
+_numbers = st.decimals(allow_nan=False, allow_infinity=False) | st.integers(-(10**39), 10**39).map(Decimal)
+
+
+@given(data=st.data(), declared=st.sampled_from(sorted(_WIDE)))
+def test_decimals_of_many_digits_compare_with_every_number(data: st.DataObject, declared: str) -> None:
+    column = Column("c", declared, Family.NUMBER, may_be_real=True, holds=Holds.DECIMAL)
+    places = [suit(column, value) for value in (Decimal("-1e999"), Decimal("1e999"))]
+    least, greatest = [Decimal(str(place.value)) for place in places if isinstance(place, Gap)]
+    stored = data.draw(st.decimals(least, greatest, places=_WIDE[declared]) | st.sampled_from([least, greatest]))
+    value: Any = data.draw(_numbers | st.just(stored) | wholes | reals)
+    exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    place = suit(column, value)
+    held = place.value if isinstance(place, Gap) else place
+    assert least <= Decimal(str(held)) <= greatest
+    for order in _ORDERS:
+        assert _stands(stored, place, order) is order(stored, exact)
+
+
+def test_what_wide_types_hold() -> None:
+    for declared, least, greatest in (
+        ("HUGEINT", -(2**127), 2**127 - 1),
+        ("UHUGEINT", 0, 2**128 - 1),
+        ("DECIMAL(20,19)", Decimal("-9.9999999999999999999"), Decimal("9.9999999999999999999")),
+    ):
+        column = Column("c", declared, Family.NUMBER, may_be_real=True, holds=Holds.DECIMAL)
+        assert suit(column, Decimal("1e40")) == Gap(greatest, is_after=True)
+        assert suit(column, Decimal("-1e40")) == Gap(least, is_after=False)
+    few = Column("c", "DECIMAL(15,2)", Family.NUMBER, may_be_real=True, holds=Holds.DECIMAL)
+    assert suit(few, Decimal("1e40")) == Decimal("1e40")
 
 
 @given(st.booleans(), wholes | reals)

@@ -22,6 +22,7 @@ class Holds(StrEnum):
     OTHER = "other"  # what is read, compared and sorted as its text
 
 
+EXACT_DIGITS = 15  # decimals of so many digits are told apart by floating-point numbers
 NUMERIC = frozenset({Holds.INTEGER, Holds.DECIMAL, Holds.REAL, Holds.SINGLE, Holds.BOOLEAN})  # texts leave them bare
 
 

@@ -8,13 +8,22 @@ import re
 import struct
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from decimal import ROUND_FLOOR, Context, Decimal
+from functools import lru_cache
 from math import floor
 
 from rowgate.rows.errors import InvalidParameter
-from rowgate.rows.holds import Holds
+from rowgate.rows.holds import EXACT_DIGITS, Holds
 from rowgate.rows.model import Column, Value
 from rowgate.rows.request_values import MAX_INTEGER, MIN_INTEGER
 
+_DECIMALS = re.compile(r"decimal\((\d+), ?(\d+)\)", re.ASCII | re.IGNORECASE)
+_WIDE_INTEGERS = {  # of DuckDB
+    "UBIGINT": (0, 2**64 - 1),
+    "HUGEINT": (-(2**127), 2**127 - 1),
+    "UHUGEINT": (0, 2**128 - 1),
+}
+_EXACT = Context(prec=1000)
 _LARGEST_SINGLE = struct.unpack("f", b"\xff\xff\x7f\x7f")[0]
 _TIME = r"(?P<hour>\d\d)(:(?P<minute>\d\d)(:(?P<second>\d\d)(\.(?P<fraction>\d+))?)?)?"
 _TIMES = re.compile(_TIME, re.ASCII)
@@ -47,6 +56,8 @@ def suit(column: Column, value: Value, field: str = "") -> Value | Gap:
     """
     if isinstance(value, (int, float)) and column.holds in _SUIT_NUMBER:
         return _SUIT_NUMBER[column.holds](value)
+    if isinstance(value, (int, float, Decimal)) and column.holds is Holds.DECIMAL:
+        return _suit_decimal(_find_range(column.declared_type), value)
     if isinstance(value, str) and column.holds is Holds.TIME:
         return _suit_time(column, value, field)
     if isinstance(value, str) and column.holds in _DATED:
@@ -66,6 +77,46 @@ def _suit_integer(value: float) -> Value | Gap:
     if whole < MIN_INTEGER:
         return Gap(MIN_INTEGER, is_after=False)
     return whole if whole == value else Gap(whole, is_after=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """What a type holds: from the least to the greatest what is a multiple of the unit."""
+
+    least: Decimal
+    greatest: Decimal
+    unit: Decimal
+    is_whole: bool = False
+
+
+@lru_cache(maxsize=512)
+def _find_range(declared_type: str) -> _Range | None:
+    """Give the range of a type with more digits than floating-point numbers have; None: it has not, or nobody knows."""
+    if declared_type in _WIDE_INTEGERS:
+        least, greatest = map(Decimal, _WIDE_INTEGERS[declared_type])
+        return _Range(least, greatest, Decimal(1), is_whole=True)
+    found = _DECIMALS.fullmatch(declared_type)
+    if found is None or int(found[1]) <= EXACT_DIGITS:
+        return None
+    unit = Decimal(1).scaleb(-int(found[2]))
+    greatest = _EXACT.multiply(Decimal(10 ** int(found[1]) - 1), unit)
+    return _Range(_EXACT.minus(greatest), greatest, unit)
+
+
+def _suit_decimal(held: _Range | None, value: float | Decimal) -> Value | Gap:
+    if held is None:
+        return value
+    exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    if exact > held.greatest:
+        return Gap(_spell(held, held.greatest), is_after=True)
+    if exact < held.least:
+        return Gap(_spell(held, held.least), is_after=False)
+    below = exact.quantize(held.unit, ROUND_FLOOR, _EXACT)
+    return _spell(held, below) if below == exact else Gap(_spell(held, below), is_after=True)
+
+
+def _spell(held: _Range, value: Decimal) -> Value:
+    return int(value) if held.is_whole else value  # drivers take decimals of 39 digits for floating-point numbers
 
 
 def _suit_real(value: float) -> Value | Gap:

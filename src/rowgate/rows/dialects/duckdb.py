@@ -5,7 +5,7 @@ import string
 from dataclasses import dataclass
 
 from rowgate.rows.dialects.model import Dialect
-from rowgate.rows.holds import Holds
+from rowgate.rows.holds import EXACT_DIGITS, Holds
 from rowgate.rows.model import Aggregation, Column
 
 _TYPES = {
@@ -22,8 +22,6 @@ _TYPES = {
     Holds.BINARY: "BLOB",
     Holds.OTHER: "VARCHAR",
 }
-_WIDEST_DECIMAL = "DECIMAL(38,10)"
-_EXACT_DIGITS = 15  # decimals of so many digits are told apart by floating-point numbers
 _PRECISION = re.compile(r"DECIMAL\((\d+),")
 
 _NOTED = frozenset({Holds.DECIMAL, Holds.DATE, Holds.MOMENT, Holds.INSTANT})  # as text; their types are plain names
@@ -50,8 +48,8 @@ class DuckdbDialect(Dialect):
         """See `Dialect`."""
         if column.holds is Holds.DECIMAL:
             found = _PRECISION.match(column.declared_type)
-            is_exact = found is not None and int(found[1]) <= _EXACT_DIGITS
-            return f"CAST({place} AS {'DOUBLE' if is_exact else _WIDEST_DECIMAL})"
+            is_exact = found is not None and int(found[1]) <= EXACT_DIGITS
+            return f"CAST({place} AS {'DOUBLE' if is_exact else column.declared_type})"
         return f"CAST({place} AS {_TYPES[column.holds]})" if column.holds in _TYPES else place
 
     def note(self, column: Column) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rowgate.rows.dialects.model import Bind, Dialect
 from rowgate.rows.dialects.standard import StandardDialect
-from rowgate.rows.holds import Holds
+from rowgate.rows.holds import EXACT_DIGITS, Holds
 from rowgate.rows.model import Column
 
 _TYPES = {
@@ -26,8 +26,6 @@ _TYPES = {
 }
 _REALS = (Holds.REAL, Holds.SINGLE)
 _MOMENTS = (Holds.MOMENT, Holds.INSTANT)
-_WIDEST_DECIMAL = "DECIMAL(38,10)"
-_EXACT_DIGITS = 15  # decimals of so many digits are told apart by floating-point numbers
 _PRECISION = re.compile(r"decimal\((\d+),")
 
 
@@ -43,8 +41,8 @@ class TrinoDialect(StandardDialect):
         """See `Dialect`."""
         if column.holds is Holds.DECIMAL:
             found = _PRECISION.match(column.declared_type)
-            is_exact = found is not None and int(found[1]) <= _EXACT_DIGITS
-            return f"CAST({place} AS {'DOUBLE' if is_exact else _WIDEST_DECIMAL})"
+            is_exact = found is not None and int(found[1]) <= EXACT_DIGITS
+            return f"CAST({place} AS {'DOUBLE' if is_exact else column.declared_type})"
         if column.holds in _MOMENTS:
             return f"CAST(replace({place}, 'T', ' ') AS {_TYPES[column.holds]})"
         return f"CAST({place} AS {_TYPES[column.holds]})" if column.holds in _TYPES else place
