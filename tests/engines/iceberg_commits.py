@@ -1,8 +1,9 @@
-"""What PyIceberg does not write into a table: deletes, as the specification has them."""
+"""Tables that PyIceberg writes, and what it does not write into them: deletes, as the specification has them."""
 
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,19 @@ import pyarrow.parquet as pq
 from rowgate.engines.iceberg import find_metadata
 
 _UNPARTITIONED = 0  # the spec that a table has at first
+
+
+@contextmanager
+def open_catalog(folder: Path) -> Iterator[Any]:
+    """Give a catalog that is kept in a folder, with the namespace `n`."""
+    from pyiceberg.catalog.sql import SqlCatalog  # noqa: PLC0415 - it warns as it is imported
+
+    made = SqlCatalog("c", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{folder}/elsewhere")
+    try:
+        made.create_namespace("n")
+        yield made
+    finally:
+        made.engine.dispose()
 
 
 def rewrite_avro(path: Path, change: Callable[[dict[str, Any]], None]) -> None:

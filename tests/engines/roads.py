@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from engines.heavy import HEAVY
+from engines.iceberg_commits import open_catalog
 from engines.road_tables import HOSTS, KEYED, TYPED, Table, make_placed
 from rowgate import wiring
 from rowgate.config import load_settings
@@ -143,11 +144,7 @@ def make_parquet(_: pytest.FixtureRequest, folder: Path) -> str:
 
 
 def make_iceberg(_: pytest.FixtureRequest, folder: Path) -> str:
-    from pyiceberg.catalog.sql import SqlCatalog  # noqa: PLC0415 - it warns as it is imported
-
-    catalog = SqlCatalog("c", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{folder}/elsewhere")
-    catalog.create_namespace("n")
-    with closing(duckdb.connect()) as owner:
+    with open_catalog(folder) as catalog, closing(duckdb.connect()) as owner:
         for statement in _write("iceberg"):
             owner.execute(statement)
         for table in list_tables("iceberg"):
@@ -156,7 +153,6 @@ def make_iceberg(_: pytest.FixtureRequest, folder: Path) -> str:
             made = catalog.create_table(f"n.{table.name}", schema=rows.schema, location=place)
             for start in range(0, len(rows), 2048):
                 made.append(rows.slice(start, 2048))
-    catalog.engine.dispose()
     return f"duckdb:///{folder}/served"
 
 

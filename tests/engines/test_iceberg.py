@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engines.iceberg_commits import delete_positions, rewrite_avro, rewrite_metadata
+from engines.iceberg_commits import delete_positions, open_catalog, rewrite_avro, rewrite_metadata
 from engines.test_contract import read_all
 from rowgate.cli.doctor import _databases
 from rowgate.engines import file_versions
@@ -55,12 +55,8 @@ def served(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Any]:
-    from pyiceberg.catalog.sql import SqlCatalog  # noqa: PLC0415 - it warns as it is imported
-
-    made = SqlCatalog("c", uri=f"sqlite:///{tmp_path}/catalog.db", warehouse=f"file://{tmp_path}/elsewhere")
-    made.create_namespace("n")
-    yield made
-    made.engine.dispose()
+    with open_catalog(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engines.iceberg_commits import delete_positions, delete_values, find_sequence, name_ids
+from engines.iceberg_commits import delete_positions, delete_values, find_sequence, name_ids, open_catalog
 from rowgate.engines.duckdb import DuckdbManner
 from rowgate.engines.duckdb_source import DuckdbSource
 from rowgate.rows.errors import EngineUnavailable
@@ -34,12 +34,8 @@ COMMITS = st.lists(
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Any]:
-    from pyiceberg.catalog.sql import SqlCatalog  # noqa: PLC0415 - it warns as it is imported
-
-    made = SqlCatalog("c", uri=f"sqlite:///{tmp_path}/catalog.db", warehouse=f"file://{tmp_path}/elsewhere")
-    made.create_namespace("n")
-    yield made
-    made.engine.dispose()
+    with open_catalog(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
