@@ -11,7 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engines.iceberg_commits import delete_positions, delete_values, find_sequence, name_ids, open_catalog
+from engines.iceberg_commits import (
+    delete_positions,
+    delete_values,
+    find_sequence,
+    name_ids,
+    open_catalog,
+    rewrite_metadata,
+)
 from rowgate.engines.duckdb import DuckdbManner
 from rowgate.engines.duckdb_source import DuckdbSource
 from rowgate.rows.errors import EngineUnavailable
@@ -140,6 +147,16 @@ def test_what_would_be_deleted_wrongly_is_refused(
     with pytest.raises(EngineUnavailable) as caught:
         source.find_object("t")
     assert why in caught.value.detail
+
+
+def test_deletes_of_an_unknown_spec_are_refused(catalog: Any, served: Path, source: DuckdbSource) -> None:
+    """Nobody could tell whose rows they delete: those of a partition, or all."""
+    make_table(catalog, served, parted=False).append(tell([(1, "a", "x")]))
+    delete_values(served / "t", name_ids(pa.table({"name": ["b"]}), [2]), [2], sequence=2)
+    rewrite_metadata(served / "t", lambda members: members.update({"partition-specs": []}))
+    with pytest.raises(EngineUnavailable) as caught:
+        source.find_object("t")
+    assert "a partition spec that it does not name" in caught.value.detail
 
 
 def test_many_deletes_cost_one_look_at_each_row(catalog: Any, served: Path, source: DuckdbSource) -> None:

@@ -184,6 +184,8 @@ def _list_files(manifest_list: str, specs: Mapping[int, Any], served: Path) -> I
                 for field in fields
                 if field["transform"] == "identity" and field["name"] in told["partition"]
             }
+            if content == _EQUALITY and manifest["partition_spec_id"] not in specs:
+                raise UnreadableTable("it has equality deletes of a partition spec that it does not name")
             is_parted = any(field["transform"] != "void" for field in fields)
             # every manifest of a spec has its values as the same types
             partition = f"{manifest['partition_spec_id']} {sorted(told['partition'].items())!r}" if is_parted else ""
