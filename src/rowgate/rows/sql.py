@@ -74,7 +74,7 @@ def _render_body(plan: Plan, dialect: Dialect, binder: Binder) -> str:
     selected = [dialect.show(write(column), column) for column in (*plan.group_by, *plan.columns)]
     selected += [_show_aggregate(aggregate, dialect) for aggregate in plan.aggregates]
     # names of their own: an order by a column that stands in the result twice is ambiguous on Trino
-    selected += [f"{dialect.note(c)} AS {dialect.quote(f'noted {n}')}" for n, c in enumerate(list_unseen(plan))]
+    selected += [f"{dialect.note(c)} AS {dialect.quote(f'rowgate noted {n}')}" for n, c in enumerate(list_unseen(plan))]
     text = f"SELECT {', '.join(selected)} FROM {dialect.find_source(plan.object)}"  # noqa: S608 - quoted catalog names
     text += _render_where(plan, dialect, binder)
     if keys:
