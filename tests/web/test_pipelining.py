@@ -1,16 +1,20 @@
 """Requests sent ahead of their answers: whatever comes after a good one, it gets its whole answer (RFC 9112 §9.3.2)."""
 
+import gc
 import json
+import logging
 import socket
 import sqlite3
+import struct
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from support.homes import add_application, make_home
-from support.servers import RunningServer, fetch_token, run_server
+from support.servers import RunningServer, fetch_token, run_server, wait_until
 
 BAD_CHUNK = b"POST /api/v1/token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n"
 BAD_ROWS_CHUNK = BAD_CHUNK.replace(b"/api/v1/token", b"/api/v1/data/SA_ServiceAccounts/rows")
@@ -121,3 +125,28 @@ def test_client_that_has_nothing_more_to_send_gets_its_tokens(
         connection.shutdown(socket.SHUT_WR)
         answers = receive(connection)
     assert answers.count(b"HTTP/1.1 200") == answers.count(b'"access_token"') == count
+
+
+def test_client_that_goes_away_with_requests_waiting_is_noticed_as_any_other(
+    site: tuple[RunningServer, bytes, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    server, _, token = site
+    ended_before = len(server.events(kind="rows_ended"))
+    with closing(socket.socket()) as connection, caplog.at_level(logging.ERROR):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its end is a reset
+        connection.settimeout(10)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(read_rows("long", token) * 3)
+        assert connection.recv(1024).startswith(b"HTTP/1.1 200")
+        connection.close()
+        (ended,) = wait_until(lambda: server.events(kind="rows_ended")[ended_before:])
+    assert (ended["outcome"], ended["reason"]) == ("cut", "client_went_away")
+    wait_until(_nobody_is_served)
+    assert not caplog.records
+
+
+def _nobody_is_served() -> bool:
+    """Tell whether nothing is left of any request: a task that waits for the end of its connection holds its cycle."""
+    gc.collect()
+    return not any(isinstance(found, RequestResponseCycle) for found in gc.get_objects())

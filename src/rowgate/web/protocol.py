@@ -94,6 +94,10 @@ class StrictHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End: tell whoever works for this client."""
+        at_work = self._in_turn
+        if at_work is not None and not at_work.response_complete:  # uvicorn tells the newest of those sent ahead alone
+            at_work.disconnected = True
+            at_work.message_event.set()
         super().connection_lost(exc)
         self._limits.leave(self._address)
         self._known = None  # it may hold credentials
