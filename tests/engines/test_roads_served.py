@@ -77,6 +77,8 @@ def test_an_answer_has_no_tag_where_nobody_knows_whether_rows_have_changed(roads
     assert "etag" not in answer.headers
     again = roads.get("hosts", "columns=host", **{"If-None-Match": "*"})
     assert (again.status_code, again.json()) == (200, answer.json())
+    assert roads.get("hosts", "columns=host", **{"If-Match": "*"}).json() == answer.json()
+    assert roads.get("hosts", "columns=host", **{"If-Match": '"seen before"'}).status_code == 412
 
 
 def _note(function: str, value: Any, *, times: int = 1) -> dict[str, Any]:

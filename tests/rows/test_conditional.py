@@ -8,6 +8,8 @@ import apsw
 import httpx
 import pytest
 
+from rowgate.engines.sqlite import SqliteSource
+from rowgate.rows.model import ObjectDescription
 from rows.harness import Reader, open_reader
 from support.homes import add_application, administer
 from support.servers import ask_until, fetch_token, wait_until
@@ -133,3 +135,102 @@ def test_every_check_comes_first(shop: Reader) -> None:
     with administer(shop.server.settings) as desks:
         desks.objects.block("hidden", reason="")
     wait_until(lambda: ask(shop, "hidden", "", tag).status_code == 401)
+
+
+def expect(reader: Reader, address: str, wanted: str, **headers: str) -> httpx.Response:
+    return reader.client.get(f"/api/v1/data/{address}", headers={"If-Match": wanted, **headers})
+
+
+def test_only_what_is_wanted_is_sent(shop: Reader) -> None:
+    """RFC 9110 §13.1.1: any of a list, compared strongly; `*` is whatever there is."""
+    seen = shop.client.get("/api/v1/data/sales/rows?limit=2")
+    tag = seen.headers["etag"]
+    for wanted, status in (
+        (tag, 200),
+        (f'"a" ,{tag}', 200),
+        ("*", 200),
+        (f"W/{tag}", 412),
+        (tag.strip('"'), 412),
+        ('"a", *', 412),
+        ("", 412),
+    ):
+        answer = expect(shop, "sales/rows?limit=2", wanted)
+        assert answer.status_code == status, wanted
+        assert shop.client.head("/api/v1/data/sales/rows?limit=2", headers={"If-Match": wanted}).status_code == status
+        if status == 200:
+            assert answer.content == seen.content
+        else:
+            assert (answer.json()["error"], answer.json()["field"]) == ("precondition_failed", "If-Match")
+            assert "etag" not in answer.headers
+
+
+def test_what_is_wanted_comes_before_what_is_held(shop: Reader) -> None:
+    """RFC 9110 §13.2.2."""
+    tag = ask(shop, "sales", "?limit=2", "").headers["etag"]
+    for wanted, held, status in ((tag, tag, 304), ("*", tag, 304), ('"a"', tag, 412), (tag, '"a"', 200)):
+        assert expect(shop, "sales/rows?limit=2", wanted, **{"If-None-Match": held}).status_code == status
+
+
+def test_an_answer_without_a_tag_is_none_of_a_list(shop: Reader) -> None:
+    """A clock in a view, a count, a comparison, a preview, a POST: nobody knows whether they are what was seen."""
+    for address in ("now/rows", "sales/rows?count=exact&limit=1", "sales/rows?dry_run=true"):
+        assert expect(shop, address, "*").status_code == 200, address
+        assert expect(shop, address, '"a"').status_code == 412, address
+    address = "/api/v1/data/sales/rows"
+    for wanted, status in (("*", 200), ('"a"', 412)):
+        assert shop.client.post(address, json={"limit": 1}, headers={"If-Match": wanted}).status_code == status
+
+
+def test_rows_that_were_written_meanwhile_are_not_those_that_were_wanted(shop: Reader) -> None:
+    tag = ask(shop, "sales", "?limit=1&orderby=Id%20desc", "").headers["etag"]
+    write(shop, "INSERT INTO sales VALUES (20000, 'x', '1')")
+    assert expect(shop, "sales/rows?limit=1&orderby=Id%20desc", tag).status_code == 412
+    write(shop, "DELETE FROM sales WHERE Id = 20000")
+
+
+def test_a_refusal_of_what_is_not_wanted_is_on_record_and_comes_after_every_check(shop: Reader) -> None:
+    request_id = expect(shop, "sales/rows", '"a"').headers["x-request-id"]
+    (refused,) = [e for e in shop.server.events(kind="rows_refused") if e["request_id"] == request_id]
+    assert (refused["error"], refused["reason"], refused["object"]) == ("precondition_failed", "If-Match", "sales")
+    assert not [e for e in shop.server.events(kind="rows_opened") if e["request_id"] == request_id]
+    assert expect(shop, "sales/rows", '"a"', Authorization="Bearer x").status_code == 401
+    assert expect(shop, "sales/rows?columns=nothing", '"a"').status_code == 400
+    assert expect(shop, "nothing/rows", "*").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("If-Modified-Since", "Fri, 31 Dec 9999 23:59:59 GMT"),  # RFC 9110 §13.1.3: there is no date to compare
+        ("If-Unmodified-Since", "Thu, 01 Jan 1970 00:00:00 GMT"),  # §13.1.4
+        ("Range", "bytes=0-0"),  # §14.2: a server may ignore it
+        ("If-Range", '"a"'),  # §13.1.5
+    ],
+)
+@pytest.mark.parametrize("address", ["/api/v1/data/sales/rows?limit=2", "/api/v1/data/sales"])
+def test_dates_and_ranges_change_nothing(shop: Reader, address: str, header: str, value: str) -> None:
+    whole = shop.client.get(address)
+    answer = shop.client.get(address, headers={header: value})
+    assert (answer.status_code, answer.content) == (200, whole.content)
+    assert "accept-ranges" not in answer.headers
+
+
+def test_rows_that_are_written_while_the_tag_is_looked_at_are_not_sent_as_wanted(
+    shop: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = "sales/rows?limit=1&orderby=Id%20desc"
+    tag = shop.client.get(f"/api/v1/data/{query}").headers["etag"]
+    find = SqliteSource.find_version
+    looks: list[bytes | None] = []
+
+    def find_and_write(source: SqliteSource, described: ObjectDescription) -> bytes | None:
+        looks.append(find(source, described))
+        if len(looks) == 1:
+            write(shop, "INSERT INTO sales VALUES (30000, 'x', '1')")
+        return looks[-1]
+
+    monkeypatch.setattr(SqliteSource, "find_version", find_and_write)
+    assert expect(shop, query, tag).status_code == 412
+    assert len(set(looks)) == 2
+    monkeypatch.undo()
+    write(shop, "DELETE FROM sales WHERE Id = 30000")

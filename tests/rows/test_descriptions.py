@@ -117,6 +117,19 @@ def test_a_copy_is_good_until_something_changes(shop: Reader) -> None:
     assert shop.client.head(f"{DATA}/sales").headers["etag"] == changed.headers["etag"]
 
 
+@pytest.mark.parametrize("address", [DATA, f"{DATA}/sales", "/api/v1/openapi.json"])
+def test_what_is_not_as_it_was_seen_is_not_sent_to_who_wants_no_other(shop: Reader, address: str) -> None:
+    etag = shop.client.get(address).headers["etag"]
+    for presented, status in ((etag, 200), ("*", 200), (f'"a", {etag}', 200), (f"W/{etag}", 412), ('"a"', 412)):
+        answer = shop.client.get(address, headers={"If-Match": presented})
+        assert answer.status_code == status, presented
+    assert answer.json()["error"] == "precondition_failed"
+    both = {"If-Match": '"a"', "If-None-Match": etag}
+    assert shop.client.get(address, headers=both).status_code == 412  # RFC 9110 §13.2.2
+    assert shop.client.get(address, headers={**both, "If-Match": etag}).status_code == 304
+    assert shop.client.get(address, headers={**both, "Authorization": "Bearer x"}).status_code == 401
+
+
 def test_refusals_are_those_of_rows_and_on_record(shop: Reader) -> None:
     for path, status, error in (
         (f"{DATA}/hidden", 401, "insufficient_scope"),

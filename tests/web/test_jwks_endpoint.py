@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import KeySet
 
-from rowgate.web.jwks_endpoint import is_same
+from rowgate.web.preconditions import is_same
 from support.homes import administer
 from support.servers import RunningServer, wait_until
 
@@ -71,6 +71,15 @@ def test_protocol_115_a_copy_that_is_current_is_not_sent_again(
         answer = httpx.request(method, server.url + JWKS, headers={"If-None-Match": presented})
         assert answer.status_code == 200
         assert answer.headers["content-length"] == str(len(shown.content))
+
+
+def test_the_set_of_another_tag_is_not_sent_in_place_of_the_one_asked_for(
+    server: RunningServer, shown: httpx.Response
+) -> None:
+    etag = shown.headers["etag"]
+    for presented, status in ((etag, 200), ("*", 200), (f"W/{etag}", 412), ('"other"', 412)):
+        answer = httpx.get(server.url + JWKS, headers={"If-Match": presented})
+        assert answer.status_code == status, presented
 
 
 def test_a_connection_goes_on_after_304(server: RunningServer, shown: httpx.Response) -> None:

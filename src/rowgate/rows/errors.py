@@ -4,6 +4,7 @@ RowsError
 ├── InvalidParameter     400 invalid_parameter: names the field and what was expected (O-36)
 ├── UnknownObject        404 unknown_object (O-36)
 ├── NotAcceptable        406 not_acceptable
+├── PreconditionFailed   412 precondition_failed: not the answer that the client has seen
 ├── EngineUnavailable    503 temporarily_unavailable: the database is busy or gone
 │   └── ObjectUnreadable the same, of one object: somebody has to mend it
 ├── StatementTimeout     503 statement_timeout: the statement used up its seconds
@@ -58,6 +59,18 @@ class NotAcceptable(RowsError):
 
     code = "not_acceptable"
     status = 406
+
+
+class PreconditionFailed(RowsError):
+    """The answer is not what the client has made it depend on; nothing is sent (RFC 9110 §13.1.1)."""
+
+    code = "precondition_failed"
+    status = 412
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The answer is not the one that was asked for.", field="If-Match", expected="the answer's ETag as it is now"
+        )
 
 
 class EngineUnavailable(RowsError):

@@ -12,6 +12,7 @@ from rowgate.rows.coding import PLAIN, AcceptedCoding
 from rowgate.rows.comparison import Comparison
 from rowgate.rows.encode import BlockEncoder, open_encoder
 from rowgate.rows.encode_lines import LineEncoder, open_line_encoder
+from rowgate.rows.errors import PreconditionFailed
 from rowgate.rows.model import Format, Plan, Row, Value
 from rowgate.rows.paging import note_place
 from rowgate.rows.policy import WHOLE
@@ -50,6 +51,7 @@ class Reading:
         self.count_is_estimate = False
         self.comparison: Comparison | None = None  # of two runs, where one was asked for
         self.has_copy: Callable[[bytes], bool] | None = None  # tells whether the client holds what a tag stands for
+        self.is_wanted: Callable[[bytes], bool] | None = None  # tells whether it takes an answer with a tag; None: any
         self.tag = b""  # of the answer, where it is sure
         self.is_unchanged = False  # the client has the same already: nothing is read
         self.turn: Turn | None = None  # see `Turns`; None: it has none, or none any more
@@ -100,6 +102,15 @@ class Reading:
         self._hold(blocks)
         self._write_by(open_line_encoder(plan, self.format))
         self.first = self.read()
+
+    def require_wanted(self, tag: bytes) -> None:
+        """Refuse an answer with this tag (b"": with none) where the client wants another.
+
+        Raises:
+            PreconditionFailed: It does.
+        """
+        if self.is_wanted is not None and not self.is_wanted(tag):
+            raise PreconditionFailed
 
     def end_unread(self, plan: Plan, tag: bytes) -> None:
         """Have nothing to read: the client holds it."""

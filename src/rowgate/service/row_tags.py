@@ -14,6 +14,7 @@ from rowgate.rows.model import Plan, Statement
 from rowgate.service.reading import Reading
 
 _PURPOSE = b"rowgate rows tag\x00"
+NO_TAG = b""  # of an answer of which nobody knows whether it has changed
 _TAG_BYTES = 16
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -28,7 +29,7 @@ class RowTags:
     def start(
         self, reading: Reading, plan: Plan, statement: Statement, source: RowSource, start: Callable[[], None]
     ) -> None:
-        """Start a read, and tag it where that is sure; not if the client has the same already.
+        """Start a read, and tag it where that is sure; not if the client has the same already, or wants another.
 
         Args:
             reading: What is started.
@@ -36,18 +37,25 @@ class RowTags:
             statement: Made of the plan.
             source: Where its rows are.
             start: Has the statement run up to its first rows.
+
+        Raises:
+            PreconditionFailed: The client wants another answer than this.
         """
         version = source.find_version(plan.object) if reading.has_copy is not None else None
         if reading.has_copy is None or version is None:
+            reading.require_wanted(NO_TAG)
             start()
             return
         tag = self.make(reading, plan, statement, version)
+        reading.require_wanted(tag)
         if reading.has_copy(tag):
             reading.end_unread(plan, tag)
             return
         start()
         if source.find_version(plan.object) == version:  # so it was what the statement found when it began
             reading.tag = tag
+        else:  # something was written meanwhile: these rows may be others than were wanted
+            reading.require_wanted(NO_TAG)
 
     def make(self, reading: Reading, plan: Plan, statement: Statement, version: bytes) -> bytes:
         """Give the tag, quoted.

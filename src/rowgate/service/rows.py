@@ -32,7 +32,7 @@ from rowgate.service.origin import Origin
 from rowgate.service.patience import TOO_SLOW, Patience
 from rowgate.service.preview import Preview
 from rowgate.service.reading import Reading
-from rowgate.service.row_tags import RowTags
+from rowgate.service.row_tags import NO_TAG, RowTags
 from rowgate.service.rows_record import COMPLETE, CUT, FAILED, tell_ended, tell_opened
 from rowgate.service.starting import Confirm, Starting
 from rowgate.service.state import LiveState
@@ -112,6 +112,7 @@ class RowsService:
         on_disconnect: Callable[[Callable[[str], None]], None],
         coding: AcceptedCoding = PLAIN,
         has_copy: Callable[[bytes], bool] | None = None,
+        is_wanted: Callable[[bytes], bool] | None = None,
     ) -> Reading:
         """Give a read whose first block is in hand and which is on record, durably. The caller must `deliver` it.
 
@@ -124,6 +125,7 @@ class RowsService:
             on_disconnect: Is given what to call, with a word why, when the connection is gone.
             coding: How the bytes are sent.
             has_copy: Tells whether the client holds what a tag stands for; then nothing is read. None: it does not ask.
+            is_wanted: Tells whether the client takes an answer with this tag, b"" if it has none. None: it takes any.
 
         Raises:
             InsufficientScope: The token's scope or details, or the application's grants, do not allow it, or it is
@@ -132,7 +134,7 @@ class RowsService:
             AuditUnavailable: The read could not be put on record; nothing was sent.
         """
         reading = Reading(access, origin, form, begun_at=self._clock(), coding=coding)
-        reading.has_copy = has_copy
+        reading.has_copy, reading.is_wanted = has_copy, is_wanted
         await self._take_turn(reading)
         self._under_way.add(reading)
         on_disconnect(reading.cancel)
@@ -152,7 +154,14 @@ class RowsService:
         return reading
 
     async def preview(
-        self, access: Access, object_name: str, request: RowsRequest | CallRequest, origin: Origin, *, form: Format
+        self,
+        access: Access,
+        object_name: str,
+        request: RowsRequest | CallRequest,
+        origin: Origin,
+        *,
+        form: Format,
+        is_wanted: Callable[[bytes], bool] | None = None,
     ) -> Preview:
         """Give what `open_rows` would run, on record, without reading. Refused as the read itself would be.
 
@@ -162,9 +171,11 @@ class RowsService:
             AuditUnavailable: It could not be put on record.
         """
         reading = Reading(access, origin, form, begun_at=self._clock())
+        reading.is_wanted = is_wanted
         await self._take_turn(reading)
         try:
             preview = await self._hands.run(self._starting.preview, reading, object_name, request)
+            reading.require_wanted(NO_TAG)
             await self._audit.record(tell_opened(reading, self._clock(), RowsPreviewed))
         finally:
             self._give_turn_back(reading)

@@ -29,7 +29,7 @@ from rowgate.service.pace import Pace
 from rowgate.service.planning import make_planner
 from rowgate.service.preview import Preview, preview_call, preview_rows
 from rowgate.service.reading import Reading
-from rowgate.service.row_tags import RowTags
+from rowgate.service.row_tags import NO_TAG, RowTags
 from rowgate.service.state import LiveState
 
 
@@ -96,6 +96,7 @@ class Starting:
     def _read_held(self, reading: Reading, call: Call, request: RowsRequest, source: RowSource) -> None:
         """Call what cannot stand in a query, and read from what it gave: its columns are known only then."""
         assert isinstance(source, CallSource), "internal error: a call that no query is made of"
+        reading.require_wanted(NO_TAG)
         held = source.open_call(call, statement_seconds=reading.statement_seconds)
         reading.take_held(held)
         described = replace(call.procedure, columns=tuple(held.columns), path=(HELD,))
@@ -113,6 +114,9 @@ class Starting:
         itself: RowSource | None = None,
     ) -> None:
         """Read the plan's rows, of the object `itself`, of the `query` that stands for it, or of what it gave."""
+        may_have_tag = itself is not None and plan.count is Counting.NONE
+        if not may_have_tag:
+            reading.require_wanted(NO_TAG)
         if plan.count is not Counting.NONE:
             self._count(reading, plan, source, query)
         statement = render_read(render_select, plan, query, source.dialect)
@@ -124,7 +128,7 @@ class Starting:
             else:
                 reading.start_lines(plan, lines)
 
-        if itself is not None and plan.count is Counting.NONE:
+        if itself is not None and may_have_tag:
             self._tags.start(reading, plan, statement, itself, start)
         else:
             start()
@@ -189,6 +193,7 @@ class Starting:
             return reading.read_few(self._open(reading, render_select(plan, source.dialect), source))
 
         comparison = reading.comparison = find_comparison(request, plan_request, read)
+        reading.require_wanted(NO_TAG)
         blocks = self._open(reading, render_select(comparison.read, source.dialect), source)
         rows = ChangedRows(blocks, comparison, reading.format)
         reading.start(comparison.shown, rows, _seal_nothing, mask_key=self._mask_key)

@@ -6,7 +6,7 @@ _EXPOSED = (
     b"WWW-Authenticate, Retry-After, X-Request-Id, ETag, Link, Rowgate-Next-Cursor, Rowgate-Count, Rowgate-Rows, "
     b"Repr-Digest, Unencoded-Digest, DPoP-Nonce, Client-Secret-Expires"
 )
-_ALLOWED_HEADERS = b"Authorization, Content-Type, If-None-Match, Idempotency-Key, DPoP"
+_ALLOWED_HEADERS = b"Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, DPoP"
 _MAX_AGE_SECONDS = b"600"
 
 

@@ -16,8 +16,8 @@ from rowgate.rows.request import parse_rows_query
 from rowgate.service.descriptions import DescriptionService
 from rowgate.web.data_requests import DataGate, read_object_name
 from rowgate.web.exchange import Exchange, Headers
-from rowgate.web.jwks_endpoint import is_same
 from rowgate.web.negotiation import choose_coding
+from rowgate.web.preconditions import is_same, require_wanted
 from rowgate.web.problems import require_get
 
 OPENAPI_PATH = "/api/v1/openapi.json"
@@ -44,9 +44,9 @@ class DescriptionEndpoint:
         self._names_object = names_object
 
     async def __call__(self, exchange: Exchange) -> None:
-        """Answer: 200, or 304 to who has the same already.
+        """Answer: 200, or 304 to who has the same already, or 412 to who wants another.
 
-        Source: RFC 9110 §8.8.3, §13.1.2, §15.4.5
+        Source: RFC 9110 §8.8.3, §13.1, §15.4.5
         """
         require_get(exchange.method)
         access: Access | None = None
@@ -54,14 +54,14 @@ class DescriptionEndpoint:
         try:
             access = self._gate.authorize(exchange)
             accepted = choose_coding(exchange.join_header(b"accept-encoding"), Format.JSON)
-            document = await self._describe(access, name, exchange.query)
+            body = _encode(await self._describe(access, name, exchange.query))
+            is_plain = accepted.may_be_plain and len(body) < LEAST_CODED_BYTES
+            coding = Coding.IDENTITY if is_plain else accepted.best
+            etag = _make_tag(body, coding)
+            require_wanted(exchange, etag)
         except (OAuthError, RowsError) as refusal:
             await self._gate.record(refusal, exchange, access, name)
             raise
-        body = _encode(document)
-        is_plain = accepted.may_be_plain and len(body) < LEAST_CODED_BYTES
-        coding = Coding.IDENTITY if is_plain else accepted.best
-        etag = _make_tag(body, coding)
         headers = [*_HEADERS, (b"etag", etag)]
         if is_same(exchange.join_header(b"if-none-match"), etag):
             await exchange.begin(304, headers[1:])

@@ -1,10 +1,9 @@
 """/.well-known/jwks.json: the public keys by which others verify what this server signs."""
 
-from collections.abc import Sequence
-
 from rowgate.ports import Clock
 from rowgate.service.keys import SigningKeys
 from rowgate.web.exchange import Exchange, Headers
+from rowgate.web.preconditions import is_same, require_wanted
 from rowgate.web.problems import require_get
 
 JWKS_PATH = "/.well-known/jwks.json"
@@ -13,7 +12,7 @@ JWKS_PATH = "/.well-known/jwks.json"
 class JwksEndpoint:
     """Serves the JSON Web Key Set of the moment.
 
-    Source: RFC 7517 §5, §8.5; RFC 9110 §13.1.2, §15.4.5; PROTOCOL 115
+    Source: RFC 7517 §5, §8.5; RFC 9110 §13.1, §15.4.5; PROTOCOL 115
     """
 
     def __init__(self, keys: SigningKeys, clock: Clock, *, max_age_seconds: int) -> None:
@@ -28,25 +27,10 @@ class JwksEndpoint:
         published = self._keys.publish(self._clock())
         # The first key of all signs at once: a copy of the empty set must not stand in its way.
         kept = b"public, max-age=0" if published.is_empty else self._kept
+        require_wanted(exchange, published.etag)
         headers: Headers = [(b"cache-control", kept), (b"etag", published.etag)]
         if is_same(exchange.join_header(b"if-none-match"), published.etag):
             await exchange.begin(304, headers)  # no content-length: it would have to be that of the 200
             await exchange.send_part(b"", is_last=True)
             return
         await exchange.respond(200, [(b"content-type", b"application/jwk-set+json"), *headers], published.body)
-
-
-def is_same(if_none_match: bytes, etag: bytes) -> bool:
-    """Tell whether a client's copy is the one of this ETag.
-
-    Args:
-        if_none_match: The header's value, empty when there is none; list and weak validators allowed.
-        etag: Ours, quoted; it has no comma.
-
-    >>> is_same(b'"a", W/"b"', b'"b"'), is_same(b"*", b'"b"'), is_same(b'"a"', b'"b"'), is_same(b"", b'"b"')
-    (True, True, False, False)
-
-    Source: RFC 9110 §8.8.3.2, §13.1.2
-    """
-    presented: Sequence[bytes] = [item.strip(b" \t").removeprefix(b"W/") for item in if_none_match.split(b",")]
-    return etag in presented or presented == [b"*"]

@@ -114,6 +114,7 @@ _REFUSALS = {
     "403": ("Forbidden", "the token is not for this, where the server says so with 403"),
     "404": ("NotFound", "there is no such object"),
     "406": ("NotAcceptable", "none of the accepted formats is offered"),
+    "412": ("PreconditionFailed", "the answer has none of the tags in `If-Match`"),
     "500": ("Failed", "the database refused what it was asked, or the server failed"),
     "503": ("Unavailable", "try again after `Retry-After`"),
 }

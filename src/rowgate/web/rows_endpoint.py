@@ -23,8 +23,8 @@ from rowgate.web.completeness import announce, tell_end, tell_whole
 from rowgate.web.data_requests import DataGate, read_object_name
 from rowgate.web.disposition import FILES, render_disposition
 from rowgate.web.exchange import Exchange, Headers, PreparedHeaders
-from rowgate.web.jwks_endpoint import is_same
 from rowgate.web.negotiation import choose_coding, choose_format
+from rowgate.web.preconditions import find_wanted, is_same
 from rowgate.web.problems import NO_STORE, HttpProblem, require_plain_body
 
 _HEADERS = {
@@ -96,7 +96,9 @@ class RowsEndpoint:
             form = choose_format(request.format, exchange.join_header(b"accept"))
             coding = choose_coding(exchange.join_header(b"accept-encoding"), form)
             if request.dry_run:
-                preview = await self._rows.preview(access, name, request, exchange.origin, form=form)
+                preview = await self._rows.preview(
+                    access, name, request, exchange.origin, form=form, is_wanted=find_wanted(exchange)
+                )
                 await exchange.respond(200, NO_STORE, _encode(preview))
                 return
             reading = await self._rows.open_rows(
@@ -108,6 +110,7 @@ class RowsEndpoint:
                 coding=coding,
                 on_disconnect=exchange.on_disconnect,
                 has_copy=partial(_has_copy, exchange) if exchange.method != "POST" else None,
+                is_wanted=find_wanted(exchange),
             )
         except (OAuthError, RowsError) as refusal:
             await self._gate.record(refusal, exchange, access, name)
