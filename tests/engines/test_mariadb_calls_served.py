@@ -140,6 +140,12 @@ def test_a_call_has_its_seconds(shop: Reader) -> None:
     assert (answer.status_code, answer.json()["error"]) == (503, "statement_timeout")
 
 
+def test_what_a_call_that_failed_was_called_with_is_on_record(shop: Reader) -> None:
+    request_id = call(shop, "staff_up_to", {"parameters": {"n": 2}, "columns": ["nope"]}).headers["x-request-id"]
+    (event,) = [e for e in shop.server.events(kind="rows_refused") if e["request_id"] == request_id]
+    assert (event["error"], event["parameters"]) == ("invalid_parameter", [["n", 2]])
+
+
 def test_who_called_what_is_on_record(shop: Reader) -> None:
     request_id = call(shop, "staff_up_to", {"parameters": {"n": 2}}).headers["x-request-id"]
     opened, ended = wait_until(

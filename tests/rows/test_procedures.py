@@ -52,6 +52,11 @@ COUNT = """\
 -- parameter: most integer required
 WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < :most) SELECT n, 'é' AS t FROM c
 """
+PARSE = """\
+-- parameter: t text required
+-- parameter: names table(name text)
+SELECT json(:t) AS t, (SELECT count(*) FROM :names) AS n
+"""
 RUNS = "SELECT JobRunTimeKey, HostName FROM SA_Jobs_DiskUsage"
 
 
@@ -60,7 +65,8 @@ def calls(sample_database: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     """The sample with procedures; `department` is an alias of one."""
     made = make_home(tmp_path_factory.mktemp("procedures") / "home", sample_database)
     made.procedures_path.mkdir()
-    for name, text in (("UsersOf", DEPARTMENT), ("Echo", ECHO), ("Count to", COUNT), ("Runs", RUNS), ("bad", "SELEC")):
+    procedures = {"UsersOf": DEPARTMENT, "Echo": ECHO, "Count to": COUNT, "Parse": PARSE, "Runs": RUNS, "bad": "SELEC"}
+    for name, text in procedures.items():
         (made.procedures_path / f"{name}.sql").write_text(text)
     with administer(made) as desks:
         desks.objects.add_alias("UsersOf", "department")
@@ -304,6 +310,19 @@ def test_who_called_what_with_which_parameters_is_on_record(calls: Reader) -> No
     refused = call(calls, "Echo", {"parameters": {"nope": 1}}).headers["x-request-id"]
     (event,) = [e for e in calls.server.events(kind="rows_refused") if e["request_id"] == refused]
     assert (event["object"], event["reason"]) == ("Echo", "parameters.nope")
+    assert "parameters" not in event
+
+
+def test_what_a_call_that_failed_was_called_with_is_on_record(calls: Reader) -> None:
+    failed = call(calls, "Parse", {"parameters": {"T": "{" * 300, "names": ["a"]}})
+    assert (failed.status_code, failed.json()["error"]) == (400, "invalid_parameter")
+    not_wanted = call(calls, "Parse", {"parameters": {"t": "1"}}, **{"If-Match": '"a"'})
+    assert not_wanted.status_code == 412
+    for answer, told in ((failed, [["t", "{" * 200], ["names", "a"]]), (not_wanted, [["t", "1"]])):
+        (event,) = [
+            e for e in calls.server.events(kind="rows_refused") if e["request_id"] == answer.headers["x-request-id"]
+        ]
+        assert (event["object"], event["error"], event["parameters"]) == ("Parse", answer.json()["error"], told)
 
 
 def test_a_call_needs_a_token_and_a_grant_that_may_be_narrow(calls: Reader) -> None:

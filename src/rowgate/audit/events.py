@@ -239,6 +239,7 @@ class RowsRefused(Event, frozen=True, tag="rows_refused"):
     token_id: str = ""
     object: str = ""
     left_out: int = 0  # as of `token_refused`
+    parameters: tuple[Any, ...] = ()  # of a call that failed once they were found good; as in `rows_opened`
 
 
 class AdministrativeChange(Event, frozen=True, tag="administrative_change"):

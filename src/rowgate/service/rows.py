@@ -20,6 +20,7 @@ from rowgate.ports.spending import Spent
 from rowgate.rows.coding import PLAIN, AcceptedCoding
 from rowgate.rows.errors import BudgetExceeded, RowsError, StatementCancelled
 from rowgate.rows.model import Format, RowsRequest
+from rowgate.rows.procedures import Call
 from rowgate.rows.request_call import CallRequest
 from rowgate.service.body import Body
 from rowgate.service.budgets import NOTHING, Budgets
@@ -113,6 +114,7 @@ class RowsService:
         coding: AcceptedCoding = PLAIN,
         has_copy: Callable[[bytes], bool] | None = None,
         is_wanted: Callable[[bytes], bool] | None = None,
+        on_failed_call: Callable[[Call], None] | None = None,
     ) -> Reading:
         """Give a read whose first block is in hand and which is on record, durably. The caller must `deliver` it.
 
@@ -126,6 +128,7 @@ class RowsService:
             coding: How the bytes are sent.
             has_copy: Tells whether the client holds what a tag stands for; then nothing is read. None: it does not ask.
             is_wanted: Tells whether the client takes an answer with this tag, b"" if it has none. None: it takes any.
+            on_failed_call: Is given the call of a procedure before what went wrong with it is raised.
 
         Raises:
             InsufficientScope: The token's scope or details, or the application's grants, do not allow it, or it is
@@ -150,6 +153,8 @@ class RowsService:
         except BaseException:
             self._give_budget_back(reading)
             await self._abandon(reading, started)
+            if reading.call is not None and on_failed_call is not None:
+                on_failed_call(reading.call)
             raise
         return reading
 

@@ -10,6 +10,7 @@ from rowgate.audit.events import RowsEnded, RowsOpened
 from rowgate.rows.coding import Coding
 from rowgate.rows.comparison import sorted_values
 from rowgate.rows.model import Aggregate, AnyCondition, Column, ConditionGroup, Counting, Order
+from rowgate.rows.procedures import Call
 from rowgate.service.reading import Reading
 
 MAX_VALUE_ON_RECORD = 200  # characters of a filter's value, or a parameter's
@@ -44,10 +45,15 @@ def tell_opened(reading: Reading, now: float, event: type[RowsOpened] = RowsOpen
         count=plan.count.value if plan.count is not Counting.NONE else "",
         compared_with=tuple(sorted_values(comparison.old)) if comparison else (),
         procedure=reading.call is not None,
-        parameters=() if reading.call is None else tuple(_render_given(*given) for given in reading.call.given),
+        parameters=() if reading.call is None else render_parameters(reading.call),
         masks=tuple(f"{column.name}={column.mask.value}" for column in plan.columns if column.mask),
         rule=tuple(_render_condition(condition) for condition in plan.rule),
     )
+
+
+def render_parameters(call: Call) -> tuple[object, ...]:
+    """Give what a procedure was called with: the name of each parameter, then its value or rows, each cut."""
+    return tuple(_render_given(*given) for given in call.given)
 
 
 def _render_order(order: Order) -> str:

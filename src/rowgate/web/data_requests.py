@@ -1,5 +1,6 @@
 """What every request about objects has in common: who asks, which object, and what is put on record of a refusal."""
 
+from collections.abc import Sequence
 from urllib.parse import unquote
 
 from rowgate.access import Access
@@ -8,6 +9,8 @@ from rowgate.oauth.errors import InvalidRequest, OAuthError
 from rowgate.oauth.form import find_credential_in_query
 from rowgate.ports import AuditSink, Clock
 from rowgate.rows.errors import RowsError
+from rowgate.rows.procedures import Call
+from rowgate.service.rows_record import render_parameters
 from rowgate.service.tokens import TokenService
 from rowgate.web.exchange import Exchange
 from rowgate.web.problems import NONCE_HEADER
@@ -47,9 +50,15 @@ class DataGate:
         return access
 
     async def record(
-        self, refusal: OAuthError | RowsError, exchange: Exchange, access: Access | None, name: str
+        self,
+        refusal: OAuthError | RowsError,
+        exchange: Exchange,
+        access: Access | None,
+        name: str,
+        *,
+        failed_calls: Sequence[Call] = (),
     ) -> None:
-        """Put a refusal on record.
+        """Put a refusal on record, with what a procedure was called with, where one was.
 
         Raises:
             AuditUnavailable: It cannot be.
@@ -65,6 +74,7 @@ class DataGate:
                 application=access.application_name if access else "",
                 token_id=access.token_id if access else "",
                 object=redact(name),
+                parameters=tuple(given for call in failed_calls for given in render_parameters(call)),
             )
         )
 

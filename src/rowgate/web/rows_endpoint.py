@@ -13,6 +13,7 @@ from rowgate.oauth.form import FORM, find_credential_in_query
 from rowgate.rows.encode import CONTENT_TYPES
 from rowgate.rows.errors import InvalidParameter, RowsError
 from rowgate.rows.model import RowsRequest
+from rowgate.rows.procedures import Call
 from rowgate.rows.request import parse_rows_body, parse_rows_query
 from rowgate.rows.request_call import CallRequest, parse_call_body
 from rowgate.rows.runs import parse_runs_query
@@ -89,6 +90,7 @@ class RowsEndpoint:
         if exchange.method not in self._methods:
             raise HttpProblem(405, "invalid_request", "This is not how it is read.", [(b"allow", self._asked.allow)])
         access: Access | None = None
+        failed_calls: list[Call] = []
         name = read_object_name(exchange, self._asked.suffix)
         try:
             access = self._gate.authorize(exchange)
@@ -111,9 +113,10 @@ class RowsEndpoint:
                 on_disconnect=exchange.on_disconnect,
                 has_copy=partial(_has_copy, exchange) if exchange.method != "POST" else None,
                 is_wanted=find_wanted(exchange),
+                on_failed_call=failed_calls.append,
             )
         except (OAuthError, RowsError) as refusal:
-            await self._gate.record(refusal, exchange, access, name)
+            await self._gate.record(refusal, exchange, access, name, failed_calls=failed_calls)
             raise
         await self._send(exchange, reading)
 
