@@ -137,8 +137,11 @@ def write_metrics() -> str:
         "",
         (
             "A read is counted when it is over: one that takes an hour is in no counter until then, and in "
-            "`rowgate_reads_in_progress` all the while. Refusals are counted whether they go on record or not. Not "
-            "counted is what is refused before anybody looks who asks, such as an address that there is none of."
+            "`rowgate_reads_in_progress` all the while. Refusals are counted whether they go on record or not, "
+            "by where they were asked for. Every answer with an error is counted in `rowgate_errors_answered_total`, "
+            "those among them; only there are the ones that come before anybody looks who asks, such as an address "
+            "that there is none of, a wrong method or what is no HTTP. In no counter are a connection that is dropped "
+            "without an answer, and the 503 of `/readyz`, which is no failure to answer."
         ),
         "",
         "| Metric | Labels | |",
@@ -160,6 +163,7 @@ def write_metrics() -> str:
             "| `endpoint` | `token`, `introspect`, `revoke`, `secret`, `enrol`, `register`, `metrics`; `data`: all "
             "that is about objects |"
         ),
+        "| `status` | the status of HTTP |",
         "| `error` | the code of the [error](errors.md) that the client was told |",
         "| `outcome` | `complete`, `cut`, `failed` |",
         (

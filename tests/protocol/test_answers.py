@@ -143,7 +143,7 @@ def test_quotes_in_a_challenge_are_escaped() -> None:
     issuer = 'https://a.test/"\\x'
     for forbidden_as_403 in (False, True):
         refusal = InsufficientScope('not "this" \\ one', reason="not_granted")
-        _, headers, _ = describe_problem(refusal, "1", Edge(issuer, forbidden_as_403))
+        headers = describe_problem(refusal, "1", Edge(issuer, forbidden_as_403)).headers
         challenge = parse_challenge(dict(headers)[b"www-authenticate"].decode())
         assert challenge["error_description"] == 'not "this" \\ one'
         assert challenge["resource_metadata"] == 'https://a.test/.well-known/oauth-protected-resource/"\\x'

@@ -5,6 +5,7 @@ from typing import Any
 from rowgate.audit.events import Event, RowsEnded, RowsOpened, RowsRefused, TokenIssued, TokenRefused
 from rowgate.service.tally import (
     BYTES,
+    ERRORS,
     FAILED_FLUSHES,
     FLUSH_SECONDS,
     MEASURES,
@@ -50,6 +51,16 @@ def test_tokens_are_counted_by_grant_type_and_by_how_long_they_took() -> None:
     assert told[TOKEN_SECONDS.name, "0.25"] == 1
     assert abs(told[TOKEN_SECONDS.name, SUM] - 0.109) < 1e-6
     assert sum(told[TOKEN_SECONDS.name, end] for end in (*map(str, SHORT), "+Inf")) == 3
+
+
+def test_answers_with_an_error_are_counted_by_status_and_code() -> None:
+    tally = make_tally()
+    for status, code in ((404, "not_found"), (404, "unknown_object"), (404, "not_found")):
+        tally.count_error(status, code)
+    told = tally.read()
+    assert (told[ERRORS.name, "404", "not_found"], told[ERRORS.name, "404", "unknown_object"]) == (2, 1)
+    tally.go_on_from({(ERRORS.name, "404", "not_found"): 5})
+    assert tally.read()[ERRORS.name, "404", "not_found"] == 7
 
 
 def test_refusals_are_counted_by_endpoint_and_error() -> None:

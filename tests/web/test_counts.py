@@ -1,5 +1,6 @@
 """What /metrics tells of requests and reads."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -8,9 +9,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from rowgate.service.admin.applications import NewCredentials
 from rowgate.service.tally import MEASURES
+from rowgate.web.health import HealthEndpoint
 from support.homes import add_application
 from support.servers import RunningServer, ask_until, fetch_token, wait_until
 
+ERRORS = "rowgate_errors_answered_total"
 OBJECT = "SA_ADInventory_UsersView"
 
 
@@ -105,6 +108,38 @@ def test_what_only_says_wait_is_counted_each_time(server: RunningServer, scraper
     for _ in range(4):
         httpx.post(f"{server.url}/token", data=unknown)
     assert scraper.list_new()["rowgate_requests_refused_total", "endpoint=token", "error=slow_down"] >= 3
+
+
+def test_errors_that_no_event_tells_of_are_counted(
+    server: RunningServer, scraper: Scraper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is counted once, whichever part of the server answers it: an endpoint, one without a task, the protocol."""
+    url, rows = server.url, f"{server.url}/api/v1/data/{OBJECT}/rows"
+    assert httpx.get(f"{url}/nothing").status_code == 404
+    assert httpx.put(rows).status_code == 405
+    assert httpx.get(f"{url}/token").status_code == 405
+    assert httpx.post(f"{url}/token", data={"grant_type": "x" * 200_000}).status_code == 413
+    assert httpx.post(f"{url}/token", data={"grant_type": "password"}).status_code == 401
+    assert httpx.get(f"{url}/healthz", headers={"X": "x" * 200_000}).status_code == 431
+    assert httpx.get(f"{url}/healthz", headers={"Expect": "a miracle"}).status_code == 417
+    assert httpx.get(rows).status_code == 401
+
+    async def fail(_endpoint: HealthEndpoint) -> Mapping[str, bool]:
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr(HealthEndpoint, "_look", fail)
+    assert httpx.get(f"{url}/healthz").status_code == 500
+    told = {words[1:]: number for words, number in scraper.list_new().items() if words[0] == ERRORS and number}
+    assert told == {
+        ("error=not_found", "status=404"): 1,
+        ("error=invalid_request", "status=405"): 2,
+        ("error=invalid_request", "status=413"): 1,
+        ("error=invalid_client", "status=401"): 1,
+        ("error=invalid_request", "status=431"): 1,
+        ("error=invalid_request", "status=417"): 1,
+        ("error=missing_token", "status=401"): 1,
+        ("error=server_error", "status=500"): 1,
+    }
 
 
 def test_every_measure_is_told_and_no_label_is_a_clients(scraper: Scraper) -> None:

@@ -16,7 +16,7 @@ from rowgate.config import Settings
 from rowgate.web.known_head import MAX_KNOWN_BYTES, learn_head
 from rowgate.web.protocol import StrictHttpProtocol
 from rowgate.web.server import ServerConfig, make_server_config
-from rowgate.web.whole import WHOLE_HANDLERS, Answer, Write
+from rowgate.web.whole import COUNT_ERROR, WHOLE_HANDLERS, Answer, Write
 
 MOST_BYTES = 16  # of a body
 MOST_CONNECTIONS = 10_000  # none of them is ever closed here
@@ -71,8 +71,8 @@ class Connection:
     def __init__(self, site: Site) -> None:
         self.heads = 0
         self.wire = Wire()
-        handlers = {"/t": (MOST_BYTES, self._read_head)}
-        self.protocol = StrictHttpProtocol(site.config, ServerState(), {WHOLE_HANDLERS: handlers}, site.loop)
+        state = {WHOLE_HANDLERS: {"/t": (MOST_BYTES, self._read_head)}, COUNT_ERROR: lambda _status, _code: None}
+        self.protocol = StrictHttpProtocol(site.config, ServerState(), state, site.loop)
         self.protocol.connection_made(self.wire)
 
     def _read_head(self, scope: Any) -> Answer:

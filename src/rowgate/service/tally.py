@@ -1,7 +1,8 @@
 """What a worker counts of its requests and reads, from the events of its record.
 
 Rule: counted is what stands in events, a group at once, and by words of which there are few: never by an application,
-an object or anything else that a client can make up. What a client is told by hand, nobody counts.
+an object or anything else that a client can make up. Answers with an error are counted beside that, as they are made:
+many of them, of which the record has nothing.
 """
 
 from bisect import bisect_left
@@ -36,6 +37,11 @@ class Measure:
 
 TOKENS_ISSUED = Measure("rowgate_tokens_issued", "Token requests that were given tokens.", ("grant_type",))
 REFUSED = Measure("rowgate_requests_refused", "Requests that were refused.", ("endpoint", "error"))
+ERRORS = Measure(
+    "rowgate_errors_answered",
+    "Answers with an error: refusals, failures, and what was no request at all.",
+    ("status", "error"),
+)
 TOKEN_SECONDS = Measure(
     "rowgate_token_request_seconds",
     "From the arrival of a token request until its answer was on record.",
@@ -62,6 +68,7 @@ CONNECTIONS = Measure(
 MEASURES = (
     TOKENS_ISSUED,
     REFUSED,
+    ERRORS,
     TOKEN_SECONDS,
     READS,
     ROWS,
@@ -99,6 +106,7 @@ class Tally:
         self._before: Counts = {}
         self._issued: defaultdict[str, int] = defaultdict(int)
         self._refused: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._errors: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._reads: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self._rows: defaultdict[str, int] = defaultdict(int)
         self._bytes: defaultdict[str, int] = defaultdict(int)
@@ -131,14 +139,19 @@ class Tally:
         if not is_durable:
             self._failed_flushes += 1
 
+    def count_error(self, status: int, code: str) -> None:
+        """Count an answer with an error, by the status of HTTP and the code in it."""
+        self._errors[str(status), code] += 1
+
     def read(self) -> dict[tuple[str, ...], float]:
         """Give all that was counted, by the name of what it is and its labels; see `SUM`."""
         told: defaultdict[tuple[str, ...], float] = defaultdict(float, self._before)
         for measure, counted in ((TOKENS_ISSUED, self._issued), (ROWS, self._rows), (BYTES, self._bytes)):
             for word, number in counted.items():
                 told[measure.name, word] += number
-        for endpoint_and_error, number in self._refused.items():
-            told[REFUSED.name, *endpoint_and_error] += number
+        for measure, refused in ((REFUSED, self._refused), (ERRORS, self._errors)):
+            for words, number in refused.items():
+                told[measure.name, *words] += number
         for how, number in self._reads.items():
             told[READS.name, *how] += number
         told[(FAILED_FLUSHES.name,)] += self._failed_flushes

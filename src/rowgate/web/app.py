@@ -16,11 +16,13 @@ from rowgate.web.cors import Cors
 from rowgate.web.data_requests import DATA_PATH
 from rowgate.web.exchange import BodyTooLarge, ClientGone, Exchange, Head, PreparedHeaders, Receive, Scope, Send
 from rowgate.web.metadata import TOKEN_PATH
-from rowgate.web.problems import Edge, HttpProblem, respond_problem
+from rowgate.web.problems import Edge, HttpProblem, Problem, describe_problem
 from rowgate.web.whole import (
+    COUNT_ERROR,
     WHOLE_HANDLERS,
     Answer,
     AwaitedReply,
+    CountError,
     Reply,
     Request,
     WholeEndpoint,
@@ -49,6 +51,7 @@ class App:
         cors: Cors,
         lifespan: Callable[[], AbstractAsyncContextManager[None]],
         take_client_certificates: Callable[[ClientCertificates], None],
+        count_error: CountError,
     ) -> None:
         """Take the endpoints by path, each with the methods it allows.
 
@@ -62,6 +65,7 @@ class App:
         self._edge = edge
         self._cors = cors
         self._lifespan = lifespan
+        self._count_error = count_error
         self.take_client_certificates = take_client_certificates
         self._id_prefix = os.urandom(5).hex() + "-"
         self._count = 0
@@ -71,7 +75,7 @@ class App:
         if scope["type"] == "http":
             await self._dispatch(scope, receive, send)
         elif scope["type"] == "lifespan":
-            scope.setdefault("state", {})[WHOLE_HANDLERS] = self.whole_handlers
+            scope.setdefault("state", {}).update({WHOLE_HANDLERS: self.whole_handlers, COUNT_ERROR: self._count_error})
             await self._live(receive, send)
 
     @property
@@ -118,12 +122,14 @@ class App:
         except asyncio.CancelledError:
             exchange.abort()  # the server stops and its patience is over: cut loudly
         except Exception as error:  # noqa: BLE001 - the last line: whatever it is, the client gets one answer
-            self._tell(error, exchange.request_id)
             if exchange.started:
+                self._log(error, exchange.request_id)
                 exchange.abort()
                 await exchange.wait_for_disconnect()
             else:
-                await respond_problem(exchange, error, self._edge)
+                problem = describe_problem(error, exchange.request_id, self._edge)
+                self._tell(error, problem, exchange.request_id)
+                await exchange.respond(problem.status, problem.headers, problem.body)
 
     async def _exchange_whole(self, endpoint: WholeEndpoint, exchange: Exchange) -> None:
         """Answer a whole request by ASGI's messages."""
@@ -147,7 +153,11 @@ class App:
                 return of_object
         raise HttpProblem(404, "not_found", NOT_FOUND)
 
-    def _tell(self, error: Exception, request_id: str) -> None:
+    def _tell(self, error: Exception, problem: Problem, request_id: str) -> None:
+        self._count_error(problem.status, problem.code)
+        self._log(error, request_id)
+
+    def _log(self, error: Exception, request_id: str) -> None:
         extra = {"request_id": request_id}
         if isinstance(error, RowsError):
             if error.detail:

@@ -14,9 +14,14 @@ _OVERLOADED = 503
 _HEADERS = PreparedHeaders([*NO_STORE, CLOSE])  # as every other error has them
 
 
+def find_code(status: int) -> str:
+    """Give the code of a refusal."""
+    return "temporarily_unavailable" if status == _OVERLOADED else "invalid_request"
+
+
 def render_refusal(status: int, text: str) -> bytes:
     """Give the answer without its first line and the server's own headers; the connection closes behind it."""
-    code = "temporarily_unavailable" if status == _OVERLOADED else "invalid_request"
+    code = find_code(status)
     request_id = os.urandom(8).hex()
     body = msgspec.json.encode({"error": code, "error_description": text, "request_id": request_id})
     # below what is shown: anybody can cause as many of these as they like

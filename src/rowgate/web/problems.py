@@ -19,7 +19,7 @@ from rowgate.ports import AuditUnavailable, StoreError
 from rowgate.rows.errors import BudgetExceeded, RowsError
 from rowgate.service.mint import NoSigningKey
 from rowgate.service.remote_keys import KeysUnavailable
-from rowgate.web.exchange import BodyTooLarge, Exchange, Headers
+from rowgate.web.exchange import BodyTooLarge, Headers
 from rowgate.web.well_known import PROTECTED_RESOURCE, locate_document
 
 NO_STORE: Headers = [
@@ -76,8 +76,18 @@ class Edge:
     forbidden_as_403: bool
 
 
-def describe_problem(error: Exception, request_id: str, edge: Edge) -> tuple[int, Headers, bytes]:
-    """Give status, headers and body for an error."""
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An answer with an error."""
+
+    status: int
+    code: str
+    headers: Headers
+    body: bytes
+
+
+def describe_problem(error: Exception, request_id: str, edge: Edge) -> Problem:
+    """Give what a client is told of an error."""
     extra: Mapping[str, str | int] = {}
     headers: Headers = []
     match error:
@@ -108,8 +118,9 @@ def describe_problem(error: Exception, request_id: str, edge: Edge) -> tuple[int
             status, code, description = 500, "server_error", "The server failed; the request id leads to the reason."
     if status == 503:  # noqa: PLR2004
         headers = [*headers, (b"retry-after", b"%d" % RETRY_SECONDS)]
-    body = {"error": code or "missing_token", "error_description": description, **extra, "request_id": request_id}
-    return status, [*NO_STORE, *headers], _encode(body)
+    code = code or "missing_token"
+    body = {"error": code, "error_description": description, **extra, "request_id": request_id}
+    return Problem(status, code, [*NO_STORE, *headers], _encode(body))
 
 
 def _describe_rows_extras(error: RowsError) -> tuple[Mapping[str, str | int], Headers]:
@@ -132,12 +143,6 @@ def _describe_oauth(error: OAuthError, edge: Edge) -> tuple[int, Headers]:
     if status in (401, 403):
         headers.append((b"www-authenticate", _challenge(error, edge).encode()))
     return status, headers
-
-
-async def respond_problem(exchange: Exchange, error: Exception, edge: Edge) -> None:
-    """Answer a request with an error."""
-    status, headers, body = describe_problem(error, exchange.request_id, edge)
-    await exchange.respond(status, headers, body)
 
 
 def _challenge(error: OAuthError, edge: Edge) -> str:

@@ -20,14 +20,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from rowgate.web.client_certificates import ClientCertificates
 from rowgate.web.connection_limits import REFUSED_REQUEST_SECONDS, Admission, ConnectionLimits
-from rowgate.web.connection_refusal import render_refusal
+from rowgate.web.connection_refusal import find_code, render_refusal
 from rowgate.web.exchange import ABORT, FIND_CERTIFICATE, ON_DISCONNECT, RESET
 from rowgate.web.finishing import extend_scope
 from rowgate.web.forwarded import ForwardedHeaders
 from rowgate.web.head_checks import expects_continue, find_declared_bytes, find_fault
 from rowgate.web.known_head import KnownHead
 from rowgate.web.stall import StallWatch
-from rowgate.web.whole import WHOLE_HANDLERS, ReadHead, WholeHandlers
+from rowgate.web.whole import COUNT_ERROR, WHOLE_HANDLERS, CountError, ReadHead, WholeHandlers
 from rowgate.web.whole_cycle import WholeCycle, render_default_headers
 
 MAX_HEADERS = 100
@@ -337,6 +337,8 @@ class StrictHttpProtocol(HttpToolsProtocol):
         if isinstance(sys.exc_info()[1], httptools.HttpParserInvalidMethodError) and _METHOD.match(self._data):
             self._refusal = (501, "The method is not known.")  # RFC 9110 §9.1
         status, text = self._refusal
+        count_error: CountError = self.app_state[COUNT_ERROR]
+        count_error(status, find_code(status))
         default = render_default_headers(self.server_state.default_headers)
         self.transport.write(STATUS_LINE[status] + default + render_refusal(status, text))
         self._closing_since = self.loop.time()

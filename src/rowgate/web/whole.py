@@ -13,7 +13,7 @@ import msgspec
 
 from rowgate.service.origin import Origin
 from rowgate.web.exchange import Head, PreparedHeaders, Scope
-from rowgate.web.problems import Edge, describe_problem
+from rowgate.web.problems import Edge, Problem, describe_problem
 
 # status, header lines each with its end, body, whether the connection must close
 Write: TypeAlias = Callable[[int, bytes, bytes, bool], None]
@@ -33,7 +33,7 @@ class Reply(msgspec.Struct, eq=False):
 
     request_id: str
     edge: Edge  # what errors are described with
-    tell: Callable[[Exception, str], None]  # and logged with
+    tell: Callable[[Exception, Problem, str], None]  # and logged and counted with
 
     def send(self, headers: PreparedHeaders, body: bytes) -> None:
         """Answer 200."""
@@ -41,9 +41,9 @@ class Reply(msgspec.Struct, eq=False):
 
     def fail(self, error: Exception) -> None:
         """Answer with an error, by the one map."""
-        self.tell(error, self.request_id)
-        status, headers, body = describe_problem(error, self.request_id, self.edge)
-        self.put(status, PreparedHeaders(headers), body)
+        problem = describe_problem(error, self.request_id, self.edge)
+        self.tell(error, problem, self.request_id)
+        self.put(problem.status, PreparedHeaders(problem.headers), problem.body)
 
     def put(self, status: int, headers: PreparedHeaders, body: bytes) -> None:
         """Send the answer its way."""
@@ -95,3 +95,6 @@ Answer: TypeAlias = Callable[[bytes, Write], None]
 ReadHead: TypeAlias = Callable[[Scope], Answer]
 WholeHandlers: TypeAlias = Mapping[str, tuple[int, ReadHead]]
 WHOLE_HANDLERS = "rowgate.whole_handlers"  # the key in the lifespan's state
+# and that of what counts an answer with an error, by its status and code, which the protocol itself has made
+COUNT_ERROR = "rowgate.count_error"
+CountError: TypeAlias = Callable[[int, str], None]

@@ -331,6 +331,7 @@ def build_app(
         cors=Cors(settings.cors_origins),
         lifespan=live,
         take_client_certificates=lambda certificates: _trust_registered(state, follower, certificates),
+        count_error=tally.count_error,
     )
 
 
