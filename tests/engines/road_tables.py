@@ -1,7 +1,7 @@
 """The tables that every road has, as data: columns by a type of every engine, values as texts that all of them take."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ class Table:
     columns: Mapping[str, str]  # an SQL type, or a word of `TYPES`
     keys: int
     rows: Sequence[Sequence[str | None]]
+    run_key: str = ""  # the column that keeps runs apart
 
 
 HOSTS = Table(
@@ -31,6 +32,7 @@ HOSTS = Table(
         (NEW, "new", "2", "é"),
         (NEW, "B", "3", "other case"),
     ],
+    run_key="run",
 )
 KEYS = ["", " ", "A", "a", "a ", "a!", "b", "B", "é", "É", "ß", "ss", "z", "Z", "😀", "%", "_", "'", "10", "9", "ﬁ"]
 KEYED = Table(
@@ -46,6 +48,7 @@ KEYED = Table(
         }.items()
         if (place % 5, run) not in ((0, OLD), (1, NEW))
     ],
+    run_key="run",
 )
 
 
@@ -236,3 +239,48 @@ def _spread(name: str, values: Sequence[str | None]) -> list[str | None]:
     many = [values[n % len(values)] for n in range(PLACED_ROWS)]
     random.Random(name).shuffle(many)
     return many
+
+
+_RUNS: dict[str, tuple[str, Sequence[str]]] = {  # by kind, from the first to the newest
+    "day": ("DATE", ["1999-12-31", "2020-02-29", "2020-03-01"]),
+    "moment": ("MOMENT", ["2018-11-05T13:15:30", "2018-11-05T13:15:30.000001", "2018-11-06T00:00:00"]),
+    "number": ("BIGINT", ["-5", "9007199254740992", "9007199254740993"]),
+    "exact": ("DECIMAL(12, 3)", ["9.5", "10", "10.001"]),
+    "real": ("DOUBLE", ["-0.1", "0.3", "0.30000000000000004"]),
+    "text": ("VARCHAR(20)", ["10", "9", "a"]),
+}
+_INSTANT_RUNS = ["2020-02-29 11:00:00+02", "2020-02-29 10:00:00.000001+00", "2021-01-01 00:00:00+00"]
+_OWN_RUNS: dict[str, dict[str, tuple[str, Sequence[str]]]] = {
+    "postgres": {"there": ("TIMESTAMPTZ", _INSTANT_RUNS)},
+    "duckdb": {
+        "there": ("TIMESTAMPTZ", _INSTANT_RUNS),
+        "nanos": ("TIMESTAMP_NS", ["2020-01-01", "2020-01-01 00:00:00.000000001", "2020-01-01 00:00:00.000000002"]),
+        "seconds": ("TIMESTAMP_S", ["2020-01-01 00:00:00", "2020-01-01 00:00:01", "2020-01-02 00:00:00"]),
+        "huge": ("HUGEINT", ["-7", "9223372036854775807", "1" + "0" * 37]),
+    },
+    "mariadb": {"unsigned": ("BIGINT UNSIGNED", ["7", "9223372036854775808", "18446744073709551615"])},
+}
+_OWN_RUNS["mysql"] = _OWN_RUNS["mariadb"]
+RUN_ROWS: Sequence[Mapping[str, str | None]] = [  # of each run: a value by key
+    {"a": "1", "b": "2", "c": None},
+    {"a": "1", "b": "5", "d": "4"},
+    {"a": None, "d": "4", "é": "1", "B": "2"},
+]
+LOOSE_KINDS = ("moment", "number", "text")  # of which there are rows of no run, too
+WITHOUT_RUN: Mapping[str, str | None] = {"a": "9", "y": None}
+
+
+def list_run_kinds(engine: str) -> Mapping[str, tuple[str, Sequence[str]]]:
+    """Give the types of run keys that an engine has, each with its runs."""
+    return {**_RUNS, **_OWN_RUNS.get(engine, {})}
+
+
+def make_runs(engine: str) -> Iterator[Table]:
+    """Give a table for each type of run key, and for some another where rows belong to no run."""
+    for kind, (declared, runs) in list_run_kinds(engine).items():
+        rows = [(run, k, v) for run, held in zip(runs, RUN_ROWS, strict=True) for k, v in held.items()]
+        columns = {"run": declared, "k": "VARCHAR(20)", "v": "INTEGER"}
+        yield Table(f"run_{kind}", columns, 2, rows, run_key="run")
+        if kind in LOOSE_KINDS:
+            without = [(None, *pair) for pair in WITHOUT_RUN.items()]
+            yield Table(f"loose_{kind}", columns, 0, [*without, *rows], run_key="run")

@@ -16,7 +16,7 @@ import pytest
 
 from engines.heavy import HEAVY
 from engines.iceberg_commits import open_catalog
-from engines.road_tables import HOSTS, KEYED, TYPED, Table, make_placed
+from engines.road_tables import HOSTS, KEYED, TYPED, Table, make_placed, make_runs
 from rowgate import wiring
 from rowgate.config import load_settings
 from rowgate.served_databases import DatabaseSettings
@@ -67,7 +67,8 @@ OpenRoad = Callable[[str], Road]
 def list_tables(engine: str) -> list[Table]:
     """Give the tables that an engine gets."""
     own = "duckdb" if engine == "parquet" else engine
-    return [HOSTS, KEYED, TYPED, make_placed(own, [kind for kind, native in TYPES[engine].items() if not native])]
+    placed = make_placed(own, [kind for kind, native in TYPES[engine].items() if not native])
+    return [HOSTS, KEYED, TYPED, placed, *make_runs(own)]
 
 
 def _name_type(engine: str, kind: str) -> str:
@@ -77,11 +78,16 @@ def _name_type(engine: str, kind: str) -> str:
     return native
 
 
-def _create(engine: str, table: Table, close: str = ", PRIMARY KEY ({keys}))") -> str:
-    """Give the statement that makes a table; `close` ends it, with its keys."""
+def _create(engine: str, table: Table, close: str = ")") -> str:
+    """Give the statement that makes a table; `close` ends it, if not its key."""
     columns = [f"{name} {_name_type(engine, kind)}" for name, kind in table.columns.items()]
-    keys = ", ".join(list(table.columns)[: table.keys])
-    return f"CREATE TABLE {table.name} ({', '.join(columns)}{close.format(keys=keys)}"
+    if table.keys and engine not in _KEYLESS:
+        columns.append(f"PRIMARY KEY ({', '.join(_list_keys(table))})")
+    return f"CREATE TABLE {table.name} ({', '.join(columns)}{close}"
+
+
+def _list_keys(table: Table) -> tuple[str, ...]:
+    return tuple(table.columns)[: table.keys]
 
 
 def _quote(value: str | None) -> str:
@@ -180,7 +186,7 @@ def make_trino(request: pytest.FixtureRequest, _: Path) -> str:
         return _quote(value and re.sub(r"^(\d{4}-\d\d-\d\d)T", r"\1 ", value))
 
     for table in list_tables("trino"):
-        server.execute(f"DROP TABLE IF EXISTS {table.name}", _create("trino", table, ")"))
+        server.execute(f"DROP TABLE IF EXISTS {table.name}", _create("trino", table))
         names = ", ".join(table.columns)
         cast = ", ".join(f"CAST({name} AS {_name_type('trino', kind)})" for name, kind in table.columns.items())
         for start in range(0, len(table.rows), _ROWS_AT_ONCE):
@@ -193,13 +199,14 @@ def make_trino(request: pytest.FixtureRequest, _: Path) -> str:
 def make_clickhouse(request: pytest.FixtureRequest, _: Path) -> str:
     server: ClickhouseServer = request.getfixturevalue("clickhouse")
     name = server.create_database()
-    close = ") ENGINE = MergeTree ORDER BY ({keys}) SETTINGS allow_nullable_key = 1"
+    close = ") ENGINE = MergeTree ORDER BY ({}) SETTINGS allow_nullable_key = 1"
 
     def quote(value: str | None) -> str:
         return _quote(value and value.replace("\\", "\\\\"))
 
     for table in list_tables("clickhouse"):
-        server.execute(_create("clickhouse", table, close), _insert(table, quote), database=name)
+        made = _create("clickhouse", table, close.format(", ".join(_list_keys(table))))
+        server.execute(made, _insert(table, quote), database=name)
     return server.address(name)
 
 
@@ -230,10 +237,12 @@ def serve(engine: str, address: str, folder: Path) -> Iterator[Road]:
     made = load_settings(home, {}, {"databases": (served,), "port": 0})
     wiring.create_home(made, "tests")
     with administer(made) as desks:
-        for name in ("hosts", "keyed"):
-            desks.objects.set_run_key(name, "run")
-        for table in list_tables(engine) if engine in _KEYLESS else ():
-            desks.objects.set_key(table.name, tuple(table.columns)[: table.keys])
+        for table in list_tables(engine):
+            if table.run_key:
+                desks.objects.set_run_key(table.name, table.run_key)
+                desks.objects.add_alias(table.name, f"other {table.name}")
+            if table.keys and engine in _KEYLESS:
+                desks.objects.set_key(table.name, _list_keys(table))
     with read_from(made, Path()) as reader:
         yield Road(reader.server, reader.client, reader.database, engine)
 

@@ -31,6 +31,12 @@ from support.laws import choose_examples
 _MOMENTS = st.datetimes().map(str) | st.sampled_from(
     ["infinity", "-infinity", "0044-03-15 (BC) 01:02:03", "12345-01-01 00:00:00.5", "2020-01-01 00:00:00.120000"]
 )
+
+
+def _write_microseconds(moment: dt.datetime) -> str:
+    return moment.isoformat(timespec="microseconds")
+
+
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "TINYINT": st.integers(-(2**7), 2**7 - 1),
     "UINTEGER": st.integers(0, 2**32 - 1),
@@ -49,6 +55,12 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "TIME": st.times().map(dt.time.isoformat),
     "TIMESTAMP": _MOMENTS,
     "TIMESTAMP_MS": st.datetimes().map(str),
+    "TIMESTAMP_NS": st.builds(
+        "{}{:03}".format,
+        st.datetimes(dt.datetime(1678, 1, 1), dt.datetime(2262, 1, 1)).map(_write_microseconds),  # noqa: DTZ001
+        st.integers(0, 999),
+    )
+    | st.sampled_from(["infinity", "-infinity"]),
     "INTEGER[]": st.lists(st.integers(0, 9), max_size=3).map(str),
 }
 TEXT_FORMATS = (Format.JSON, Format.NDJSON, Format.CSV)

@@ -4,6 +4,7 @@ import math
 import operator
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.holds import Holds
 from rowgate.rows.model import Column, Family
-from rowgate.rows.suit import Gap, suit
+from rowgate.rows.suit import NANOSECONDS, Gap, suit
 
+_FIRST_NANOSECOND, _LAST_NANOSECOND = "1677-09-21T00:12:43.145224194", "2262-04-11T23:47:16.854775806"
 _ORDERS: tuple[Callable[[Any, Any], bool], ...] = (operator.lt, operator.le, operator.gt, operator.ge, operator.eq)
 
 
@@ -155,6 +157,23 @@ def test_a_date_compares_with_moments_as_their_texts_do(stored: date, value: str
 )
 def test_values_become(holds: Holds, value: Any, expected: Any) -> None:
     assert suit(_column(holds), value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2018-11-05T13:15:30.123456789", "2018-11-05T13:15:30.123456789"),
+        ("2018-11-05 13:15:30.1", "2018-11-05T13:15:30.100000000"),
+        ("2018-11-05T13:15:30.1234567891", Gap("2018-11-05T13:15:30.123456789", is_after=True)),
+        ("2018", Gap("2018-01-01T00:00:00.000000000", is_after=False)),
+        ("infinity", "infinity"),
+        ("0001-01-01", Gap(_FIRST_NANOSECOND, is_after=False)),
+        ("9999-12-31T23:59:59", Gap(_LAST_NANOSECOND, is_after=True)),
+        (_LAST_NANOSECOND, _LAST_NANOSECOND),
+    ],
+)
+def test_nanoseconds_keep_nine_digits_and_their_few_centuries(value: str, expected: Any) -> None:
+    assert suit(replace(_column(Holds.MOMENT), declared_type=NANOSECONDS), value) == expected
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ from rowgate.rows.request_values import ALL_RUNS
 from rowgate.rows.runs import require_run_key
 
 FIELD = "compare"
+RUN_FIELD = "jobRuntimeKey"
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 CHANGE_NAME, OLD_NAME = "change", "old"
 
@@ -106,7 +107,7 @@ def _refuse_what_stands_against(request: RowsRequest) -> None:
     for name, is_there in stands_against:
         if is_there:
             raise InvalidParameter(f"Runs are not compared with {name}.", field=name, expected=f"no {FIELD}")
-    for name, run in (("jobRuntimeKey", request.job_runtime_key), (FIELD, request.compare)):
+    for name, run in ((RUN_FIELD, request.job_runtime_key), (FIELD, request.compare)):
         if isinstance(run, str) and run.lower() == ALL_RUNS:
             raise InvalidParameter("One run is compared with another.", field=name, expected="the key of one run")
 
@@ -141,13 +142,13 @@ def require_two_runs(new: frozenset[Value], old: frozenset[Value]) -> None:
         raise InvalidParameter("A run does not differ from itself.", field=FIELD, expected="the key of another run")
 
 
-def preview_run(plan: Plan, run: Scalar) -> frozenset[Value]:
-    """Give what stands for the run keys of a comparison whose runs nobody looks for.
+def plan_run(plan: Plan, run: Scalar, field: str) -> frozenset[Value]:
+    """Give a run key as it was asked for, which stands for those of a run that nobody looks for; `field` asked.
 
     Raises:
         InvalidParameter: The run-key column cannot be compared with it.
     """
-    return frozenset(plan_values(plan.columns[-1], Function.EQUALS, (run,), (FIELD,)))
+    return frozenset(plan_values(plan.columns[-1], Function.EQUALS, (run,), (field,)))
 
 
 def plan_comparison(plan: Plan, request: RowsRequest, *, new: frozenset[Value], old: frozenset[Value]) -> Comparison:

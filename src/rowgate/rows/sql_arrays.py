@@ -10,7 +10,6 @@ _EXACT = frozenset(
     {Holds.INTEGER, Holds.DECIMAL, Holds.REAL, Holds.SINGLE, Holds.BOOLEAN, Holds.TEXT}
     | {Holds.DATE, Holds.TIME, Holds.MOMENT, Holds.UUID, Holds.BINARY, Holds.OTHER}
 )
-_CUT = "TIMESTAMP_NS"  # values of it lose their last digits on the other way
 
 
 def render_arrays(plan: Plan, form: Format) -> Statement | None:
@@ -24,4 +23,4 @@ def render_arrays(plan: Plan, form: Format) -> Statement | None:
 
 
 def _is_exact(column: Column) -> bool:
-    return column.mask is None and column.holds in _EXACT and column.declared_type != _CUT
+    return column.mask is None and column.holds in _EXACT

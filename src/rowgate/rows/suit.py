@@ -34,6 +34,9 @@ _UUIDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _DATED = (Holds.DATE, Holds.MOMENT, Holds.INSTANT)
 _INFINITIES = ("infinity", "-infinity")
 _MICROSECOND_DIGITS = 6
+_NANOSECOND_DIGITS = 9
+NANOSECONDS = "TIMESTAMP_NS"  # of DuckDB
+_FIRST_NANOSECOND, _LAST_NANOSECOND = "1677-09-21T00:12:43.145224194", "2262-04-11T23:47:16.854775806"  # that it holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,8 @@ def _suit_moment(column: Column, value: str, field: str) -> Value | Gap:
         day = date(int(found["year"]), int(found["month"] or 1), int(found["day"] or 1))
         if column.holds is Holds.DATE:
             return _place_in_dates(found, day)
+        if column.declared_type == NANOSECONDS:
+            return _place_in_nanoseconds(found, day)
         moment = datetime.combine(day, _read_time(found)).isoformat()
         return _place(found, moment + _spell_zone(column, zone))
     except ValueError:
@@ -182,15 +187,25 @@ def _place_in_dates(found: re.Match[str], day: date) -> Value | Gap:
     return Gap(day.isoformat(), is_after=True)  # a date is what all the moments of its day begin with
 
 
+def _place_in_nanoseconds(found: re.Match[str], day: date) -> Value | Gap:
+    micros = datetime.combine(day, _read_time(found)).isoformat(timespec="microseconds")
+    text = micros + (found["fraction"] or "")[_MICROSECOND_DIGITS:_NANOSECOND_DIGITS].ljust(3, "0")
+    if text < _FIRST_NANOSECOND:
+        return Gap(_FIRST_NANOSECOND, is_after=False)
+    if text > _LAST_NANOSECOND:
+        return Gap(_LAST_NANOSECOND, is_after=True)
+    return _place(found, text, _NANOSECOND_DIGITS)
+
+
 def _read_time(found: re.Match[str]) -> time:
     micros = (found["fraction"] or "")[:_MICROSECOND_DIGITS].ljust(_MICROSECOND_DIGITS, "0")
     return time(int(found["hour"] or 0), int(found["minute"] or 0), int(found["second"] or 0), int(micros))
 
 
-def _place(found: re.Match[str], text: str) -> Value | Gap:
+def _place(found: re.Match[str], text: str, digits: int = _MICROSECOND_DIGITS) -> Value | Gap:
     if found["second"] is None:
         return Gap(text, is_after=False)
-    finer = (found["fraction"] or "")[_MICROSECOND_DIGITS:].strip("0")
+    finer = (found["fraction"] or "")[digits:].strip("0")
     return Gap(text, is_after=True) if finer else text
 
 

@@ -3,7 +3,17 @@
 from collections.abc import Callable, Sequence
 
 from rowgate.ports.rows import RowBlocks
-from rowgate.rows.comparison import Comparer, Comparison, ask_for_run, plan_comparison, read_run, require_two_runs
+from rowgate.rows.comparison import (
+    FIELD,
+    RUN_FIELD,
+    Comparer,
+    Comparison,
+    ask_for_run,
+    plan_comparison,
+    plan_run,
+    read_run,
+    require_two_runs,
+)
 from rowgate.rows.model import Format, Plan, Row, RowsRequest, Value
 from rowgate.rows.plan import Planner
 
@@ -21,10 +31,11 @@ def find_comparison(request: RowsRequest, plan_request: Planner, read: Callable[
     """
     plan = plan_request(request)
     run_key = plan.columns[-1].name
-    new, old = (
-        read_run(read(plan_request(ask_for_run(run, run_key))), field)
-        for run, field in ((request.job_runtime_key, "jobRuntimeKey"), (request.compare, "compare"))
-    )
+    asked = ((request.job_runtime_key, RUN_FIELD), (request.compare, FIELD))
+    for run, field in asked:
+        if run is not None:
+            plan_run(plan, run, field)  # refused here, where it is known which of the two it is
+    new, old = (read_run(read(plan_request(ask_for_run(run, run_key))), field) for run, field in asked)
     require_two_runs(new, old)
     return plan_comparison(plan, request, new=new, old=old)
 

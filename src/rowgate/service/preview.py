@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 import msgspec
 
 from rowgate.ports.rows import RowSource
-from rowgate.rows.comparison import ask_for_run, plan_comparison, preview_run, require_two_runs
+from rowgate.rows.comparison import FIELD, RUN_FIELD, ask_for_run, plan_comparison, plan_run, require_two_runs
 from rowgate.rows.masking import describe_masked
 from rowgate.rows.masks import Mask
 from rowgate.rows.model import Column, Counting, Format, ObjectDescription, Plan, RowsRequest, Statement
@@ -76,9 +76,9 @@ def preview_rows(
     assert request.format is not None, "internal error: a preview without its format"
     shown = plan
     if request.compare is not None:
-        new = old = preview_run(plan, request.compare)  # that of the newest run is not known without reading
+        new = old = plan_run(plan, request.compare, FIELD)  # that of the newest run is not known without reading
         if request.job_runtime_key is not None:
-            new = preview_run(plan, request.job_runtime_key)
+            new = plan_run(plan, request.job_runtime_key, RUN_FIELD)
             require_two_runs(new, old)
         comparison = plan_comparison(plan, request, new=new, old=old)
         plan, shown = comparison.read, comparison.shown

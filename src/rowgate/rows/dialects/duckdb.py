@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rowgate.rows.dialects.model import Dialect
 from rowgate.rows.holds import EXACT_DIGITS, Holds
 from rowgate.rows.model import Aggregation, Column
+from rowgate.rows.suit import NANOSECONDS
 
 _TYPES = {
     Holds.INTEGER: "BIGINT",
@@ -50,6 +51,8 @@ class DuckdbDialect(Dialect):
             found = _PRECISION.match(column.declared_type)
             is_exact = found is not None and int(found[1]) <= EXACT_DIGITS
             return f"CAST({place} AS {'DOUBLE' if is_exact else column.declared_type})"
+        if column.declared_type == NANOSECONDS:
+            return f"CAST({place} AS {NANOSECONDS})"
         return f"CAST({place} AS {_TYPES[column.holds]})" if column.holds in _TYPES else place
 
     def note(self, column: Column) -> str:
@@ -59,6 +62,11 @@ class DuckdbDialect(Dialect):
     def cast_noted(self, place: str, column: Column) -> str:
         """See `Dialect`."""
         return f"CAST({place} AS {column.declared_type})" if column.holds in _NOTED else self.cast(place, column)
+
+    def show(self, expression: str, column: Column) -> str:
+        """See `Dialect`. The driver's moments have microseconds and no more."""
+        is_finer = column.declared_type == NANOSECONDS
+        return _write_moment(expression, *_LIMITS[Holds.MOMENT]) if is_finer else expression
 
     def plain(self, column: Column) -> str:
         """See `Dialect`."""
