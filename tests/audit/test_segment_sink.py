@@ -1,17 +1,20 @@
 """Group commit: durable before it is told, few flushes for many, and what happens when the disk does not play along."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from audit.conftest import FailingDisk, make_event
-from rowgate.audit import segments
+from rowgate.audit import segment_sink
 from rowgate.audit.events import Event
 from rowgate.audit.reader import Search, find_break, find_events, list_segments
-from rowgate.audit.segments import FEW_EVENTS, SegmentSink, SegmentWriter
+from rowgate.audit.segment_sink import FEW_EVENTS, SegmentSink
+from rowgate.audit.segments import SegmentWriter
 from rowgate.ports import AuditUnavailable
 
 
@@ -53,10 +56,10 @@ class Gate:
         self.open = threading.Event()
         real = SegmentWriter.append_bodies
 
-        def append_bodies(writer: SegmentWriter, bodies: list[bytes]) -> None:
+        def append_bodies(writer: SegmentWriter, bodies: list[bytes], tell_of_flush: Callable[[], None]) -> None:
             self.entered.set()
             assert self.open.wait(20)
-            real(writer, bodies)
+            real(writer, bodies, tell_of_flush)
 
         monkeypatch.setattr(SegmentWriter, "append_bodies", append_bodies)
 
@@ -153,6 +156,52 @@ def test_a_group_gathers_for_its_own_time(tmp_path: Path, disk: FailingDisk) -> 
     assert disk.count("fdatasync") == 3
 
 
+def test_what_the_answers_need_is_prepared_while_the_disk_is_at_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[int] = []
+    told: list[int] = []
+    is_prepared = threading.Event()
+    real = os.fdatasync
+
+    def fdatasync(descriptor: int) -> None:
+        assert is_prepared.wait(20)  # the disk is as slow as that
+        assert told == []
+        real(descriptor)
+
+    def prepare(number: int) -> None:
+        prepared.append(number)
+        if number == 1:
+            raise ValueError
+        if len(prepared) == FEW_EVENTS:
+            is_prepared.set()
+
+    def tell(number: int, failure: AuditUnavailable | None) -> None:
+        assert failure is None
+        told.append(number)
+
+    async def use(sink: SegmentSink) -> None:
+        monkeypatch.setattr(os, "fdatasync", fdatasync)
+        for number in range(FEW_EVENTS):
+            sink.record_then(make_event(number), partial(tell, number), partial(prepare, number))
+        await sink.record(make_event(FEW_EVENTS))
+
+    assert run_sink(tmp_path, use) == []
+    assert prepared == told == list(range(FEW_EVENTS))
+
+
+def test_for_few_events_nothing_is_prepared(tmp_path: Path) -> None:
+    prepared: list[int] = []
+
+    async def use(sink: SegmentSink) -> None:
+        for number in range(FEW_EVENTS - 1):
+            sink.record_then(make_event(number), lambda _: None, partial(prepared.append, number))
+        await sink.record(make_event(FEW_EVENTS))
+
+    assert run_sink(tmp_path, use) == []
+    assert prepared == []
+
+
 def test_a_failed_group_refuses_all_of_it_and_the_next_works(tmp_path: Path, disk: FailingDisk) -> None:
     async def use(sink: SegmentSink) -> None:
         disk.fails_always = True
@@ -173,8 +222,8 @@ def test_ends_that_could_not_be_written_are_written_when_the_disk_takes_them(
     tmp_path: Path, disk: FailingDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each once, in their order, without a request; what is beyond the bound, and what is left at the end, is told."""
-    monkeypatch.setattr(segments, "RETRY_SECONDS", 0.005)
-    monkeypatch.setattr(segments, "MAX_OWED_EVENTS", 3)
+    monkeypatch.setattr(segment_sink, "RETRY_SECONDS", 0.005)
+    monkeypatch.setattr(segment_sink, "MAX_OWED_EVENTS", 3)
 
     async def use(sink: SegmentSink) -> None:
         disk.fails_always = True
@@ -227,7 +276,7 @@ def test_it_is_writable_again_without_a_request(
     tmp_path: Path, disk: FailingDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who is not ready is sent no requests, so the sink tries by itself."""
-    monkeypatch.setattr(segments, "RETRY_SECONDS", 0.005)
+    monkeypatch.setattr(segment_sink, "RETRY_SECONDS", 0.005)
 
     async def use(sink: SegmentSink) -> None:
         disk.fails_always = True
@@ -350,7 +399,7 @@ def run_sink_stopped(directory: Path, use: Callable[[SegmentSink], Awaitable[Non
 def test_a_disk_that_stands_still_does_not_keep_the_process(
     tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segments, "STOP_SECONDS", 0.05)
+    monkeypatch.setattr(segment_sink, "STOP_SECONDS", 0.05)
 
     async def use(sink: SegmentSink) -> None:
         waiting = [asyncio.create_task(refuses(sink.record(make_event(0))))]
@@ -368,7 +417,7 @@ def test_what_waits_for_a_disk_that_stands_still_is_bounded(
     tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And what ends is still told, since its beginning was."""
-    monkeypatch.setattr(segments, "MAX_WAITING_EVENTS", 5)
+    monkeypatch.setattr(segment_sink, "MAX_WAITING_EVENTS", 5)
 
     async def use(sink: SegmentSink) -> None:
         first = asyncio.create_task(sink.record(make_event(0)))

@@ -11,7 +11,7 @@ from rowgate.access import Access
 from rowgate.audit.events import Event, RowsEnded
 from rowgate.oauth.errors import InvalidToken
 from rowgate.oauth.model import Application
-from rowgate.ports import AuditUnavailable, WhenDurable
+from rowgate.ports import AuditUnavailable, Meanwhile, WhenDurable
 from rowgate.records import WHOLE_OBJECT, GrantPolicy, Grants, ObjectSettings, StateSnapshot
 from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import StatementCancelled
@@ -109,7 +109,7 @@ class FakeAudit:
             raise AuditUnavailable
         self.events.append(event)
 
-    def record_then(self, event: Event, when_durable: WhenDurable) -> None:
+    def record_then(self, event: Event, when_durable: WhenDurable, _meanwhile: Meanwhile | None = None) -> None:
         self.events.append(event)
         when_durable(AuditUnavailable() if self.fails else None)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rowgate.audit.events import Event, RowsRefused, TokenIssued, TokenRefused
-from rowgate.ports import AuditUnavailable, WhenDurable
+from rowgate.ports import AuditUnavailable, Meanwhile, WhenDurable
 from rowgate.service.quiet_record import OF_ALL, PER_MINUTE, QuietRecord
 from support.laws import choose_examples
 
@@ -28,7 +28,7 @@ class Kept:
     async def record(self, event: Event) -> None:
         self.events.append(event)
 
-    def record_then(self, event: Event, when_durable: WhenDurable) -> None:
+    def record_then(self, event: Event, when_durable: WhenDurable, _meanwhile: Meanwhile | None = None) -> None:
         self.events.append(event)
         asyncio.get_running_loop().call_soon(when_durable, None)
 

@@ -139,8 +139,6 @@ class IssuedTokens(msgspec.Struct, frozen=True):
     scope: str
     expires_in: int
     client_secret_expires_at: int
-    access_token_id: str  # hex handle
-    family: str  # hex handle of the refresh token all of them hang on
     token_type: str = BEARER  # as O-8 spells it; DPoP for a token bound to a key (RFC 9449 §5)
     authorization_details: bytes = b""  # JSON text; empty: none were asked for (RFC 9396 §7)
     issued_token_type: str | None = None  # RFC 8693 §2.2.1
@@ -148,4 +146,4 @@ class IssuedTokens(msgspec.Struct, frozen=True):
     secret_ends_soon: bool = False  # the client should get its next secret
 
     def __repr__(self) -> str:
-        return f"<issued tokens {self.access_token_id}>"  # never the tokens
+        return "<issued tokens>"  # never the tokens

@@ -64,6 +64,7 @@ class CallFailed(CallError):
 
 
 WhenDurable: TypeAlias = Callable[[AuditUnavailable | None], None]  # told None, or why it is not durable
+Meanwhile: TypeAlias = Callable[[], None]
 
 
 class Clock(Protocol):
@@ -307,8 +308,14 @@ class AuditSink(Protocol):
             AuditUnavailable: It could not be made durable; nothing of it will appear.
         """
 
-    def record_then(self, event: Event, when_durable: WhenDurable) -> None:
+    def record_then(self, event: Event, when_durable: WhenDurable, meanwhile: Meanwhile | None = None) -> None:
         """Call back, on the event loop and after this has returned, when the event is durable or cannot be.
+
+        Args:
+            event: What to put on record.
+            when_durable: Called once.
+            meanwhile: Work for the time in which the disk is waited for, and needed only when the event is durable. It
+                may be called, once and before `when_durable`.
 
         Raises:
             AuditUnavailable: It is already clear that it cannot; nobody is called back.

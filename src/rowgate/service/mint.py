@@ -87,6 +87,21 @@ class Granted(msgspec.Struct, frozen=True):
         )
 
 
+class UnsealedTokens(msgspec.Struct, frozen=True):
+    """Tokens that are decided to the last member, before their texts are made; all that a record tells of them."""
+
+    granted: Granted
+    access_id: bytes
+    family: bytes
+    expires_in: int  # seconds, of the access token
+    signed: str = ""  # the access token, where it is a signed one
+    successor: Successor | None = None  # of the refresh token that was used, where it is replaced
+    dpop_nonce: str = ""
+
+    def __repr__(self) -> str:
+        return f"<unsealed tokens {self.access_id.hex()}>"  # never a signed one
+
+
 class TokenMint:
     """Sealed tokens, and signed ones for the applications that want them."""
 
@@ -100,8 +115,10 @@ class TokenMint:
         self._entropy = entropy
         self._maxima = maxima
 
-    def make(self, granted: Granted, successor: Successor | None = None) -> IssuedTokens:
+    def make(self, granted: Granted, successor: Successor | None = None) -> UnsealedTokens:
         """Give the tokens of a grant; with the successor of the refresh token that it replaces, where it does.
+
+        Whatever can fail is done here; `seal` does the rest.
 
         Raises:
             NoSigningKey: The application wants signed tokens and there is no key for its algorithm yet.
@@ -109,32 +126,36 @@ class TokenMint:
         random = self._entropy(2 * TOKEN_ID_BYTES)
         access_id, family = random[:TOKEN_ID_BYTES], granted.family or random[TOKEN_ID_BYTES:]
         application = granted.application
-        refresh_token = None
-        if successor is not None:
-            refresh_token = self._sealer.seal(REFRESH, successor.token_id, successor.record)
-        elif granted.has_refresh_token:
-            lifetime = sooner(application.refresh_lifetime_seconds, self._maxima.refresh_token_seconds)
-            record = granted.make_record(family, lifetime)
-            refresh_token = self._sealer.seal(REFRESH, family, record)
         lifetime = granted.lifetime_seconds or application.access_lifetime_seconds
         lifetime = sooner(lifetime, self._maxima.access_token_seconds)
-        record = granted.make_record(family, lifetime)
+        signed = ""
         if application.policy.access_token_format == JWT:
-            access_token = self._sign(application, access_id, record)
-        else:
-            access_token = self._sealer.seal(ACCESS, access_id, record)
+            signed = self._sign(application, access_id, granted.make_record(family, lifetime))
+        return UnsealedTokens(granted, access_id, family, lifetime, signed, successor)
+
+    def seal(self, tokens: UnsealedTokens) -> IssuedTokens:
+        """Give the tokens with their texts."""
+        granted, family, successor = tokens.granted, tokens.family, tokens.successor
+        seal = self._sealer.seal
+        refresh_token = None
+        if successor is not None:
+            refresh_token = seal(REFRESH, successor.token_id, successor.record)
+        elif granted.has_refresh_token:
+            longest = self._maxima.refresh_token_seconds
+            lifetime = sooner(granted.application.refresh_lifetime_seconds, longest)
+            refresh_token = seal(REFRESH, family, granted.make_record(family, lifetime))
+        access = granted.make_record(family, tokens.expires_in)
         return IssuedTokens(
-            access_token=access_token,
+            access_token=tokens.signed or seal(ACCESS, tokens.access_id, access),
             refresh_token=refresh_token,
             scope=granted.scope,
-            expires_in=lifetime,
+            expires_in=tokens.expires_in,
             client_secret_expires_at=granted.client_secret_expires_at,
             secret_ends_soon=granted.secret_ends_soon,
-            access_token_id=access_id.hex(),
-            family=family.hex(),
             token_type=DPOP_TOKEN_TYPE if granted.key_thumbprint else BEARER,
             authorization_details=granted.details,
             issued_token_type=granted.issued_token_type,
+            dpop_nonce=tokens.dpop_nonce,
         )
 
     def open_access(self, unverified_token: str, now: float) -> tuple[bytes, TokenRecord]:

@@ -14,7 +14,7 @@ import msgspec
 
 from rowgate.audit.events import Event, RowsRefused, TokenRefused
 from rowgate.oauth.bucket import draw_one
-from rowgate.ports import AuditSink, WhenDurable
+from rowgate.ports import AuditSink, Meanwhile, WhenDurable
 
 AT_ONCE = 1000  # of one address
 PER_MINUTE = 60
@@ -64,10 +64,10 @@ class QuietRecord:
         if (told := self._find_told(event)) is not None:
             await self._sink.record(told)
 
-    def record_then(self, event: Event, when_durable: WhenDurable) -> None:
+    def record_then(self, event: Event, when_durable: WhenDurable, meanwhile: Meanwhile | None = None) -> None:
         """See `ports.AuditSink`."""
         if (told := self._find_told(event)) is not None:
-            self._sink.record_then(told, when_durable)
+            self._sink.record_then(told, when_durable, meanwhile)
         else:
             asyncio.get_running_loop().call_soon(when_durable, None)
 

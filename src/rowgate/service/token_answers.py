@@ -6,14 +6,13 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from rowgate.audit.events import Event, TokenIssued
+from rowgate.audit.events import TokenIssued
 from rowgate.oauth.errors import OAuthError
 from rowgate.oauth.model import IssuedTokens
 from rowgate.ports import AuditSink, AuditUnavailable, StoreError
 from rowgate.rows.errors import RowsError
 from rowgate.service.client_requests import describe_refusal, is_told_before
-from rowgate.service.mint import Granted
-from rowgate.service.narrowing import Outcome
+from rowgate.service.mint import Granted, TokenMint, UnsealedTokens
 from rowgate.service.origin import Origin
 
 ENDPOINT = "token"
@@ -30,31 +29,50 @@ class Asked(msgspec.Struct, eq=False):
     client_id: str = ""  # as presented
 
 
+class _Sealing(msgspec.Struct, eq=False):
+    """Tokens on their way to the record. Their texts are made while the disk is at it: until then nobody needs them."""
+
+    mint: TokenMint
+    unsealed: UnsealedTokens
+    reply: Reply
+    issued: IssuedTokens | None = None
+
+    def seal(self) -> None:
+        """Make the texts."""
+        self.issued = self.mint.seal(self.unsealed)
+
+    def settle(self, failure: AuditUnavailable | None) -> None:
+        """Tell the client."""
+        self.reply(failure or self.issued or self.mint.seal(self.unsealed))
+
+
 class TokenAnswers:
     """Records and replies. When nothing can be put on record the reply is AuditUnavailable."""
 
-    def __init__(self, audit: AuditSink) -> None:
-        """Take the record."""
+    def __init__(self, mint: TokenMint, audit: AuditSink) -> None:
+        """Take what seals, and the record."""
+        self._mint = mint
         self._audit = audit
 
-    def finish(self, granted: Outcome, issued: IssuedTokens | Exception, asked: Asked) -> None:
+    def finish(self, tokens: UnsealedTokens | Exception, asked: Asked) -> None:
         """Answer from a callback, where nobody above would: whatever happens, the client is told."""
         try:
-            if isinstance(issued, (OAuthError, StoreError, RowsError)):
-                self.refuse(issued, asked)
-            elif isinstance(issued, Exception) or isinstance(granted, Exception):
-                asked.reply(issued)
+            if isinstance(tokens, (OAuthError, StoreError, RowsError)):
+                self.refuse(tokens, asked)
+            elif isinstance(tokens, Exception):
+                asked.reply(tokens)
             else:
-                self.tell(granted, issued, asked)
+                self.tell(tokens, asked)
         except Exception as error:  # noqa: BLE001 - nobody above would answer the request
             asked.reply(error)
 
-    def tell(self, granted: Granted, issued: IssuedTokens, asked: Asked) -> None:
+    def tell(self, tokens: UnsealedTokens, asked: Asked) -> None:
         """Hand over the tokens.
 
         Raises:
             AuditUnavailable: There is no record to write to; nobody was told.
         """
+        granted = tokens.granted
         asking = granted.asking or granted.application
         event = TokenIssued(
             at=asked.at,
@@ -64,14 +82,15 @@ class TokenAnswers:
             application=asking.name,
             key_id=granted.key_id,
             grant_type=granted.grant_type,
-            scope=issued.scope,
-            token_id=issued.access_token_id,
-            family=issued.family,
-            expires_at=granted.now + issued.expires_in,
+            scope=granted.scope,
+            token_id=tokens.access_id.hex(),
+            family=tokens.family.hex(),
+            expires_at=granted.now + tokens.expires_in,
         )
         if granted.has_extras():
             event = msgspec.structs.replace(event, **_describe_extras(granted))
-        self._reply_on_record(event, issued, asked.reply)
+        sealing = _Sealing(self._mint, tokens, asked.reply)
+        self._audit.record_then(event, sealing.settle, sealing.seal)
 
     def refuse(self, refusal: OAuthError | StoreError | RowsError, asked: Asked) -> None:
         """Say why there is no token.
@@ -84,16 +103,11 @@ class TokenAnswers:
             self._audit.leave_out(event)
             asked.reply(refusal)
         else:
-            self._reply_on_record(event, refusal, asked.reply)
-
-    def _reply_on_record(
-        self, event: Event, outcome: IssuedTokens | OAuthError | StoreError | RowsError, reply: Reply
-    ) -> None:
-        self._audit.record_then(event, partial(_reply_with, reply, outcome))
+            self._audit.record_then(event, partial(_refuse_with, asked.reply, refusal))
 
 
-def _reply_with(reply: Reply, outcome: IssuedTokens | Exception, failure: AuditUnavailable | None) -> None:
-    reply(outcome if failure is None else failure)
+def _refuse_with(reply: Reply, refusal: Exception, failure: AuditUnavailable | None) -> None:
+    reply(failure or refusal)
 
 
 def _describe_extras(granted: Granted) -> dict[str, Any]:

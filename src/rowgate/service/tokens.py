@@ -25,7 +25,7 @@ from rowgate.oauth.grants import (
     decide_refresh,
 )
 from rowgate.oauth.lifetimes import NO_MAXIMA, Maxima, find_end
-from rowgate.oauth.model import NEVER, IssuedTokens
+from rowgate.oauth.model import NEVER
 from rowgate.oauth.scope import narrow_scope, render_scope
 from rowgate.oauth.token_exchange import TokenExchangeRequest
 from rowgate.oauth.tokens import TokenRecord, UnreadableToken
@@ -35,7 +35,7 @@ from rowgate.service.authenticated import Authenticated
 from rowgate.service.certificates import FindCertificate, bind_to_certificate, check_certificate
 from rowgate.service.client_requests import TokenRequest
 from rowgate.service.clients import ClientAuthenticator
-from rowgate.service.mint import Granted, TokenMint
+from rowgate.service.mint import Granted, TokenMint, UnsealedTokens
 from rowgate.service.narrowing import Narrowing, Outcome
 from rowgate.service.proofs import ProofChecker
 from rowgate.service.rotation import RefreshRotation, Successor
@@ -74,7 +74,7 @@ class TokenService:
         self._exchange = exchange
         self._maxima = maxima
         self._issuer = issuer
-        self._answers = TokenAnswers(audit)
+        self._answers = TokenAnswers(mint, audit)
         self._clock = clock
         self._quota = quota or TokenQuota()
 
@@ -121,12 +121,12 @@ class TokenService:
                     granted, parameters.extension, partial(self._issue_narrowed, client, proof, asked)
                 )
                 return
-            issued = self._issue(client, proof, granted, asked)
+            tokens = self._make_now(client, proof, granted, asked)
         except (OAuthError, StoreError) as refusal:
             self._answers.refuse(refusal, asked)
             return
-        if issued is not None:
-            self._answers.tell(granted, issued, asked)
+        if tokens is not None:
+            self._answers.tell(tokens, asked)
 
     def _begin_anew(self, request: TokenRequest, reply: Reply) -> None:
         """Go on when the keys that the request needs have been asked for, whatever came of it."""
@@ -197,9 +197,9 @@ class TokenService:
             token_id, record, application, resource=self._issuer, revoked=revoked, now=now, most_seconds=most
         )
 
-    def _issue(
+    def _make_now(
         self, client: Authenticated, proof: DpopProof | None, granted: Granted, asked: Asked
-    ) -> IssuedTokens | None:
+    ) -> UnsealedTokens | None:
         """Give the tokens; None when something must be used up first, after which the reply comes by itself."""
         if client.must_be_noted() or proof is not None or granted.rotates is not None:
             self._use_up_then_issue(client, proof, granted, asked)
@@ -211,13 +211,13 @@ class TokenService:
         self._quota.take(client.application.number, client.application.policy.tokens_per_minute, asked.at)
 
     def _issue_narrowed(self, client: Authenticated, proof: DpopProof | None, asked: Asked, outcome: Outcome) -> None:
-        issued: IssuedTokens | Exception | None
+        tokens: UnsealedTokens | Exception | None
         try:
-            issued = outcome if isinstance(outcome, Exception) else self._issue(client, proof, outcome, asked)
+            tokens = outcome if isinstance(outcome, Exception) else self._make_now(client, proof, outcome, asked)
         except Exception as error:  # noqa: BLE001 - nobody above would answer the request
-            issued = error
-        if issued is not None:
-            self._answers.finish(outcome, issued, asked)
+            tokens = error
+        if tokens is not None:
+            self._answers.finish(tokens, asked)
 
     def _decide(
         self, parameters: TokenParameters, client: Authenticated, proof: DpopProof | None, now: float
@@ -292,7 +292,7 @@ class TokenService:
                 issue(refusal)
 
         def issue(outcome: Successor | OAuthError | StoreError | None) -> None:
-            self._answers.finish(granted, self._make(granted, outcome, proof), asked)
+            self._answers.finish(self._make(granted, outcome, proof), asked)
 
         if client.must_be_noted() or proof is not None:
             # else who is beyond its quota would have the state keep all that it sends
@@ -303,16 +303,16 @@ class TokenService:
 
     def _make(
         self, granted: Granted, outcome: Successor | OAuthError | StoreError | None, proof: DpopProof | None
-    ) -> IssuedTokens | Exception:
+    ) -> UnsealedTokens | Exception:
         if isinstance(outcome, Exception):
             return outcome
         try:
-            issued = self._mint.make(granted, outcome)
+            tokens = self._mint.make(granted, outcome)
             if proof is not None and proof.renew_nonce:
-                issued = msgspec.structs.replace(issued, dpop_nonce=self._proofs.renew_nonce(proof))
+                tokens = msgspec.structs.replace(tokens, dpop_nonce=self._proofs.renew_nonce(proof))
         except Exception as error:  # noqa: BLE001 - nobody above would answer the request
             return error
-        return issued
+        return tokens
 
 
 def _grant(

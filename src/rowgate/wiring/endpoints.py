@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from rowgate import __version__
-from rowgate.audit.segments import SegmentSink
+from rowgate.audit.segment_sink import SegmentSink
 from rowgate.config import Settings
 from rowgate.ports import AuditSink, Clock, Entropy
 from rowgate.ports.counts import Counts

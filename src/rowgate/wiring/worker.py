@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rowgate import __version__
 from rowgate.audit.events import Event, ServerEvent
-from rowgate.audit.segments import SegmentSink
+from rowgate.audit.segment_sink import SegmentSink
 from rowgate.config import Settings
 from rowgate.oauth.dpop import DpopPolicy
 from rowgate.oauth.mutual_tls import SELF_SIGNED_TLS_CLIENT_AUTH, TLS_CLIENT_AUTH
