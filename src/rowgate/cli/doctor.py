@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rowgate.cli.doctor_objects import examine_objects
 from rowgate.cli.doctor_outside import examine_outside
 from rowgate.cli.findings import Finding
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, open_settings
@@ -193,6 +194,7 @@ def _databases(settings: Settings) -> Iterator[Finding]:
             yield _clashes(databases)
         yield from _left_out(databases)
         yield from _procedures(settings, databases)
+        yield from examine_objects(settings, databases)
     finally:
         databases.close()
 
