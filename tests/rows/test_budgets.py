@@ -45,6 +45,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         database.execute(f"INSERT INTO long {numbers} SELECT n, 'some text to make the row longer' FROM c")
         for view in CREATE_VIEWS:
             database.execute(view)
+        database.execute("CREATE TABLE estimated (n INTEGER PRIMARY KEY)")
+        database.execute("INSERT INTO estimated VALUES (1), (2), (3)")
+        database.execute("ANALYZE estimated")
     return make_home(folder / "home", folder / "data.sqlite", read_queue_seconds=1)
 
 
@@ -133,6 +136,24 @@ def test_head_costs_the_rows_that_it_tells_of_and_no_bytes(home: Settings) -> No
         assert client.get(address("small")).json()["used"] == 4000
 
 
+def test_estimate_costs_a_row_in_a_preview_and_in_the_list(home: Settings) -> None:
+    made = add(home, "estimates", rows_per_day=4)
+    with run_server(home) as server, sign_in(server, made) as client:
+        for _ in range(2):
+            assert client.get(address("estimated"), params={"dry_run": "true"}).json()["estimated_rows"] == 3
+        assert client.get(address("long"), params={"dry_run": "true"}).json()["estimated_rows"] is None
+        listed = client.get("/api/v1/data", params={"count": "estimated"})
+        assert [item["estimated_rows"] for item in listed.json() if item["estimated_rows"] is not None] == [3]
+        assert client.get(address("estimated"), params={"dry_run": "true"}).status_code == 200
+        for refused in (
+            client.get(address("estimated"), params={"dry_run": "true"}),
+            client.get("/api/v1/data", params={"count": "estimated"}),
+        ):
+            assert (refused.status_code, refused.json()["used"]) == (429, 4)
+        assert client.get("/api/v1/data").status_code == 200
+        assert len(server.events(kind="rows_previewed", application="estimates")) == 4
+
+
 def test_unchanged_answer_costs_nothing(home: Settings) -> None:
     made = add(home, "unchanged", rows_per_day=4)
     with run_server(home) as server, sign_in(server, made) as client:
@@ -159,9 +180,10 @@ def test_reads_at_once_wait_and_then_are_refused_by_the_budgets_name(home: Setti
         reader = Reader(server, client, Path())
         with slow_reader(reader, "long") as connection:
             assert connection.recv(100)
-            told = client.get(address("small"))
-            assert (told.status_code, told.json()["field"], told.json()["limit"]) == (429, "max_reads", 1)
-            assert told.headers["retry-after"] == "1"
+            for parameters in ({}, {"dry_run": "true"}):  # a plan is asked of the engine too
+                told = client.get(address("small"), params=parameters)
+                assert (told.status_code, told.json()["field"], told.json()["limit"]) == (429, "max_reads", 1)
+                assert told.headers["retry-after"] == "1"
             with administer(home) as desks:
                 desks.policies.set("two", PolicyChange(max_reads=2))
             # one that asks too early waits a second for its turn by the old budget

@@ -11,6 +11,7 @@ import msgspec
 from rowgate.access import Access
 from rowgate.oauth.authorization_details import find_allowed_columns
 from rowgate.oauth.errors import InsufficientScope
+from rowgate.ports.spending import Spent
 from rowgate.rows.conditions import list_functions
 from rowgate.rows.errors import InvalidParameter, UnknownObject, UnusablePolicy
 from rowgate.rows.holds import Holds
@@ -21,6 +22,7 @@ from rowgate.rows.parameters import require_callable
 from rowgate.rows.plan import find_row_key, find_run_key
 from rowgate.rows.policy import apply_policy, keep_allowed, plan_rule
 from rowgate.rows.procedures import PROCEDURE, Parameter, Procedure, describe_type, render_default
+from rowgate.service.budgets import Budgets
 from rowgate.service.databases import Databases
 from rowgate.service.object_access import ObjectAccess, refuse_policy
 from rowgate.service.planning import make_planner
@@ -90,23 +92,29 @@ class DescribedObject(ListedObject, frozen=True):
 class DescriptionService:
     """Describes objects to an Access, by the same decision that rows are read by."""
 
-    def __init__(self, state: LiveState, databases: Databases, objects: ObjectAccess, *, data_url: str) -> None:
+    def __init__(
+        self, state: LiveState, databases: Databases, objects: ObjectAccess, *, budgets: Budgets, data_url: str
+    ) -> None:
         """Take what is described; `data_url` is the address of all objects."""
         self._state = state
         self._databases = databases
         self._objects = objects
+        self._budgets = budgets
         self._data_url = data_url
 
     async def list_objects(self, access: Access, *, with_estimates: bool = False) -> Sequence[ListedObject]:
         """Give what the token may read, in order of name; with estimates each is a `CountedObject`.
 
+        An estimate costs one row of the application's budget, as `count` does.
+
         Raises:
             InsufficientScope: It may read nothing at all, by its scope.
-            RowsError: The database cannot be asked now, or there are more than `MAX_DESCRIBED` to estimate.
+            RowsError: The database cannot be asked now, there are more than `MAX_DESCRIBED` to estimate, or they
+                do not fit into the budget.
         """
         self._objects.decide_scope(access)
         if with_estimates:
-            return await _in_thread(lambda: [self._count(access, listed) for listed in self._list_few(access)])
+            return await self._count_all(access)
         return await _in_thread(lambda: self._list(access))
 
     async def describe(self, access: Access, object_name: str) -> DescribedObject:
@@ -127,6 +135,13 @@ class DescriptionService:
         """
         self._objects.decide_scope(access)
         return await _in_thread(lambda: self._describe_all(access))
+
+    async def _count_all(self, access: Access) -> Sequence[CountedObject]:
+        number = access.application_number
+        await self._budgets.check(number)
+        counted = await _in_thread(lambda: [self._count(access, listed) for listed in self._list_few(access)])
+        self._budgets.charge(number, Spent(rows=sum(one.estimated_rows is not None for one in counted)))
+        return counted
 
     def _count(self, access: Access, listed: ListedObject) -> CountedObject:
         return CountedObject(**msgspec.structs.asdict(listed), estimated_rows=self._estimate(access, listed.name))

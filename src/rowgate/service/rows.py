@@ -170,9 +170,11 @@ class RowsService:
     ) -> Preview:
         """Give what `open_rows` would run, on record, without reading. Refused as the read itself would be.
 
+        An estimate of how many rows match costs one row, as `count` does.
+
         Raises:
             InsufficientScope: See `open_rows`.
-            RowsError: See `open_rows`, as far as that is known without reading.
+            RowsError: See `open_rows`, as far as that is known without reading; its budget may not have that row.
             AuditUnavailable: It could not be put on record.
         """
         reading = Reading(access, origin, form, begun_at=self._clock())
@@ -181,7 +183,12 @@ class RowsService:
         try:
             preview = await self._hands.run(self._starting.preview, reading, object_name, request)
             reading.require_wanted(NO_TAG)
+            reading.count = preview.estimated_rows
+            self._charge(reading)
             await self._audit.record(tell_opened(reading, self._clock(), RowsPreviewed))
+        except BaseException:
+            self._give_budget_back(reading)
+            raise
         finally:
             self._give_turn_back(reading)
         return preview

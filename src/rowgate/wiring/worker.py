@@ -301,7 +301,7 @@ def build_app(
     data = DataEndpoints(
         gate,
         rows,
-        DescriptionService(state, databases, objects, data_url=issuer + DATA_PATH),
+        DescriptionService(state, databases, objects, budgets=budgets, data_url=issuer + DATA_PATH),
         max_body_bytes=settings.max_rows_body_bytes,
     )
     return App(
