@@ -39,6 +39,13 @@ def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MysqlServer]:
         yield running
 
 
+@pytest.fixture(scope="session", params=["mariadb", pytest.param("mysql", marks=HEAVY["mysql"])])
+def either(request: pytest.FixtureRequest) -> MariadbServer:
+    """A MariaDB server, then a MySQL server, for what is the same on both."""
+    server: MariadbServer = request.getfixturevalue(request.param)
+    return server
+
+
 @pytest.fixture(scope="session")
 def trino(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrinoServer]:
     """A Trino server with one catalog."""

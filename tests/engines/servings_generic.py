@@ -121,18 +121,23 @@ def serve_duckdb(_: pytest.FixtureRequest, folder: Path) -> Iterator[Any]:
 
 
 def serve_mariadb(request: pytest.FixtureRequest, _: Path) -> AbstractContextManager[Any]:
-    return _serve(MariadbServing, request, "mariadb")
+    return serve_either(request.getfixturevalue("mariadb"))
 
 
 def serve_mysql(request: pytest.FixtureRequest, _: Path) -> AbstractContextManager[Any]:
-    return _serve(MysqlServing, request, "mysql")
+    return serve_either(request.getfixturevalue("mysql"))
+
+
+def serve_either(server: MariadbServer) -> AbstractContextManager[Any]:
+    """Give the one that is of this server's kind."""
+    return _serve(MariadbServing if server.is_mariadb else MysqlServing, server)
 
 
 @contextmanager
-def _serve(kind: type[MariadbServing], request: pytest.FixtureRequest, server: str) -> Iterator[Any]:
+def _serve(kind: type[MariadbServing], server: MariadbServer) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mysql_session, "BUSY_SECONDS", 1)
-        serving = kind(request.getfixturevalue(server))
+        serving = kind(server)
         with closing(serving.source):
             yield serving
         serving.server.execute(f"DROP DATABASE IF EXISTS {serving.name}")

@@ -1,4 +1,4 @@
-"""Procedures declared in files, on MariaDB: what a query may be, and what values of it become."""
+"""Procedures declared in files, on MariaDB and MySQL: what a query may be, and what values of it become."""
 
 import json
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ pytestmark = pytest.mark.engines
 
 
 @pytest.fixture(scope="module")
-def database(mariadb: MariadbServer) -> str:
-    name = mariadb.create_database()
-    mariadb.execute(
+def database(either: MariadbServer) -> str:
+    name = either.create_database()
+    either.execute(
         "CREATE TABLE orders (id INT PRIMARY KEY, Name VARCHAR(20), total DECIMAL(10,2), made DATE)",
         "INSERT INTO orders VALUES (1,'a',1.5,'2020-01-01'), (2,'b',2.5,'2021-01-01'), (3,'B',3.5,NULL)",
         "CREATE FUNCTION sets () RETURNS INT BEGIN SET SESSION TRANSACTION READ WRITE; RETURN 1; END",
         "CREATE FUNCTION writes () RETURNS INT BEGIN DELETE FROM orders; RETURN 1; END",
-        "CREATE PROCEDURE stored () BEGIN SELECT 1 AS a; END",
+        "CREATE PROCEDURE `stored` () BEGIN SELECT 1 AS a; END",
         f"GRANT EXECUTE ON {name}.* TO reader@localhost",
         database=name,
     )
@@ -34,9 +34,9 @@ def database(mariadb: MariadbServer) -> str:
 
 
 @pytest.fixture
-def shelf(mariadb: MariadbServer, database: str, tmp_path: Path) -> Iterator[Shelf]:
+def shelf(either: MariadbServer, database: str, tmp_path: Path) -> Iterator[Shelf]:
     shelf = Shelf(tmp_path, tmp_path / "procedures", None)  # type: ignore[arg-type]
-    source = MariadbSource(MariadbManner(mariadb.address(database), password=PASSWORD))
+    source = MariadbSource(MariadbManner(either.address(database), password=PASSWORD))
     shelf.source = DeclaredProcedures(source, shelf.folder, clock=lambda: shelf.now)
     with closing(shelf.source):
         yield shelf
@@ -87,7 +87,7 @@ def test_a_table_is_a_parameter_on_mariadb(shelf: Shelf) -> None:
         "INSERT INTO orders VALUES (9, 'x', 1, NULL) RETURNING id",
         "CREATE TABLE made AS SELECT 1 AS a",
         "SET @a = 1",
-        "CALL stored()",
+        "CALL `stored`()",
         "SHOW TABLES",
         "SELECT id FROM orders INTO OUTFILE '/tmp/rowgate.csv'",
         "SELECT * FROM absent",
@@ -128,18 +128,18 @@ def test_values_that_a_query_cannot_work_with_are_refused_on_mariadb(shelf: Shel
 
 
 def test_a_function_writes_neither_at_once_nor_by_what_it_leaves(
-    mariadb: MariadbServer, database: str, shelf: Shelf
+    either: MariadbServer, database: str, shelf: Shelf
 ) -> None:
     """It has its owner's rights, and may set the session to write; the next statement would."""
     shelf.put("sets", "SELECT sets() AS a")
     shelf.put("writes", "SELECT writes() + id AS a FROM orders")
     shelf.put("both", "SELECT sets() AS a, writes() AS b")
-    source = MariadbSource(MariadbManner(mariadb.address(database), password=PASSWORD), max_connections=1)
+    source = MariadbSource(MariadbManner(either.address(database), password=PASSWORD), max_connections=1)
     with closing(DeclaredProcedures(source, shelf.folder, clock=lambda: shelf.now)) as shelf.source:
         for _ in range(3):
             assert shelf.call("sets") == [(1,)]
-            assert source.ask("SELECT @@tx_read_only") == [(1,)]
+            assert source.ask("SELECT @@" + either.reading) == [(1,)]
             for name in ("writes", "both"):
                 assert "READ ONLY" in shelf.find(name).fault, "what functions write is known before they run"
             shelf.later()
-    assert mariadb.execute("SELECT count(*) FROM orders", database=database) == [(3,)]
+    assert either.execute("SELECT count(*) FROM orders", database=database) == [(3,)]

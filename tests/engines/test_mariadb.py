@@ -1,4 +1,4 @@
-"""MariaDB's own: what its grants are judged by, and what its types become."""
+"""MariaDB's own, and MySQL's: what their grants are judged by, and what their types become."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from engines.servings_generic import MariadbServing, serve_mariadb
+from engines.servings_generic import MariadbServing, serve_either
 from engines.test_contract import read_all
 from rowgate.engines.addresses import open_generic
 from rowgate.engines.generic import GenericSource
@@ -17,20 +17,22 @@ from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
 from rowgate.rows.sql import render_select
 from support.mariadb import PASSWORD, MariadbServer
+from support.mysql import MysqlServer
 
 pytestmark = pytest.mark.engines
 
 
 @pytest.fixture
-def serving(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariadbServing]:
-    with serve_mariadb(request, tmp_path_factory.getbasetemp()) as opened:
+def serving(either: MariadbServer) -> Iterator[MariadbServing]:
+    with serve_either(either) as opened:
         yield opened
 
 
 def prove(server: MariadbServer, database: str, *grants: str) -> None:
     """Look up what an account may do that has these grants and may read the database."""
     server.execute(
-        "CREATE OR REPLACE USER judged@localhost IDENTIFIED BY 'geheim'",
+        "DROP USER IF EXISTS judged@localhost",
+        "CREATE USER judged@localhost IDENTIFIED BY 'geheim'",
         f"GRANT SELECT ON {database}.* TO judged@localhost",
         *[grant.format(database=database) for grant in grants],
     )
@@ -58,14 +60,39 @@ def test_account_that_may_write_is_refused_by_name(serving: MariadbServing, gran
 
 def test_role_that_may_write_is_refused_though_it_is_not_set(serving: MariadbServing) -> None:
     role = (
-        "CREATE OR REPLACE ROLE writers",
+        "DROP ROLE IF EXISTS writers",
+        "CREATE ROLE writers",
         "GRANT DELETE ON {database}.* TO writers",
         "GRANT writers TO judged@localhost",
     )
-    with pytest.raises(NotReadOnly, match="writers"):
+    with pytest.raises(NotReadOnly, match="writers" if serving.server.is_mariadb else "DELETE"):
         prove(serving.server, serving.name, *role)
     with pytest.raises(NotReadOnly, match="DELETE"):
-        prove(serving.server, serving.name, *role, "SET DEFAULT ROLE writers FOR judged@localhost")
+        prove(serving.server, serving.name, *role, _set_role(serving, "writers"))
+    within = ("DROP ROLE IF EXISTS outer_role", "CREATE ROLE outer_role", "GRANT writers TO outer_role")
+    given = ("GRANT outer_role TO judged@localhost", _set_role(serving, "outer_role"))
+    with pytest.raises(NotReadOnly, match="DELETE"):
+        prove(serving.server, serving.name, *role[:-1], *within, *given)
+
+
+def test_role_that_only_reads_is_proven(serving: MariadbServing) -> None:
+    role = ("DROP ROLE IF EXISTS readers", "CREATE ROLE readers", "GRANT SELECT, SHOW VIEW ON {database}.* TO readers")
+    prove(serving.server, serving.name, *role, "GRANT readers TO judged@localhost", _set_role(serving, "readers"))
+
+
+def _set_role(serving: MariadbServing, role: str) -> str:
+    return f"SET DEFAULT ROLE {role} {'FOR' if serving.server.is_mariadb else 'TO'} judged@localhost"
+
+
+@pytest.mark.mysql
+def test_what_is_revoked_in_part_on_mysql_is_no_right(mysql: MysqlServer) -> None:
+    with serve_either(mysql) as serving:
+        mysql.execute("SET GLOBAL partial_revokes = ON")
+        revoked = ("GRANT SELECT ON *.* TO judged@localhost", "REVOKE SELECT ON mysql.* FROM judged@localhost")
+        prove(mysql, serving.name, *revoked)
+        with pytest.raises(NotReadOnly, match="INSERT"):
+            prove(mysql, serving.name, *revoked, "GRANT INSERT ON *.* TO judged@localhost")
+        mysql.execute("DROP USER judged@localhost", "SET GLOBAL partial_revokes = OFF")
 
 
 @pytest.mark.parametrize(
@@ -95,9 +122,10 @@ def read(serving: MariadbServing, body: bytes) -> list[tuple[Value, ...]]:
 
 
 def test_types_of_its_own(serving: MariadbServing) -> None:
+    uuid = "UUID" if serving.server.is_mariadb else "CHAR(36)"
     serving.execute(
         "CREATE TABLE typed (big BIGINT UNSIGNED, money DECIMAL(30, 4), single FLOAT, flag BOOLEAN, span TIME(2), "
-        "stamp TIMESTAMP(3) NULL, kind ENUM('b', 'a'), id UUID, raw VARBINARY(4), old CHAR(5) CHARACTER SET latin1)",
+        f"stamp TIMESTAMP(3) NULL, kind ENUM('b', 'a'), id {uuid}, raw VARBINARY(4), old CHAR(5) CHARACTER SET latin1)",
         "SET time_zone = '+02:00'",
         "INSERT INTO typed VALUES (18446744073709551615, 12345678901234567890.1234, 16777217, TRUE, '-12:30:00.50', "
         "'2020-01-01 02:00:00.250', 'a', '123e4567-e89b-12d3-a456-426655440000', x'00ff', 'é')",

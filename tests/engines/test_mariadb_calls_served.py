@@ -1,4 +1,4 @@
-"""Stored and declared procedures of MariaDB over HTTP: called, shaped, granted in part, refused and recorded."""
+"""Stored and declared procedures of MariaDB and MySQL over HTTP: called, shaped, granted in part, recorded."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,34 +24,38 @@ from support.servers import ask_until, fetch_token, wait_until
 pytestmark = pytest.mark.engines
 
 MADE = (
+    "CREATE TABLE numbers (seq INT PRIMARY KEY)",
+    f"INSERT INTO numbers VALUES {', '.join(f'({n})' for n in range(1, 60_001))}",
     "CREATE TABLE staff (id INT PRIMARY KEY, name VARCHAR(20), salary DECIMAL(10,2), since DATETIME)",
     "INSERT INTO staff VALUES (1,'Ada',9000.5,'2015-03-01'), (2,'Bob',5000,'2019-07-15'), (3,'Cyd',7000,NULL)",
     """CREATE PROCEDURE staff_up_to (IN n INT)
     COMMENT 'columns: id integer, name text, salary number, since moment; Staff.'
     BEGIN SELECT * FROM staff WHERE id <= n ORDER BY id; SELECT count(*) AS other FROM staff; END""",
     """CREATE PROCEDURE untold (IN n INT)
-    BEGIN SELECT CAST(seq AS SIGNED) AS n, 'x' AS t FROM seq_1_to_1000000 WHERE seq <= n; END""",
+    BEGIN SELECT CAST(seq AS SIGNED) AS n, 'x' AS t FROM numbers WHERE seq <= n; END""",
     "CREATE PROCEDURE writes () BEGIN SELECT 1 AS a; COMMIT; DELETE FROM staff; END",
     "CREATE PROCEDURE takes (IN t VARCHAR(3)) BEGIN SELECT t; END",
-    "CREATE PROCEDURE slow () BEGIN SELECT sum(a.seq * b.seq) AS n FROM seq_1_to_1000000 a, seq_1_to_1000000 b; END",
+    """CREATE PROCEDURE slow () {stoppable}
+    BEGIN SELECT sum(a.seq * b.seq * c.seq) AS n FROM numbers a, numbers b, numbers c; END""",
 )
 DECLARED = "-- parameter: ids table(id integer)\nSELECT s.id, s.name FROM staff s JOIN :ids AS i ON i.id = s.id"
 
 
 @pytest.fixture(scope="module")
-def shop(mariadb: MariadbServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    name = mariadb.create_database()
-    mariadb.execute(*MADE, f"GRANT EXECUTE ON {name}.* TO reader@localhost", database=name)
+def shop(either: MariadbServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    name = either.create_database()
+    made = [statement.format(stoppable=either.stoppable) for statement in MADE]
+    either.execute(*made, f"GRANT EXECUTE ON {name}.* TO reader@localhost", database=name)
     folder = tmp_path_factory.mktemp("shop")
     (folder / "password").write_text(PASSWORD)
     home = folder / "home"
     home.mkdir(mode=0o700)
-    served = DatabaseSettings(address=mariadb.address(name), password_file=str(folder / "password"))
-    made = load_settings(home, {}, {"databases": (served,), "port": 0, "statement_seconds": 2})
-    wiring.create_home(made, "tests")
-    made.procedures_path.mkdir()
-    (made.procedures_path / "Chosen.sql").write_text(DECLARED)
-    with read_from(made, Path()) as reader:
+    served = DatabaseSettings(address=either.address(name), password_file=str(folder / "password"))
+    settings = load_settings(home, {}, {"databases": (served,), "port": 0, "statement_seconds": 2})
+    wiring.create_home(settings, "tests")
+    settings.procedures_path.mkdir()
+    (settings.procedures_path / "Chosen.sql").write_text(DECLARED)
+    with read_from(settings, Path()) as reader:
         yield reader
 
 

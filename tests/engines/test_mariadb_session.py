@@ -2,31 +2,30 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pymysql.cursors import SSCursor
 
-from engines.servings_generic import MariadbServing, serve_mariadb
+from engines.servings_generic import MariadbServing, serve_either
 from engines.test_contract import read_all
 from rowgate.engines.generic import GenericSource
 from rowgate.engines.mariadb import MariadbManner
 from rowgate.rows.model import Statement
 from rows.test_injection import ATTACKS
-from support.mariadb import PASSWORD
+from support.mariadb import PASSWORD, MariadbServer
 
 pytestmark = pytest.mark.engines
-_TOLD = "SELECT connection_id(), @@session.time_zone, @@session.sql_mode, @@session.tx_read_only, @@lock_wait_timeout"
 
 
 @pytest.fixture(scope="module")
-def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariadbServing]:
-    with serve_mariadb(request, Path(tmp_path_factory.getbasetemp())) as opened:
-        for name, setting in SETTINGS.items():
+def served(either: MariadbServer) -> Iterator[MariadbServing]:
+    with serve_either(either) as opened:
+        for name, text in SETTINGS.items():
+            setting = text.format(reading=opened.server.reading)
             opened.execute(
-                f"CREATE FUNCTION {name}() RETURNS INT BEGIN SET SESSION {setting}; RETURN 1; END",
-                f"CREATE VIEW sets_{name} AS SELECT n FROM made WHERE {name}() = 1",
+                f"CREATE FUNCTION set_{name}() RETURNS INT BEGIN SET SESSION {setting}; RETURN 1; END",
+                f"CREATE VIEW sets_{name} AS SELECT n FROM made WHERE set_{name}() = 1",
             )
         opened.execute("INSERT INTO made VALUES (1), (2)", "CREATE TABLE texts (t VARCHAR(90))")
         yield opened
@@ -42,7 +41,7 @@ def source(served: MariadbServing) -> Iterator[GenericSource]:
 
 SETTINGS = {
     "zone": "time_zone = '+05:30'",
-    "writing": "tx_read_only = OFF",
+    "writing": "{reading} = OFF",
     "waiting": "lock_wait_timeout = 1000",
     "quotes": "sql_mode = 'ANSI_QUOTES'",
     "backslashes": "sql_mode = 'NO_BACKSLASH_ESCAPES'",
@@ -54,11 +53,12 @@ def ask(source: GenericSource, text: str, *values: str) -> list[tuple[object, ..
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_no_other_read_has_what_a_view_has_set(source: GenericSource, name: str) -> None:
-    before = ask(source, _TOLD)
+def test_no_other_read_has_what_a_view_has_set(served: MariadbServing, source: GenericSource, name: str) -> None:
+    told = f"@@time_zone, @@sql_mode, @@{served.server.reading}, @@lock_wait_timeout"
+    before = ask(source, f"SELECT connection_id(), {told}")
     assert before[0][1:4] == ("+00:00", "STRICT_ALL_TABLES", 1)
     assert ask(source, f"SELECT n FROM sets_{name} ORDER BY n") == [(1,), (2,)]
-    assert ask(source, _TOLD) == before, "the same connection, as it was"
+    assert ask(source, f"SELECT connection_id(), {told}") == before, "the same connection, as it was"
 
 
 @pytest.mark.parametrize("name", ["quotes", "backslashes"])
@@ -79,7 +79,7 @@ def test_result_whose_connection_is_gone_is_forgotten_without_a_word(source: Gen
     made = source.manner.open_engine(max_connections=1)
     connection: Any = made.raw_connection().driver_connection
     cursor = connection.cursor(SSCursor)
-    cursor.execute("SELECT seq FROM seq_1_to_100000")
+    cursor.execute("SELECT a.n FROM made a, made b, made c, made d, made e, made f, made g, made h")
     result = cursor._result
     assert result.unbuffered_active
     connection._force_close()

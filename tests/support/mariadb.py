@@ -20,6 +20,10 @@ _numbers = count(1)
 class MariadbServer:
     """One server process."""
 
+    is_mariadb = True
+    reading = "tx_read_only"  # the variable of a session that reads
+    stoppable = ""  # what a procedure says, so that the server stops it when its seconds are over
+
     def __init__(self, folder: Path, *flags: str, port: int = 0) -> None:
         self.folder = folder
         self.port = port or find_free_port()

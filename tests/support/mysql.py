@@ -37,6 +37,10 @@ def _name_libaio_as_before(parts: Path) -> None:
 class MysqlServer(MariadbServer):
     """One server process; in all else as MariaDB's."""
 
+    is_mariadb = False
+    reading = "transaction_read_only"
+    stoppable = "SQL SECURITY INVOKER"
+
     def __init__(self, folder: Path) -> None:
         require(
             "java",

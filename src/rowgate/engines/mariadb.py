@@ -53,6 +53,7 @@ _HARMLESS = frozenset(
 )
 _GRANT = re.compile(r"GRANT (?P<privileges>.+?) ON (?P<what>.+?) TO ", re.DOTALL)
 _ROLE = re.compile(r"GRANT (?P<roles>(?:`[^`]+`(?:@`[^`]*`)?(?:,\s*)?)+|\S+) TO ")
+_OF_NO_RIGHT = ("SET DEFAULT ROLE ", "REVOKE ")  # of MariaDB; of MySQL, what a grant on everything does not allow
 _COLUMNS = re.compile(r"\([^)]*\)")
 _MAY_PASS = frozenset(
     {
@@ -160,8 +161,14 @@ class MariadbManner:
                 raise NotReadOnly(
                     f"nobody can tell what a role of the account's allows ({question} fails): take it away"
                 ) from error
-            for (line,) in lines:
-                pending += _judge(str(line))
+            pending += [self._ask_of_role(role) for (line,) in lines for role in _judge(str(line))]
+
+    def _ask_of_role(self, role: str) -> str:
+        role = role.replace("%", "%%")  # a lone one is a place
+        if self._is_mariadb:
+            return f"SHOW GRANTS FOR {role}"
+        # MySQL tells of a role itself only whom it lets read its own tables; this tells of the roles of the role too
+        return f"SHOW GRANTS FOR CURRENT_USER() USING {role}"
 
     def list_objects(self, ask: Ask) -> Sequence[ObjectListing]:
         """See `Manner`."""
@@ -189,15 +196,14 @@ class MariadbManner:
             connection.rowgate_net = net
 
     def check_call(self, connection: Any, *, seconds: float) -> None:
-        """Prepare a driver's connection for a call, which has these seconds by the server's own limit.
+        """Prepare a driver's connection for a call, which has these seconds by MariaDB's own limit.
 
-        Nobody but its owner may stop what runs with the owner's rights, so `stop` cannot.
+        Nobody but its owner may stop what runs with the owner's rights, so `stop` cannot. MySQL's limit does not count
+        within procedures: it stops those alone that have the account's rights.
         """
-        setting = (
-            f"max_statement_time = {seconds:.3f}" if self._is_mariadb else f"max_execution_time = {seconds:.0f}000"
-        )
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET SESSION {setting}")
+        if self._is_mariadb:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET SESSION max_statement_time = {seconds:.3f}")
 
     def wake(self, connection: Any) -> None:
         """See `Manner`."""
@@ -282,17 +288,19 @@ def _find_code(error: Exception) -> int | None:
 
 
 def _judge(line: str) -> list[str]:
-    """Give what else must be asked because of a line of SHOW GRANTS: the grants of a role.
+    """Give the roles that a line of SHOW GRANTS names: their grants must be asked for too.
 
     Raises:
         NotReadOnly: The line lets the account write.
     """
+    if line.startswith(_OF_NO_RIGHT):
+        return []
     found = _GRANT.match(line)
     if found is None:
         role = _ROLE.match(line)
         if role is None:
             raise NotReadOnly(f"nobody can tell what the account's grant allows: {line.partition(' TO ')[0]}")
-        return [f"SHOW GRANTS FOR {name.strip()}" for name in role["roles"].split(",")]
+        return [name.strip() for name in role["roles"].split(",")]
     privileges = [name.strip().upper() for name in _COLUMNS.sub("", found["privileges"]).split(",")]
     harmful = [name for name in privileges if name not in _HARMLESS]
     if harmful or " WITH GRANT OPTION" in line:
