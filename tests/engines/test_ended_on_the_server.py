@@ -6,7 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from engines.servings_generic import MariadbServing
+from engines.heavy import HEAVY
+from engines.servings_generic import MariadbServing, MysqlServing
 from engines.servings_other import OtherServing
 from engines.servings_postgres import PostgresServing
 from rowgate.rows.errors import StatementCancelled, StatementTimeout
@@ -17,10 +18,11 @@ _SERVINGS: dict[str, Callable[..., Served]] = {
     "postgres": PostgresServing,
     "other": OtherServing,
     "mariadb": MariadbServing,
+    "mysql": MysqlServing,
 }
 
 
-@pytest.fixture(params=["postgres", "other", pytest.param("mariadb", marks=pytest.mark.engines)])
+@pytest.fixture(params=[pytest.param(name, marks=HEAVY.get(name, ())) for name in _SERVINGS])
 def served(request: pytest.FixtureRequest) -> Iterator[Served]:
     server = request.getfixturevalue("postgres" if request.param == "other" else request.param)
     made = _SERVINGS[request.param](server)

@@ -1,4 +1,4 @@
-"""Which filters an index serves on PostgreSQL and MariaDB, as docs/reference/http.md says; the engine's plan tells.
+"""Which filters an index serves on PostgreSQL, MariaDB and MySQL, as docs/reference/http.md says; their plans tell.
 
 SQLite's: rows/test_indexes.py.
 """
@@ -23,7 +23,7 @@ from rowgate.rows.fold import fold
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
 from rowgate.rows.sql import render_select
-from support.mariadb import PASSWORD, MariadbServer
+from support.mariadb import PASSWORD, MariadbServer, make_numbers
 from support.postgres import PostgresServer
 
 MADE = """CREATE TABLE indexed (id INTEGER PRIMARY KEY, number INTEGER, price DECIMAL(10, 2), day DATE,
@@ -31,16 +31,16 @@ moment TIMESTAMP NULL, text VARCHAR(40), other VARCHAR(99))"""
 ROWS = 3000
 FILL_POSTGRES = f"""INSERT INTO indexed SELECT n, n, n / 100.0, date '2000-01-01' + n,
 timestamp '2000-01-01' + n * interval '1 hour', 't' || n, repeat('x', 99) FROM generate_series(1, {ROWS}) n"""
-FILL_MARIADB = f"""INSERT INTO indexed SELECT seq, seq, seq / 100, DATE_ADD('2000-01-01', INTERVAL seq DAY),
+FILL_MARIADB = """INSERT INTO indexed SELECT seq, seq, seq / 100, DATE_ADD('2000-01-01', INTERVAL seq DAY),
 DATE_ADD('2000-01-01 00:00:00', INTERVAL seq HOUR), CONCAT('t', seq), REPEAT('x', 99), CONCAT('t', seq)
-FROM seq_1_to_{ROWS}"""
+FROM numbers"""
 OF_POSTGRES = (
     'CREATE INDEX ON indexed (lower(text COLLATE "C"))',
     "CREATE INDEX ON indexed (text text_pattern_ops)",
     "ANALYZE indexed",
 )
 OF_MARIADB = ("CREATE INDEX spelled_index ON indexed (spelled)", "ANALYZE TABLE indexed")
-SPELLED = "ALTER TABLE indexed ADD spelled VARCHAR(40) COLLATE utf8mb4_nopad_bin"
+SPELLED = "ALTER TABLE indexed ADD spelled VARCHAR(40) COLLATE {}"
 INDEXES = [
     f"CREATE INDEX {column}_index ON indexed ({column})" for column in ("number", "price", "day", "moment", "text")
 ]
@@ -59,9 +59,19 @@ def of_postgres(postgres: PostgresServer) -> Iterator[RowSource]:
 
 @pytest.fixture(scope="module")
 def of_mariadb(mariadb: MariadbServer) -> Iterator[RowSource]:
-    name = mariadb.create_database()
-    mariadb.execute(MADE, SPELLED, FILL_MARIADB, *INDEXES, *OF_MARIADB, database=name)
-    with closing(GenericSource(MariadbManner(mariadb.address(name), password=PASSWORD))) as source:
+    yield from _open_indexed(mariadb, "utf8mb4_nopad_bin")
+
+
+@pytest.fixture(scope="module")
+def of_mysql(mysql: MariadbServer) -> Iterator[RowSource]:
+    yield from _open_indexed(mysql, "utf8mb4_0900_bin")
+
+
+def _open_indexed(server: MariadbServer, by_code_point: str) -> Iterator[RowSource]:
+    name = server.create_database()
+    filled = (MADE, SPELLED.format(by_code_point), *make_numbers(ROWS), FILL_MARIADB)
+    server.execute(*filled, *INDEXES, *OF_MARIADB, database=name)
+    with closing(GenericSource(MariadbManner(server.address(name), password=PASSWORD))) as source:
         yield source
 
 
@@ -105,6 +115,7 @@ SERVED: dict[str, list[Case]] = {
         ("spelled", "starts_with", "t77", IN_CASE),
     ],
 }
+SERVED["mysql"] = SERVED["mariadb"]
 BY_NONE: list[Case] = [
     ("text", "equals", "é"),
     ("text", "starts_with", "t77"),
@@ -116,6 +127,7 @@ NOT_SERVED: dict[str, list[Case]] = {
     "postgres": BY_NONE,
     "mariadb": [*BY_NONE, ("text", "between", ["T77", "t770"]), ("text", "starts_with", "t77", IN_CASE)],
 }
+NOT_SERVED["mysql"] = NOT_SERVED["mariadb"]
 
 
 def list_cases(cases: dict[str, list[Case]]) -> list[Any]:
@@ -146,18 +158,16 @@ def test_every_row_is_looked_at(request: pytest.FixtureRequest, engine: str, cas
 
 
 @pytest.mark.engines
-def test_what_is_taken_for_caseless_is_so_of_every_two_ascii_letters(mariadb: MariadbServer) -> None:
+def test_what_is_taken_for_caseless_is_so_of_every_two_ascii_letters(either: MariadbServer) -> None:
     """An index must not miss a text: no two letters may be one in one case and two in another."""
-    database = mariadb.create_database()
-    names = [
-        name
-        for (name,) in mariadb.execute(
-            "SELECT full_collation_name FROM information_schema.collation_character_set_applicability"
-        )
-    ]
+    database = either.create_database()
+    whole = "full_collation_name" if either.is_mariadb else "collation_name"
+    listed = either.execute(f"SELECT {whole} FROM information_schema.collation_character_set_applicability")
+    names = [name for (name,) in listed]
     found = [name for name in names if CASELESS.fullmatch(name)]
-    assert {"utf8mb4_general_ci", "utf8mb4_uca1400_ai_ci", "latin1_swedish_ci"} <= set(found)
-    assert not {name for name in found if any(word in name for word in ("turkish", "croatian", "danish", "_cs", "bin"))}
+    newest = "utf8mb4_uca1400_ai_ci" if either.is_mariadb else "utf8mb4_0900_ai_ci"
+    assert {"utf8mb4_general_ci", newest, "latin1_swedish_ci"} <= set(found)
+    either.execute(*make_numbers(127), "INSERT INTO numbers VALUES (0)", database=database)
     for name in found:
         charset = name.partition("_")[0]
         first, second = (f"CONVERT(CHAR({side}.seq) USING {charset}) COLLATE {name}" for side in ("a", "b"))
@@ -166,9 +176,7 @@ def test_what_is_taken_for_caseless_is_so_of_every_two_ascii_letters(mariadb: Ma
         differing = " OR ".join(
             f"{pair} <> {variant}" for variant in (*variants, f"CONCAT(LOWER({first}), UPPER({second}))")
         )
-        ((count,),) = mariadb.execute(
-            f"SELECT count(*) FROM seq_0_to_127 a, seq_0_to_127 b WHERE {differing}", database=database
-        )
+        ((count,),) = either.execute(f"SELECT count(*) FROM numbers a, numbers b WHERE {differing}", database=database)
         assert count == 0, name
 
 
@@ -182,6 +190,7 @@ COLUMNS = {
     "german": "VARCHAR(20) CHARACTER SET latin1 COLLATE latin1_german2_ci",
     "japanese": "VARCHAR(20) CHARACTER SET cp932 COLLATE cp932_japanese_ci",
     "fixed": "CHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+    "newest": "VARCHAR(20) CHARACTER SET utf8mb4",
     "chosen": "ENUM('I', 'i ', 'STRASSE', 'é', 'E') CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
 }
 TEXTS = [
@@ -208,16 +217,16 @@ TEXTS = [
 
 
 @pytest.mark.engines
-def test_an_index_changes_no_answer_whatever_the_collation(mariadb: MariadbServer) -> None:
-    name = mariadb.create_database()
-    mariadb.execute("CREATE VIEW said AS SELECT 'I' AS text UNION ALL SELECT 'i '", database=name)
+def test_an_index_changes_no_answer_whatever_the_collation(either: MariadbServer) -> None:
+    name = either.create_database()
+    either.execute("CREATE VIEW said AS SELECT 'I' AS text UNION ALL SELECT 'i '", database=name)
     for table, declared in COLUMNS.items():
-        mariadb.execute(f"CREATE TABLE {table} (text {declared}, KEY (text))", database=name)
-        kept = [text for text in TEXTS if _insert(mariadb, name, table, text)]
+        either.execute(f"CREATE TABLE {table} (text {declared}, KEY (text))", database=name)
+        kept = [text for text in TEXTS if _insert(either, name, table, text)]
         assert len(kept) >= 4, table
-    with closing(GenericSource(MariadbManner(mariadb.address(name), password=PASSWORD))) as source:
+    with closing(GenericSource(MariadbManner(either.address(name), password=PASSWORD))) as source:
         for table in (*COLUMNS, "said"):
-            held = [str(text) for (text,) in mariadb.execute(f"SELECT text FROM {table}", database=name)]
+            held = [str(text) for (text,) in either.execute(f"SELECT text FROM {table}", database=name)]
             for value in TEXTS:
                 assert sorted(_find(source, table, value, match_case=True)) == [text for text in held if text == value]
                 found = sorted(_find(source, table, value, match_case=False))
@@ -226,10 +235,10 @@ def test_an_index_changes_no_answer_whatever_the_collation(mariadb: MariadbServe
                 assert several == sorted(text for text in held if fold(text) in (fold(value), "i")), (table, value)
 
 
-def _insert(mariadb: MariadbServer, database: str, table: str, text: str) -> bool:
+def _insert(either: MariadbServer, database: str, table: str, text: str) -> bool:
     """Put a text into a table; tell whether its character set has it."""
     try:
-        mariadb.execute(f"INSERT INTO {table} VALUES ('{text}')", database=database)
+        either.execute(f"INSERT INTO {table} VALUES ('{text}')", database=database)
     except (pymysql.DataError, pymysql.OperationalError):
         return False
     return True
@@ -245,16 +254,16 @@ def _find(source: RowSource, table: str, value: Any, *, match_case: bool) -> lis
 
 
 @pytest.mark.engines
-def test_a_run_that_the_columns_characters_cannot_spell_is_none(mariadb: MariadbServer) -> None:
-    name = mariadb.create_database()
+def test_a_run_that_the_columns_characters_cannot_spell_is_none(either: MariadbServer) -> None:
+    name = either.create_database()
     declared = "JobRuntimeKey VARCHAR(30) CHARACTER SET {} PRIMARY KEY"
     for table in ("latin1", "utf8mb3", "utf8mb4"):
-        mariadb.execute(
+        either.execute(
             f"CREATE TABLE {table} ({declared.format(table)})",
             f"INSERT INTO {table} VALUES ('2020'), ('é')",
             database=name,
         )
-    with closing(GenericSource(MariadbManner(mariadb.address(name), password=PASSWORD))) as source:
+    with closing(GenericSource(MariadbManner(either.address(name), password=PASSWORD))) as source:
         for table in ("latin1", "utf8mb3", "utf8mb4"):
             described = source.find_object(table)
             assert described is not None

@@ -26,7 +26,7 @@ from rowgate.rows.plan import plan_rows
 from rowgate.rows.procedures import Procedure
 from rowgate.rows.request_call import parse_call_body
 from rowgate.rows.sql import render_select
-from support.mariadb import PASSWORD, MariadbServer
+from support.mariadb import PASSWORD, MariadbServer, make_numbers
 from support.servers import wait_until
 
 pytestmark = pytest.mark.engines
@@ -38,8 +38,7 @@ MADE = (
     (1, 'a', 12345678901234567890.1234, 18446744073709551615, '2020-01-01 10:00:00.5', '2020-01-01', x'00ff'),
     (2, 'B', 2.5, 7, '2021-01-01', NULL, NULL), (3, 'b', -1, 8, NULL, '2022-02-02', x'61')""",
     "CREATE TABLE loose (id INT) ENGINE=MyISAM",
-    "CREATE TABLE numbers (seq INT PRIMARY KEY)",
-    f"INSERT INTO numbers VALUES {', '.join(f'({n})' for n in range(1, 20_001))}",
+    *make_numbers(20_000),
 )
 PROCEDURES = {
     "up_to": "(IN n INT) BEGIN SELECT * FROM orders WHERE id <= n ORDER BY id DESC; END",

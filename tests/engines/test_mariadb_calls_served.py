@@ -18,14 +18,13 @@ from rowgate.service.admin.desk import AdminError
 from rowgate.service.admin.grants import GrantChange
 from rows.harness import Reader, read_from, refusal, success
 from support.homes import add_application, administer
-from support.mariadb import PASSWORD, MariadbServer
+from support.mariadb import PASSWORD, MariadbServer, make_numbers
 from support.servers import ask_until, fetch_token, wait_until
 
 pytestmark = pytest.mark.engines
 
 MADE = (
-    "CREATE TABLE numbers (seq INT PRIMARY KEY)",
-    f"INSERT INTO numbers VALUES {', '.join(f'({n})' for n in range(1, 60_001))}",
+    *make_numbers(60_000),
     "CREATE TABLE staff (id INT PRIMARY KEY, name VARCHAR(20), salary DECIMAL(10,2), since DATETIME)",
     "INSERT INTO staff VALUES (1,'Ada',9000.5,'2015-03-01'), (2,'Bob',5000,'2019-07-15'), (3,'Cyd',7000,NULL)",
     """CREATE PROCEDURE staff_up_to (IN n INT)

@@ -7,11 +7,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from engines.heavy import HEAVY
 from rowgate import wiring
 from rowgate.config import load_settings
 from rowgate.served_databases import DatabaseSettings
 from rows.harness import Reader, read_from
-from support.mariadb import PASSWORD, MariadbServer, run_mariadb
+from support.mariadb import PASSWORD, MariadbServer, make_numbers, run_mariadb
+from support.mysql import run_mysql
 from support.postgres import PostgresServer, run_postgres
 from support.servers import wait_until
 
@@ -22,7 +24,11 @@ Own = MariadbServer | PostgresServer
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param("postgres", marks=pytest.mark.slow), pytest.param("mariadb", marks=pytest.mark.engines)],
+    params=[
+        pytest.param("postgres", marks=pytest.mark.slow),
+        pytest.param("mariadb", marks=HEAVY["mariadb"]),
+        pytest.param("mysql", marks=HEAVY["mysql"]),
+    ],
 )
 def own(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
     """A server that these tests may stop."""
@@ -30,7 +36,8 @@ def own(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         with run_postgres() as started:
             yield started
     else:
-        with run_mariadb(tmp_path_factory.mktemp("outage")) as running:
+        run = run_mariadb if request.param == "mariadb" else run_mysql
+        with run(tmp_path_factory.mktemp("outage")) as running:
             yield running
 
 
@@ -43,8 +50,8 @@ def reader(own: Own, tmp_path: Path) -> Iterator[Reader]:
             owner.execute(f"INSERT INTO made SELECT n, repeat('x', 200) FROM generate_series(1, {ROWS}) n".encode())
             owner.execute("CHECKPOINT")  # these servers are quick to commit: a kill would take the rows back
     else:
-        fill = f"INSERT INTO made SELECT seq, repeat('x', 200) FROM seq_1_to_{ROWS}"
-        own.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1", TABLE, fill, database=name)
+        fill = (*make_numbers(ROWS), "INSERT INTO made SELECT seq, repeat('x', 200) FROM numbers")
+        own.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1", TABLE, *fill, database=name)
     (tmp_path / "password").write_text(PASSWORD + "\n")
     home = tmp_path / "home"
     home.mkdir(mode=0o700)

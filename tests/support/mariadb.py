@@ -120,6 +120,12 @@ class MariadbServer:
         return f"mariadb://{user}@127.0.0.1:{self.port}/{database}"
 
 
+def make_numbers(count: int) -> tuple[str, str]:
+    """Give the statements that make the table `numbers`, with `seq` from 1: MySQL has no tables of sequences."""
+    values = ", ".join(f"({number})" for number in range(1, count + 1))
+    return "CREATE TABLE numbers (seq INT PRIMARY KEY)", f"INSERT INTO numbers VALUES {values}"
+
+
 def find_free_port() -> int:
     """Give a port of loopback that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
