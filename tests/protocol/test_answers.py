@@ -267,6 +267,7 @@ def test_fault_is_told_by_nothing_but_its_request(world: World, monkeypatch: pyt
     narrowed = f"{CC}&{urlencode({'authorization_details': json.dumps([detail])})}"  # its catalog is read in a thread
     parts: tuple[tuple[str, Callable[[], httpx.Response]], ...] = (
         ("rowgate.service.mint.TokenMint.make", world.post_token),
+        ("rowgate.service.mint.TokenMint.seal", world.post_token),
         ("rowgate.engines.sqlite.SqliteSource.find_object", lambda: world.post_token(narrowed)),
         ("rowgate.service.narrowing.narrow_details", lambda: world.post_token(narrowed)),
         ("rowgate.service.mint.TokenMint.open_access", lambda: get_rows(world, token)),

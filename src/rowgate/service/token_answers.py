@@ -43,7 +43,13 @@ class _Sealing(msgspec.Struct, eq=False):
 
     def settle(self, failure: AuditUnavailable | None) -> None:
         """Tell the client."""
-        self.reply(failure or self.issued or self.mint.seal(self.unsealed))
+        outcome: IssuedTokens | Exception | None = failure or self.issued
+        if outcome is None:
+            try:
+                outcome = self.mint.seal(self.unsealed)
+            except Exception as error:  # noqa: BLE001 - nobody above would answer the request
+                outcome = error
+        self.reply(outcome)
 
 
 class TokenAnswers:
