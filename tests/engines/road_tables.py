@@ -3,7 +3,10 @@
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
+from pathlib import Path
 from typing import Any
+
+from pyarrow import parquet
 
 OLD, NEW = "2018-11-05T13:15:30", "2018-11-06T13:15:30"
 
@@ -284,3 +287,40 @@ def make_runs(engine: str) -> Iterator[Table]:
         if kind in LOOSE_KINDS:
             without = [(None, *pair) for pair in WITHOUT_RUN.items()]
             yield Table(f"loose_{kind}", columns, 0, [*without, *rows], run_key="run")
+
+
+# A view that gives 10 MB, enough for a beginning in any format, and fails in its last row: by engine a long text, and
+# what fails there.
+_LATE = {
+    "sqlite": ("printf('%.4000c', 'x')", "abs(-9223372036854775807 - 1)"),
+    "postgres": ("repeat('x', 4000)", "1 / (id - {last})"),
+    "duckdb": ("repeat('x', 1000)", "error('late')"),
+    "mariadb": ("repeat('x', 4000)", "9223372036854775807 + id"),
+    "mysql": ("repeat('x', 4000)", "9223372036854775807 + id"),
+    "trino": ("lpad('x', 4000, 'x')", "1 / (id - {last})"),
+    "clickhouse": ("repeat('x', 4000)", "throwIf(id = {last})"),
+}
+# DuckDB computes 2048 rows at once. The same of files, whose last part is damaged.
+_MANY, LATE_PART = 20_480, 2048
+_MANY_IDS = f"(SELECT CAST(range AS INTEGER) AS id FROM range({_MANY}))"
+LATE_FILES = f"SELECT id, repeat('x', 1000) || hash(id) AS filler FROM {_MANY_IDS}"
+
+
+def render_late(engine: str) -> str:
+    """Give the statement that makes the view."""
+    source, last = (_MANY_IDS, _MANY - 1) if engine == "duckdb" else ("typed", len(TYPED_ROWS) - 1)
+    filler, fails = (part.format(last=last) for part in _LATE[engine])
+    broken = f"CASE WHEN id = {last} THEN {fails} ELSE 0 END AS broken"
+    return f"CREATE VIEW late AS SELECT id, {filler} AS filler, {broken} FROM {source}"
+
+
+def damage(path: Path) -> None:
+    """Spoil the rows at the end of a Parquet file, and nothing that says where they are."""
+    told = parquet.read_metadata(path)
+    group = told.row_group(told.num_row_groups - 1)
+    columns = [group.column(place) for place in range(group.num_columns)]
+    with path.open("r+b") as file:
+        for column in columns:
+            start = column.dictionary_page_offset or column.data_page_offset
+            file.seek(start)
+            file.write(b"\xff" * column.total_compressed_size)

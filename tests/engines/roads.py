@@ -16,7 +16,18 @@ import pytest
 
 from engines.heavy import HEAVY
 from engines.iceberg_commits import open_catalog
-from engines.road_tables import HOSTS, KEYED, TYPED, Table, make_placed, make_runs
+from engines.road_tables import (
+    HOSTS,
+    KEYED,
+    LATE_FILES,
+    LATE_PART,
+    TYPED,
+    Table,
+    damage,
+    make_placed,
+    make_runs,
+    render_late,
+)
 from rowgate import wiring
 from rowgate.config import load_settings
 from rowgate.served_databases import DatabaseSettings
@@ -103,6 +114,8 @@ def _write(engine: str) -> Iterator[str]:
     for table in list_tables(engine):
         yield _create(engine, table)
         yield _insert(table)
+    if engine not in _OF_FILES:
+        yield render_late(engine)
 
 
 def make_sqlite(_: pytest.FixtureRequest, folder: Path) -> str:
@@ -120,6 +133,7 @@ def make_sqlite(_: pytest.FixtureRequest, folder: Path) -> str:
                     for row in table.rows
                 ],
             )
+        owner.execute(render_late("sqlite"))
     return f"sqlite:///{folder}/served.sqlite"
 
 
@@ -146,6 +160,8 @@ def make_parquet(_: pytest.FixtureRequest, folder: Path) -> str:
             owner.execute(statement)
         for table in list_tables("parquet"):
             owner.execute(f"COPY {table.name} TO '{folder}/served/{table.name}.parquet' (ROW_GROUP_SIZE 2048)")
+        owner.execute(f"COPY ({LATE_FILES}) TO '{folder}/served/late.parquet' (ROW_GROUP_SIZE {LATE_PART})")
+    damage(folder / "served" / "late.parquet")
     return f"duckdb:///{folder}/served"
 
 
@@ -153,12 +169,17 @@ def make_iceberg(_: pytest.FixtureRequest, folder: Path) -> str:
     with open_catalog(folder) as catalog, closing(duckdb.connect()) as owner:
         for statement in _write("iceberg"):
             owner.execute(statement)
-        for table in list_tables("iceberg"):
-            rows = owner.sql(f"SELECT * FROM {table.name}").to_arrow_table()
-            place = f"file://{folder}/served/{table.name}"
-            made = catalog.create_table(f"n.{table.name}", schema=rows.schema, location=place)
-            for start in range(0, len(rows), 2048):
-                made.append(rows.slice(start, 2048))
+        read = {table.name: f"SELECT * FROM {table.name}" for table in list_tables("iceberg")} | {"late": LATE_FILES}
+        for name, statement in read.items():
+            rows = owner.sql(statement).to_arrow_table()
+            place = f"file://{folder}/served/{name}"
+            parts = {"write.parquet.row-group-limit": str(LATE_PART)}
+            made = catalog.create_table(f"n.{name}", schema=rows.schema, location=place, properties=parts)
+            size = len(rows) if name == "late" else LATE_PART
+            for start in range(0, len(rows), size):
+                made.append(rows.slice(start, size))
+    (late,) = (folder / "served" / "late" / "data").glob("*.parquet")
+    damage(late)
     return f"duckdb:///{folder}/served"
 
 
@@ -193,6 +214,7 @@ def make_trino(request: pytest.FixtureRequest, _: Path) -> str:
             some = table.rows[start : start + _ROWS_AT_ONCE]
             rows = ", ".join(f"({', '.join(map(quote, row))})" for row in some)
             server.execute(f"INSERT INTO {table.name} SELECT {cast} FROM (VALUES {rows}) AS made ({names})")
+    server.execute("DROP VIEW IF EXISTS late", render_late("trino"))
     return server.address()
 
 
@@ -207,6 +229,7 @@ def make_clickhouse(request: pytest.FixtureRequest, _: Path) -> str:
     for table in list_tables("clickhouse"):
         made = _create("clickhouse", table, close.format(", ".join(_list_keys(table))))
         server.execute(made, _insert(table, quote), database=name)
+    server.execute(render_late("clickhouse"), database=name)
     return server.address(name)
 
 
@@ -222,6 +245,7 @@ ROADS: Mapping[str, Callable[[pytest.FixtureRequest, Path], str]] = {
     "clickhouse": make_clickhouse,
 }
 _KEEPING_TYPES = ("postgres", "duckdb", "mariadb")
+_OF_FILES = frozenset({"parquet", "iceberg"})
 _UNPROVEN = frozenset({"trino", "clickhouse"})
 _KEYLESS = frozenset({"parquet", "iceberg", "trino", "clickhouse"})  # an administrator names the keys
 

@@ -20,7 +20,7 @@ from rowgate.engines.duckdb_source import DuckdbSource
 from rowgate.ports.rows import ArrayBlocks
 from rowgate.rows.encode import open_encoder
 from rowgate.rows.encode_lines import ARRAY_FORMATS, open_line_encoder
-from rowgate.rows.errors import StatementCancelled, StatementTimeout
+from rowgate.rows.errors import EngineFailure, InvalidParameter, RowsError, StatementCancelled, StatementTimeout
 from rowgate.rows.model import Format, Plan
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.policy import read_policy
@@ -256,3 +256,25 @@ def test_it_ends_when_it_is_cancelled_or_late(long: DuckdbSource) -> None:
     with closing(late), pytest.raises(StatementTimeout):
         late.read_block()
     assert len(read_arrays(long, plan)) == 5 * BATCH_ROWS + 7  # connections are as good as before
+
+
+FAILING = {
+    "error('late')": EngineFailure,
+    "CAST('x' || n AS INTEGER)": EngineFailure,
+    "9223372036854775807 + n": InvalidParameter,
+}
+
+
+@pytest.mark.parametrize("fails", FAILING)
+def test_what_fails_in_a_row_is_the_same_failure_both_ways(tmp_path: Path, fails: str) -> None:
+    """An Arrow stream leaves nothing of an error but its text; a view that is wrong is no database that is away."""
+    path = tmp_path / "failing.duckdb"
+    with closing(duckdb.connect(str(path))) as owner:
+        case = f"CASE WHEN n = {5 * BATCH_ROWS} THEN {fails} ELSE 0 END"
+        owner.execute(f"CREATE VIEW t AS SELECT n, {case} AS v FROM range({6 * BATCH_ROWS}) AS r(n)")
+    with closing(DuckdbSource(DuckdbManner(path))) as source:
+        plan = plan_for(source)
+        for write in (write_arrays, write_values):
+            with pytest.raises(RowsError) as failed:
+                write(source, plan, Format.ARROW)
+            assert type(failed.value) is FAILING[fails], write

@@ -37,6 +37,13 @@ from rowgate.rows.model import ObjectDescription, ObjectListing, Statement
 _SERVED = "served"  # what the file is called inside
 _READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
 _BEYOND = "out of range for the destination type INT64"  # how a sum of more than 64 bits is refused
+_BY_WORDS: Mapping[str, type[Exception]] = {  # those that `translate` tells apart, by what their texts begin with
+    "IO Error": duckdb.IOException,
+    "Connection Error": duckdb.ConnectionException,
+    "INTERRUPT Error": duckdb.InterruptException,
+    "Out of Memory Error": duckdb.OutOfMemoryException,
+    "Out of Range Error": duckdb.OutOfRangeException,
+}
 _instances = itertools.count()
 
 
@@ -182,6 +189,7 @@ class DuckdbManner:
 
     def translate(self, error: Exception) -> RowsError:
         """See `Manner`."""
+        error = _restore(error)
         detail = f"{type(error).__name__}: {error}"
         if isinstance(error, (duckdb.IOException, duckdb.ConnectionException, duckdb.InterruptException, OSError)):
             return EngineUnavailable("The database cannot be read at the moment.", detail=detail)
@@ -196,6 +204,13 @@ class DuckdbManner:
     def is_of_catalog(self, error: Exception) -> bool:
         """See `Manner`."""
         return isinstance(error, (duckdb.CatalogException, duckdb.BinderException))
+
+
+def _restore(error: Exception) -> Exception:
+    """Give DuckDB's own error for one that came through a stream of arrays: there only its text is left."""
+    if isinstance(error, OSError) and error.errno is None:
+        return _BY_WORDS.get(str(error).partition(":")[0], duckdb.Error)(str(error))
+    return error
 
 
 def _tell_steps(steps: Sequence[Any], *, depth: int) -> Iterator[str]:
