@@ -1,17 +1,28 @@
 """What a value of a filter becomes beside columns of numbers: the number it says, exactly, or a refusal."""
 
+import re
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rowgate.rows.conditions import list_functions, plan_condition, plan_values
+from rowgate.rows.dialects.model import Dialect
 from rowgate.rows.dialects.postgres import POSTGRES
+from rowgate.rows.dialects.sqlite import SQLITE
 from rowgate.rows.errors import InvalidParameter
 from rowgate.rows.holds import Holds
-from rowgate.rows.model import Column, Family, Function, ObjectDescription, RequestedFilter, Scalar, Value
+from rowgate.rows.model import Column, Family, Function, ObjectDescription, RequestedFilter, Scalar, Statement, Value
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import build_request
 from rowgate.rows.sql import render_select
+from rows.test_other_dialects import DIALECTS
+from support.laws import choose_examples
 
 NUMBER = Column("n", "", Family.NUMBER, may_be_real=True)
 BOOLEAN = Column("b", "", Family.BOOLEAN, may_be_real=False, holds=Holds.BOOLEAN)
@@ -125,3 +136,74 @@ def test_text_with_a_nul_stands_right_after_its_beginning_where_texts_hold_none(
 @pytest.mark.parametrize(("given", "text"), [("1.50", "1.50"), ("x", "x"), (7, "7"), (0.5, "0.5")])
 def test_what_is_looked_for_inside_numbers_is_text(function: Function, given: Scalar, text: str) -> None:
     assert plan_values(NUMBER, function, (given,), ("filters[0].value",)) == (text,)
+
+
+_ORDERED = {Function.GREATER: ">", Function.GREATER_EQUAL: ">=", Function.LESS: "<", Function.LESS_EQUAL: "<="}
+_holds = st.sampled_from([Holds.ANYTHING, Holds.INTEGER, Holds.REAL, Holds.DECIMAL])
+_numbers = st.integers(-3, 3) | st.integers(LEAST, GREATEST) | st.sampled_from([-0.5, 0.5, 2.0**53, -(2.0**70), 1e300])
+
+
+def _render_order(column: Column, function: Function, given: Sequence[Scalar], dialect: Dialect) -> Statement:
+    asked = {"column": column.name, "function": function.value, "value": list(given)}
+    described = ObjectDescription("o", "table", (column,))
+    return render_select(plan_rows(build_request({"filters": [asked], "limit": 1}), described, run_key=""), dialect)
+
+
+@settings(max_examples=choose_examples(200), deadline=None)
+@given(_holds, st.sampled_from(list(_ORDERED)), st.lists(_numbers, min_size=1, max_size=5), st.lists(_numbers))
+def test_one_of_several_numbers_decides(
+    holds: Holds, function: Function, asked: list[float], stored: list[float]
+) -> None:
+    """Greater than any of them is greater than the least, whatever the column can hold."""
+    column = Column("n", "", Family.NUMBER, may_be_real=holds is not Holds.INTEGER, holds=holds)
+    held = [int(n) if holds is Holds.INTEGER else float(n) for n in stored if abs(n) < 2**62]
+    statement = _render_order(column, function, asked, SQLITE)
+    alone = [_render_order(column, function, [value], SQLITE) for value in asked]
+    assert len(statement.parameters) == len(alone[0].parameters)
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE o (n)")
+        database.executemany("INSERT INTO o VALUES (?)", [(n,) for n in held])
+
+        def find(one: Statement) -> set[float]:
+            (condition,) = re.findall("WHERE (.*) LIMIT", one.text)
+            values = tuple(one.parameters)[:-1]
+            return {n for (n,) in database.execute(f"SELECT n FROM o WHERE {condition}", values)}
+
+        assert find(statement) == set().union(*map(find, alone))
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize("function", _ORDERED)
+@pytest.mark.parametrize(
+    ("column", "asked"),
+    [
+        (NUMBER, [5, 1.5, "9", True]),
+        (replace(NUMBER, holds=Holds.INTEGER), [5, 1.5, 2.0**70]),
+        (replace(NUMBER, holds=Holds.REAL), [2**53 + 1, 0.1]),
+        (DECIMAL, ["0.10", "1e30", 3]),
+        (Column("m", "", Family.MOMENT, may_be_real=False, holds=Holds.MOMENT), ["2020", "2019-01-01T00:00:00.5"]),
+        (Column("m", "", Family.MOMENT, may_be_real=False, holds=Holds.DATE), ["2020-01-01T10:00", "2019", "infinity"]),
+    ],
+)
+def test_a_list_beside_an_order_is_bound_as_one_value(
+    name: str, function: Function, column: Column, asked: list[Scalar]
+) -> None:
+    statement = _render_order(column, function, asked * (1000 // len(asked)), DIALECTS[name])
+    assert len(statement.parameters) == len(_render_order(column, function, asked[:1], DIALECTS[name]).parameters)
+
+
+@pytest.mark.parametrize(
+    ("holds", "asked", "least", "most"),
+    [
+        (Holds.INTEGER, [1, 0.5, 1.5], (">", 0), ("<=", 1)),
+        (Holds.INTEGER, [1, 1.0], (">", 1), ("<", 1)),
+        (Holds.ANYTHING, [2**53 + 1, 2.0**53], (">", 2.0**53), ("<", 2**53 + 1)),
+    ],
+)
+def test_beside_a_number_a_gap_stands_on_its_side(
+    holds: Holds, asked: list[Scalar], least: tuple[str, float], most: tuple[str, float]
+) -> None:
+    column = replace(NUMBER, holds=holds)
+    for function, (sign, value) in ((Function.GREATER, least), (Function.LESS, most)):
+        statement = _render_order(column, function, asked, SQLITE)
+        assert (f'"n" {sign} ?' in statement.text, statement.parameters[0]) == (True, value)

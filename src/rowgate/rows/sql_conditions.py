@@ -6,7 +6,8 @@ unknown, also where the engine is not asked because its type could never hold th
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import assert_never
+from decimal import Decimal
+from typing import Any, assert_never
 
 from rowgate.rows.dialects.model import Dialect
 from rowgate.rows.fold import fold
@@ -27,6 +28,8 @@ _BESIDE_GAPS = {  # how a column compares with the value before the gap, and wit
     Function.LESS: ("<=", "<"),
     Function.LESS_EQUAL: ("<=", "<"),
 }
+_ABOVE = (Function.GREATER, Function.GREATER_EQUAL)
+_WRITTEN_ALIKE = frozenset({Holds.DATE, Holds.TIME, Holds.MOMENT})  # by `suit`: the later, the greater a text
 _MOST_ALTERNATIVES = 16
 _MOST_PLACES = 1000  # of a statement: SQLite compares each with every other before it begins
 _MOST_PLAIN = 64  # characters: an engine may look for a part at each place of the text anew, and longest for a long one
@@ -116,22 +119,42 @@ def _comparison(condition: Condition, binder: Binder) -> str:
             at_least = _place(compared, Function.GREATER_EQUAL, least, binder)
             return f"({at_least} AND {_place(compared, Function.LESS_EQUAL, most, binder)})"
         case Function.GREATER | Function.GREATER_EQUAL | Function.LESS | Function.LESS_EQUAL:
-            compared = _compare(_keep_decisive(condition, binder.dialect), binder)
-            return join_alternatives([_place(compared, condition.function, value, binder) for value in compared.values])
+            compared = _compare(_keep_decisive_text(condition, binder.dialect), binder)
+            values = _keep_decisive(condition, compared)
+            return join_alternatives([_place(compared, condition.function, value, binder) for value in values])
         case _:
             assert_never(condition.function)
 
 
-def _keep_decisive(condition: Condition, dialect: Dialect) -> Condition:
-    """Give the condition with one value: greater than any of several is greater than the least of them.
+def _keep_decisive(condition: Condition, compared: _Compared) -> Sequence[Value | Gap]:
+    """Give the one value that decides: greater than any of several is greater than the least of them.
 
-    Where it is not sure that the engine sorts them as Python does, all of them stay.
+    It is sure of numbers, of which an engine may round one or the other but turns none round, and of dates and times
+    that are written alike, without a zone. Others stay as they are.
+    """
+    values, column = compared.values, condition.column
+    is_number = all(isinstance(_find_place(value)[0], (int, float, Decimal)) for value in values)
+    if len(values) <= 1 or not (column.holds in _WRITTEN_ALIKE or (is_number and column.holds is not Holds.OTHER)):
+        return values
+    choose = min if condition.function in _ABOVE else max
+    return [choose(values, key=_find_place)]
+
+
+def _find_place(value: Value | Gap) -> tuple[Any, int]:
+    """Give what values and gaps of one type are sorted by."""
+    return (value.value, 1 if value.is_after else -1) if isinstance(value, Gap) else (value, 0)
+
+
+def _keep_decisive_text(condition: Condition, dialect: Dialect) -> Condition:
+    """Give the condition with the one text that decides, likewise, where the engine sorts texts as Python does.
+
+    Before they are made ready: to fold thousands of texts takes its time.
     """
     is_text = condition.column.family is Family.TEXT and condition.column.holds is not Holds.UUID
     if len(condition.values) <= 1 or not (is_text and dialect.orders_by_code_point):
         return condition
     texts = [str(value) for value in condition.values]  # as they are beside a text
-    choose = min if condition.function in (Function.GREATER, Function.GREATER_EQUAL) else max
+    choose = min if condition.function in _ABOVE else max
     return replace(condition, values=(choose(texts, key=None if condition.match_case else fold),))
 
 
