@@ -90,8 +90,7 @@ def decide_bearer(
         raise InvalidToken("The access token is revoked.", reason="removed_application")
     if not application.enabled:
         raise InvalidToken("The access token is revoked.", reason="disabled_application")
-    secret = application.find_secret(record.secret_number)
-    if revoked or record.epoch != application.epoch or (secret is not None and secret.kills_tokens):
+    if revoked or application.has_killed(record.epoch, record.secret_number):
         raise InvalidToken("The access token is revoked.", reason="revoked_token")
     return Access(
         application_number=application.number,

@@ -91,8 +91,7 @@ def decide_refresh(
         raise InvalidGrant("The refresh token is not valid.", reason="another_applications_token")
     if now >= find_end(record.expires_at, record.issued_at, most_seconds):
         raise InvalidGrant("The refresh token has expired.", reason="expired_token")
-    secret = application.find_secret(record.secret_number)
-    if revoked or record.epoch != application.epoch or (secret is not None and secret.kills_tokens):
+    if revoked or application.has_killed(record.epoch, record.secret_number):
         raise InvalidGrant("The refresh token is revoked.", reason="revoked_token")
     original = tuple(record.scope.split(" "))
     scope = tuple(name for name in narrow_scope(requested_scope, original) if name in application.scope)

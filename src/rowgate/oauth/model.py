@@ -111,6 +111,11 @@ class Application:
         """How long a refresh token of it may live, whenever it was issued."""
         return max(self.refresh_lifetime_seconds, self.policy.past_refresh_seconds)
 
+    def has_killed(self, epoch: int, secret_number: int) -> bool:
+        """Tell whether what was issued in an epoch with a secret is dead, whatever was revoked by itself."""
+        secret = self.find_secret(secret_number)
+        return epoch != self.epoch or (secret is not None and secret.kills_tokens)
+
     def find_secret(self, number: int) -> Secret | None:
         """Give the secret of that number, or None when it has been removed."""
         for secret in self.secrets:

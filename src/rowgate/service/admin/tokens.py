@@ -190,7 +190,6 @@ def _explain_authentication(application: Application, now: float) -> tuple[str, 
 def _judge(record: TokenRecord, application: Application | None, *, expires_at: int, revoked: bool, now: float) -> str:
     if now >= expires_at:
         return "expired"
-    if application is None or not application.enabled or revoked or record.epoch != application.epoch:
+    if application is None or not application.enabled or revoked:
         return "revoked"
-    secret = application.find_secret(record.secret_number)
-    return "revoked" if secret is not None and secret.kills_tokens else GOOD
+    return "revoked" if application.has_killed(record.epoch, record.secret_number) else GOOD
