@@ -187,8 +187,8 @@ def test_init_takes_several_databases_and_doctor_looks_at_each(settings: Setting
     made = runner.invoke(cli, [*home, "init", *given], catch_exceptions=False)
     assert made.exit_code == 0, made.output
     found = runner.invoke(cli, [*home, "doctor"], catch_exceptions=False).output
-    assert "ok   the database can be read, and only read: SQLite, 1 tables and views" in found
-    assert "ok   database sales can be read, and only read: SQLite, 1 tables and views" in found
+    assert "ok   the database can be read, and only read: SQLite, 1 table or view" in found
+    assert "ok   database sales can be read, and only read: SQLite, 1 table or view" in found
     assert "ok   no object of the plain database looks like one of a namespace: none" in found
     (tmp_path / "sales.db").unlink()
     listed = runner.invoke(cli, [*home, "object", "list"], standalone_mode=False)

@@ -15,6 +15,7 @@ from rowgate.cli.home import HOME_OPTION, open_settings
 from rowgate.cli.terminal import Length, Moment, say
 from rowgate.config import ConfigError
 from rowgate.printable import escape_unprintable
+from rowgate.service.admin.grant_words import tell_count
 
 _KINDS = tuple(str(event.__struct_config__.tag) for event in EVENT_TYPES)
 _HANDLED = ("kind", "at", "chain", "request_id")
@@ -107,7 +108,7 @@ def verify(home: str | None) -> None:
             click.echo(f"{path.name}: line {line} does not continue the chain")
     if broken:
         raise click.exceptions.Exit(1)
-    say(f"{len(segments)} segments hold together.")
+    say(f"The record is whole: {tell_count(len(segments), 'segment')}.")
 
 
 def _find_record(home: str | None) -> Path:

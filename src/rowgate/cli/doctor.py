@@ -172,6 +172,7 @@ def _databases(settings: Settings) -> Iterator[Finding]:
     from rowgate import wiring  # noqa: PLC0415
     from rowgate.rows.errors import RowsError  # noqa: PLC0415
     from rowgate.rows.procedures import PROCEDURE  # noqa: PLC0415
+    from rowgate.service.admin.grant_words import tell_count  # noqa: PLC0415
 
     advice = f"check database in {settings.home}/rowgate.toml"
     try:
@@ -188,7 +189,8 @@ def _databases(settings: Settings) -> Iterator[Finding]:
             except RowsError as error:
                 yield Finding(question, False, f"{error} {error.detail}".strip(), advice)  # noqa: FBT003
                 continue
-            yield Finding(question, True, f"{database.engine}, {count} tables and views")  # noqa: FBT003
+            found = tell_count(count, "table or view", "tables and views")
+            yield Finding(question, True, f"{database.engine}, {found}")  # noqa: FBT003
         yield from _servers(settings)
         if len(databases.all) > 1:
             yield _clashes(databases)

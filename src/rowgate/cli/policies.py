@@ -17,6 +17,7 @@ from rowgate.oauth.lifetimes import Maxima, sooner
 from rowgate.oauth.model import DEFAULT_SCOPE, JWT, SEALED, Application, ClientPolicy
 from rowgate.oauth.mutual_tls import SELF_SIGNED_TLS_CLIENT_AUTH, TLS_CLIENT_AUTH
 from rowgate.service.admin.certificates import list_certificate_ends, list_certificate_thumbprints
+from rowgate.service.admin.grant_words import tell_count
 from rowgate.service.admin.policies import (
     METHODS,
     MOST_TOKENS_PER_MINUTE,
@@ -312,7 +313,7 @@ def list_terms(application: Application, maxima: Maxima) -> list[tuple[str, str]
     if policy.token_exchange:
         told.append(("exchanges", _tell_exchange(policy)))
     if policy.workloads:
-        told.append(("workloads", f"{len(policy.workloads)} rule(s): rowgate app workload list"))
+        told.append(("workloads", f"{tell_count(len(policy.workloads), 'rule')}: rowgate app workload list"))
     if policy.jwks_uri:
         told.append(("public keys are at", policy.jwks_uri))
     told += [(label, str(value)) for name, label in _BUDGETS if (value := getattr(policy, name))]

@@ -5,6 +5,7 @@ import click
 from rowgate.cli.home import HOME_OPTION, JSON_OPTION, administration
 from rowgate.cli.terminal import print_json, print_table, say
 from rowgate.oauth.workload_rules import ClaimRule, KeptWorkloadRule
+from rowgate.service.admin.grant_words import tell_count
 from rowgate.service.admin.workloads import describe_rule
 
 
@@ -31,7 +32,7 @@ def add(name: str, issuer: str, claims: tuple[str, ...], home: str | None) -> No
     rules = read_claims(claims)
     with administration(home) as desk:
         application = desk.workloads.add(name, issuer, rules)
-    say(f"{application.name} has {len(application.policy.workloads)} rule(s) for workloads.")
+    say(f"{application.name} has {tell_count(len(application.policy.workloads), 'rule')} for workloads.")
 
 
 @workload.command("list")
@@ -56,7 +57,7 @@ def remove(name: str, number: int, home: str | None) -> None:
     """Take a rule away, by its number in the list."""
     with administration(home) as desk:
         application = desk.workloads.remove(name, number)
-    say(f"{application.name} has {len(application.policy.workloads)} rule(s) for workloads.")
+    say(f"{application.name} has {tell_count(len(application.policy.workloads), 'rule')} for workloads.")
 
 
 def read_claims(texts: tuple[str, ...]) -> list[ClaimRule]:

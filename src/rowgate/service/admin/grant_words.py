@@ -26,9 +26,9 @@ _MASKED = {
 }
 
 
-def tell_count(number: int, thing: str) -> str:
-    """Give so many of something, as "1 secret" and "2 secrets"."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+def tell_count(number: int, thing: str, things: str = "") -> str:
+    """Give so many of something, as "1 secret" and "2 secrets"; `things` where an s does not do."""
+    return f"{number} {thing}" if number == 1 else f"{number} {things or thing + 's'}"
 
 
 def tell_policy(policy: GrantPolicy, described: ObjectDescription | None, attributes: Mapping[str, str]) -> str:
@@ -36,7 +36,7 @@ def tell_policy(policy: GrantPolicy, described: ObjectDescription | None, attrib
     parts = ["reads every column"]
     if policy.columns and described is not None:
         there = sum(column.name in policy.columns for column in described.columns)
-        parts = [f"reads {there} of {len(described.columns)} columns"]
+        parts = [f"reads {there} of {tell_count(len(described.columns), 'column')}"]
     elif policy.columns:
         parts = [f"reads {len(policy.columns)} of its columns"]
     parts += [f"{name} {_MASKED[Mask(mask)]}" for name, mask in policy.masks]
