@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import msgspec
@@ -14,7 +15,7 @@ import pytest
 from engines.test_contract import read_all
 from rowgate.cli.doctor import _databases
 from rowgate.engines.duckdb import DuckdbManner
-from rowgate.engines.duckdb_folder import AGAIN_SECONDS
+from rowgate.engines.duckdb_folder import AGAIN_SECONDS, ServedFolder
 from rowgate.engines.duckdb_source import DuckdbSource
 from rowgate.engines.generic import GenericSource
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, ObjectUnreadable
@@ -123,6 +124,54 @@ def test_a_broken_file_is_left_out_alone_until_it_is_mended(
     (folder / "many.parquet").rename(folder / "broken.parquet")
     assert len(run(source, "SELECT n FROM broken")) == 2500
     assert [name for name, _ in source.list_table_faults()] == ["torn"]
+
+
+def test_a_file_that_takes_all_memory_keeps_no_other_from_being_read(folder: Path) -> None:
+    (folder / "wide.csv").write_text(",".join(f"c{n}" for n in range(5000)) + "\n" + ",".join(["1"] * 5000))
+    with closing(DuckdbSource(DuckdbManner(folder, memory="64MB"))) as source:
+        assert len(run(source, "SELECT n FROM many")) == 2500
+        ((name, why),) = source.list_table_faults()
+        assert (name, "Out of Memory" in why) == ("wide", True)
+
+
+def test_a_link_out_of_the_folder_is_no_file_of_it(folder: Path, source: DuckdbSource, tmp_path: Path) -> None:
+    """Who may write into the folder could have whatever the server may read be served."""
+    (tmp_path / "elsewhere.csv").write_text("id\n1\n")
+    (folder / "beyond.csv").symlink_to(tmp_path / "elsewhere.csv")
+    (folder / "within.parquet").symlink_to("many.parquet")
+    (folder / "round.csv").symlink_to(folder / "round.csv")
+    (folder / "round").symlink_to(folder / "round")
+    assert [found.name for found in source.list_objects()] == ["many", "plain", "within"]
+    assert source.list_table_faults() == [("beyond", "beyond.csv is a link to a file outside of the folder")]
+
+
+def test_what_took_long_to_fail_is_looked_at_again_as_much_later(folder: Path) -> None:
+    clock = MovableClock()
+    clock.freeze()
+    (folder / "broken.parquet").write_bytes(b"PAR1 and no more")
+    looks: list[str] = []
+
+    def ask(statement: str) -> list[Any]:
+        looks.append(statement)
+        if "broken" in statement:
+            clock.advance(10)
+            raise duckdb.InvalidInputException("no")
+        return []
+
+    served = ServedFolder(folder, clock)
+    served.make_views(ask)
+    opened = served.identify()
+    (folder / "another.csv").write_text("a\n1\n")
+    assert served.identify() != opened
+    looks.clear()
+    served.make_views(ask)
+    assert len(looks) == 3  # at all but the broken one
+    assert list(served.faults) == ["broken"]
+    opened = served.identify()
+    clock.advance(100)
+    assert served.identify() == opened
+    clock.advance(100)
+    assert served.identify() != opened
 
 
 @pytest.mark.parametrize("other", ["plain.tsv", "Plain.parquet"])

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 
@@ -18,7 +19,9 @@ from rowgate.engines.iceberg_view import Ask
 from rowgate.rows.dialects.duckdb import DUCKDB
 
 AGAIN_SECONDS = 30.0  # after which what was left out is looked at anew, though no file has changed
+_SHARE = 20  # or so many times as long as the look took: a line of 5 MB in a CSV file is looked at for 18 s
 _READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv"}
+_File: TypeAlias = tuple[str, int, int, int, int]  # its name, number, times and size
 _log = logging.getLogger("rowgate.databases")
 
 
@@ -31,6 +34,7 @@ class ServedFolder:
         self._clock = clock
         self._looked_at = 0.0
         self._round = 0
+        self._known: dict[_File, tuple[str, float]] = {}  # why a file cannot be read, and after how long that was known
         self._tables = IcebergFolder(folder)
         self.places: Mapping[str, Path] = {}  # by object, the one file that says what its rows are
         self.faults: Mapping[str, str] = {}  # why there is none, by the name that it would have
@@ -41,35 +45,45 @@ class ServedFolder:
         Raises:
             OSError: The folder cannot be looked at.
         """
-        if self.faults and self._clock() - self._looked_at >= AGAIN_SECONDS:
+        pause = max(AGAIN_SECONDS, _SHARE * sum(seconds for _, seconds in self._known.values()))
+        if self.faults and self._clock() - self._looked_at >= pause:
             self._looked_at = self._clock()
             self._round += 1
+            self._known = {}
         return tuple(_list_files(self._folder)), tuple(look_at_tables(self._folder)), self._round
 
     def make_views(self, ask: Ask) -> None:
-        """Make a view of each file and table that can be read; `ask` runs a statement and gives its rows.
-
-        Raises:
-            duckdb.Error: DuckDB has no memory left, which says nothing of a file.
-        """
+        """Make a view of each file and table that can be read; `ask` runs a statement and gives its rows."""
         self._looked_at = self._clock()
-        files, faults = _tell_apart([name for name, *_ in _list_files(self._folder)])
+        listed = {file[0]: file for file in _list_files(self._folder)}
+        files, faults = _tell_apart(list(listed))
         places: dict[str, Path] = {}
+        known: dict[_File, tuple[str, float]] = {}
         for name, file in files.items():
-            reader = f"{_READERS[Path(file).suffix.lower()]}({quote_text(str(self._folder / file))})"
-            try:
-                ask(f"CREATE VIEW {DUCKDB.quote(name)} AS SELECT * FROM {reader}")  # noqa: S608 - quoted
-            except duckdb.OutOfMemoryException:
-                raise
-            except duckdb.Error as error:
-                why, _, _ = str(error).partition("\n")  # what follows is the statement
-                faults[name] = f"DuckDB cannot read {file}: {why}"
+            began = self._clock()
+            found = self._known.get(listed[file]) or (self._find_fault(name, file, ask), self._clock() - began)
+            if found[0]:
+                faults[name], _ = known[listed[file]] = found
             else:
                 places[name] = self._folder / file
         for name, text in self._tables.render_views(ask, {**files, **faults}).items():
             ask(f"CREATE VIEW {DUCKDB.quote(name)} AS {text}")
+        self._known = known
         self.places = {**places, **self._tables.metadata}
         self._tell({**self._tables.faults, **faults})
+
+    def _find_fault(self, name: str, file: str, ask: Ask) -> str:
+        """Make the view of a file, or give why there is none: that it takes all memory is its own fault, too."""
+        place = self._folder / file
+        if not place.resolve().is_relative_to(self._folder.resolve()):
+            return f"{file} is a link to a file outside of the folder"
+        try:
+            reader = f"{_READERS[place.suffix.lower()]}({quote_text(str(place))})"
+            ask(f"CREATE VIEW {DUCKDB.quote(name)} AS SELECT * FROM {reader}")  # noqa: S608 - quoted
+        except duckdb.Error as error:
+            why, _, _ = str(error).partition("\n")  # what follows is the statement
+            return f"DuckDB cannot read {file}: {why}"
+        return ""
 
     def _tell(self, faults: Mapping[str, str]) -> None:
         """Keep the faults, and log what was not so when the folder was last opened."""
@@ -102,12 +116,17 @@ def _tell_apart(names: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
     return files, faults
 
 
-def _list_files(folder: Path) -> Iterator[tuple[str, int, int, int, int]]:
-    """Give the files that are served, each with its number, times and size, in order of name."""
+def _list_files(folder: Path) -> Iterator[_File]:
+    """Give the files that are served, in order of name."""
     with os.scandir(folder) as entries:
         files = sorted(entries, key=lambda entry: entry.name)
     for entry in files:
         is_served = Path(entry.name).suffix.lower() in _READERS and not entry.name.startswith((".", "_"))
-        if is_served and entry.is_file() and not NAMED_PLACE.search(entry.name):
-            status = entry.stat()
+        if not is_served or NAMED_PLACE.search(entry.name):
+            continue
+        try:
+            status = entry.stat() if entry.is_file() else None
+        except OSError:  # gone by now, or a link that leads to itself: no file, and the others are served
+            status = None
+        if status is not None:
             yield entry.name, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size

@@ -32,7 +32,12 @@ def look_at_tables(folder: Path) -> Iterator[Look]:
 
 
 def _may_hold(entry: "os.DirEntry[str]") -> bool:
-    return not entry.name.startswith((".", "_")) and not NAMED_PLACE.search(entry.name) and entry.is_dir()
+    if entry.name.startswith((".", "_")) or NAMED_PLACE.search(entry.name):
+        return False
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 class IcebergFolder:
