@@ -314,6 +314,19 @@ def render_late(engine: str) -> str:
     return f"CREATE VIEW late AS SELECT id, {filler} AS filler, {broken} FROM {source}"
 
 
+# Procedures that every engine can have which takes declared ones.
+PROCEDURES = {
+    "echo": """-- parameter: i integer required
+-- parameter: t text
+-- parameter: n number
+-- parameter: b boolean
+-- parameter: d date
+-- parameter: l table(w integer, v text)
+SELECT :i AS i, :t AS t, :n AS n, :b AS b, :d AS d, l.w, l.v FROM :l AS l
+"""
+}
+
+
 def damage(path: Path) -> None:
     """Spoil the rows at the end of a Parquet file, and nothing that says where they are."""
     told = parquet.read_metadata(path)

@@ -21,6 +21,7 @@ from engines.road_tables import (
     KEYED,
     LATE_FILES,
     LATE_PART,
+    PROCEDURES,
     TYPED,
     Table,
     damage,
@@ -260,6 +261,9 @@ def serve(engine: str, address: str, folder: Path) -> Iterator[Road]:
     served = DatabaseSettings(address=address, password_file=kept, accept_unproven=engine in _UNPROVEN)
     made = load_settings(home, {}, {"databases": (served,), "port": 0})
     wiring.create_home(made, "tests")
+    made.procedures_path.mkdir()
+    for name, text in PROCEDURES.items():
+        (made.procedures_path / f"{name}.sql").write_text(text)
     with administer(made) as desks:
         for table in list_tables(engine):
             if table.run_key:

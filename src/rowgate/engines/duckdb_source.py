@@ -39,6 +39,8 @@ _OF_THE_VALUES = (
 
 _NEGATIVE_LIMIT = "LIMIT/OFFSET cannot be negative"  # told as what else is wrong with the statement itself
 
+_CAST = (ParameterType.INTEGER, ParameterType.BOOLEAN)
+
 
 class DuckdbSource(GenericSource):
     """See `ports.QuerySource`."""
@@ -89,9 +91,12 @@ class DuckdbSource(GenericSource):
         before = f"(SELECT {members} FROM (SELECT unnest(CAST(CAST("  # noqa: S608 - quoted names
         return before, " AS JSON) AS JSON[])) AS item))"
 
-    def write_value(self, kind: ParameterType) -> tuple[str, str]:  # noqa: ARG002 - the port's shape
-        """See `ports.QuerySource`."""
-        return "", ""
+    def write_value(self, kind: ParameterType) -> tuple[str, str]:
+        """See `ports.QuerySource`. Where nothing else says so, the engine takes a value of no known type for text.
+
+        A number stays as it came, which may be a whole one of more digits than a floating-point number has.
+        """
+        return ("CAST(", f" AS {_TYPES[kind]})") if kind in _CAST else ("", "")
 
     def write_text(self, text: str) -> str:
         """See `ports.QuerySource`."""
