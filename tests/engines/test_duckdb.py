@@ -1,5 +1,6 @@
 """DuckDB's own: folders of files, and what a statement may not do."""
 
+import gzip
 import itertools
 import operator
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import duckdb
 import msgspec
 import pytest
+import zstandard
 
 from engines.test_contract import read_all
 from rowgate.cli.doctor import _databases
@@ -19,7 +21,7 @@ from rowgate.engines.duckdb_folder import AGAIN_SECONDS, ServedFolder
 from rowgate.engines.duckdb_source import DuckdbSource
 from rowgate.engines.generic import GenericSource
 from rowgate.rows.errors import EngineFailure, EngineUnavailable, ObjectUnreadable
-from rowgate.rows.model import Statement, Value
+from rowgate.rows.model import Format, RowsRequest, Statement, Value
 from rowgate.rows.plan import plan_rows
 from rowgate.rows.request import parse_rows_body
 from rowgate.rows.sql import render_select
@@ -174,13 +176,53 @@ def test_what_took_long_to_fail_is_looked_at_again_as_much_later(folder: Path) -
     assert served.identify() != opened
 
 
-@pytest.mark.parametrize("other", ["plain.tsv", "Plain.parquet"])
+def test_a_text_file_that_is_packed_is_called_as_it_is_without_that(folder: Path, source: DuckdbSource) -> None:
+    (folder / "sales.2024.CSV.gz").write_bytes(gzip.compress(b"id;name\n1;Z\n"))
+    (folder / "tabs.tsv.zst").write_bytes(zstandard.compress(b"id\tname\n2\tY\n"))
+    (folder / "other.gz").write_bytes(gzip.compress(b"id\n1\n"))
+    assert [found.name for found in source.list_objects()] == ["many", "plain", "sales.2024", "tabs"]
+    assert run(source, "SELECT name FROM tabs") == [("Y",)]
+    assert run(source, 'SELECT id, name FROM "sales.2024"') == [(1, "Z")]
+
+
+def drain(blocks: Any) -> None:
+    while not blocks.is_exhausted:
+        blocks.read_block()
+
+
+@pytest.mark.parametrize("form", [None, Format.ARROW, Format.CSV], ids=["values", "arrow", "csv"])
+def test_a_line_of_other_types_makes_its_file_unreadable_and_is_not_told(
+    folder: Path, source: DuckdbSource, form: Format | None
+) -> None:
+    """Types are guessed from the first lines. The log gets the number of the line, and nothing of the row."""
+    lines = "".join(f"{n},{n}\n" for n in range(30_000))
+    (folder / "late.csv").write_text(f"id,n\n{lines}7,a secret\n")
+    described = source.find_object("late")
+    assert described is not None
+    plan = plan_rows(RowsRequest(), described, run_key="")
+    blocks: Any = source.open_rows(render_select(plan, source.dialect), statement_seconds=30)
+    if form is not None:
+        blocks.close()
+        blocks = source.open_lines(plan, form, statement_seconds=30)
+    with closing(blocks), pytest.raises(ObjectUnreadable) as refused:
+        drain(blocks)
+    assert refused.value.detail.startswith(f"line 30002 of {folder / 'late.csv'}")
+    assert "secret" not in refused.value.detail
+
+
+def test_a_text_file_of_another_encoding_is_said_to_be_one(folder: Path, source: DuckdbSource) -> None:
+    (folder / "german.csv").write_bytes("Müller,1\n".encode("latin-1"))
+    ((name, why),) = source.list_table_faults()
+    assert (name, why.rpartition(": ")[2]) == ("german", "it is not UTF-8")
+
+
+@pytest.mark.parametrize("other", ["plain.tsv", "plain.csv.gz", "Plain.parquet"])
 def test_files_that_would_have_one_name_are_both_left_out(folder: Path, source: DuckdbSource, other: str) -> None:
     """Who was granted the one may not get the other, which may hold anything."""
     assert source.find_object("plain") is not None
     (folder / other).write_text("secret\n1\n")
     assert [found.name for found in source.list_objects()] == ["many"]
-    for name in ("plain", Path(other).stem):
+    for name in ("plain", other.partition(".")[0]):
         with pytest.raises(ObjectUnreadable) as refused:
             source.find_object(name)
         assert {"plain.csv", other} <= set(refused.value.detail.replace(",", " ").split())

@@ -140,6 +140,21 @@ def test_wrong_query_is_400_and_names_the_field(sample: Reader, query: str, fiel
     assert refusal(sample.get(USERS, query))[0] == field
 
 
+def test_an_unknown_parameter_is_answered_with_those_of_its_method(sample: Reader) -> None:
+    """A query has `filter`, and a body has not."""
+    for method, answer in (("get", sample.get(USERS, "nope=1")), ("post", sample.post(USERS, {"nope": 1}))):
+        told = refusal(answer)[1].removeprefix("one of ").split(", ")
+        assert "filters" in told
+        assert ("filter" in told) is (method == "get")
+
+
+@pytest.mark.parametrize("order", ["UserId:desc", "-UserId", "UserId descending"])
+def test_an_order_that_is_spelled_otherwise_is_answered_with_how_it_is_spelled(sample: Reader, order: str) -> None:
+    field, expected = refusal(sample.get(USERS, f"orderby={order}"))
+    assert field == "orderby[0]"
+    assert expected.endswith("; behind it asc or desc, then nulls first or nulls last")
+
+
 def _bomb(count: int, values: Any) -> Members:
     return {"filters": one("DisplayName", "contains", values)["filters"] * count}
 

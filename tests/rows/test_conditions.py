@@ -82,6 +82,12 @@ def test_what_says_no_number_is_refused_where_it_stood(column: Column, given: Sc
     assert refused.value.field == "filters[0].value"
 
 
+def test_who_says_no_truth_is_told_that_true_and_false_are_wanted() -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        become(BOOLEAN, "yes")
+    assert refused.value.expected == "true or false"
+
+
 BINARY = Column("x", "", Family.BINARY, may_be_real=False, holds=Holds.BINARY)
 RUN = Column("run", "", Family.TEXT, may_be_real=False)
 TABLE = ObjectDescription("o", "table", (NUMBER, BINARY, RUN))

@@ -195,6 +195,14 @@ def test_what_is_no_moment_is_refused_by_name(holds: Holds, value: str) -> None:
     assert refused.value.field == "filters[0].value"
 
 
+@pytest.mark.parametrize("value", ["2024-03-31T01:30:00 01:00", "2024-03-31 01:30 0100"])
+def test_a_plus_that_has_become_a_space_is_told(value: str) -> None:
+    column = Column("c", "", Family.MOMENT, may_be_real=False, holds=Holds.INSTANT)
+    with pytest.raises(InvalidParameter) as refused:
+        suit(column, value, "filters[0].value")
+    assert "%2B" in refused.value.expected
+
+
 @given(st.text(max_size=12) | moments.map(str) | st.times().map(time.isoformat))
 def test_every_text_is_read_or_refused(value: str) -> None:
     for holds in Holds:

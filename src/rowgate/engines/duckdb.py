@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import time
 import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -36,6 +37,7 @@ from rowgate.rows.model import ObjectDescription, ObjectListing, Statement
 
 _SERVED = "served"  # what the file is called inside
 _READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
+_CSV_LINE = re.compile(r"CSV Error on Line: (?P<line>\d+)\n.*^ *file = (?P<file>[^\n]*)", re.DOTALL | re.MULTILINE)
 _BEYOND = "out of range for the destination type INT64"  # how a sum of more than 64 bits is refused
 _BY_WORDS: Mapping[str, type[Exception]] = {  # those that `translate` tells apart, by what their texts begin with
     "IO Error": duckdb.IOException,
@@ -189,6 +191,10 @@ class DuckdbManner:
 
     def translate(self, error: Exception) -> RowsError:
         """See `Manner`."""
+        line = _CSV_LINE.search(str(error))
+        if line is not None:
+            detail = f"line {line['line']} of {line['file']} does not fit what the first lines were taken for"
+            return ObjectUnreadable("The object cannot be read as it is.", detail=detail)  # the error holds the row
         error = _restore(error)
         detail = f"{type(error).__name__}: {error}"
         if isinstance(error, (duckdb.IOException, duckdb.ConnectionException, duckdb.InterruptException, OSError)):

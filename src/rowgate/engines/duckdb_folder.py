@@ -21,6 +21,7 @@ from rowgate.rows.dialects.duckdb import DUCKDB
 AGAIN_SECONDS = 30.0  # after which what was left out is looked at anew, though no file has changed
 _SHARE = 20  # or so many times as long as the look took: a line of 5 MB in a CSV file is looked at for 18 s
 _READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv"}
+_PACKED = (".gz", ".zst")  # behind .csv or .tsv; Parquet packs itself
 _File: TypeAlias = tuple[str, int, int, int, int]  # its name, number, times and size
 _log = logging.getLogger("rowgate.databases")
 
@@ -78,11 +79,10 @@ class ServedFolder:
         if not place.resolve().is_relative_to(self._folder.resolve()):
             return f"{file} is a link to a file outside of the folder"
         try:
-            reader = f"{_READERS[place.suffix.lower()]}({quote_text(str(place))})"
+            reader = f"{_READERS[_take_apart(file)[1]]}({quote_text(str(place))})"
             ask(f"CREATE VIEW {DUCKDB.quote(name)} AS SELECT * FROM {reader}")  # noqa: S608 - quoted
         except duckdb.Error as error:
-            why, _, _ = str(error).partition("\n")  # what follows is the statement
-            return f"DuckDB cannot read {file}: {why}"
+            return f"DuckDB cannot read {file}: {_tell_why(error)}"
         return ""
 
     def _tell(self, faults: Mapping[str, str]) -> None:
@@ -96,6 +96,27 @@ class ServedFolder:
         self.faults = faults
 
 
+def _take_apart(file: str) -> tuple[str, str]:
+    """Give the object's name and what kind of file it is, in lower case; a text file may be packed.
+
+    >>> _take_apart("sales.2024.CSV.gz")
+    ('sales.2024', '.csv')
+    >>> _take_apart("backup.gz")
+    ('backup', '.gz')
+    """
+    path = Path(file)
+    inner = Path(path.stem)
+    if path.suffix.lower() in _PACKED and _READERS.get(inner.suffix.lower()) == "read_csv":
+        path = inner
+    return path.stem, path.suffix.lower()
+
+
+def _tell_why(error: duckdb.Error) -> str:
+    """Give the first line: what follows may hold the statement, and rows of the file."""
+    why, _, rest = str(error).partition("\n")
+    return f"{why}: it is not UTF-8" if "not utf-8 encoded" in rest.lower() else why
+
+
 def _tell_apart(names: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
     """Give the file of each object by its name, and why others have none.
 
@@ -104,15 +125,15 @@ def _tell_apart(names: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
     """
     alike: dict[str, list[str]] = {}
     for name in names:
-        alike.setdefault(Path(name).stem.lower(), []).append(name)
+        alike.setdefault(_take_apart(name)[0].lower(), []).append(name)
     files: dict[str, str] = {}
     faults: dict[str, str] = {}
     for same in alike.values():
         for name in same:
             if len(same) == 1:
-                files[Path(name).stem] = name
+                files[_take_apart(name)[0]] = name
             else:
-                faults[Path(name).stem] = f"{', '.join(same)} would have one name: rename all but one"
+                faults[_take_apart(name)[0]] = f"{', '.join(same)} would have one name: rename all but one"
     return files, faults
 
 
@@ -121,7 +142,7 @@ def _list_files(folder: Path) -> Iterator[_File]:
     with os.scandir(folder) as entries:
         files = sorted(entries, key=lambda entry: entry.name)
     for entry in files:
-        is_served = Path(entry.name).suffix.lower() in _READERS and not entry.name.startswith((".", "_"))
+        is_served = _take_apart(entry.name)[1] in _READERS and not entry.name.startswith((".", "_"))
         if not is_served or NAMED_PLACE.search(entry.name):
             continue
         try:

@@ -12,8 +12,8 @@ def find_column(described: ObjectDescription, name: str) -> Column | None:
     return described.by_name.get(name) or described.by_folded_name.get(fold(name))
 
 
-def require_column(described: ObjectDescription, name: str, field: str) -> Column:
-    """Give the column as `find_column` does.
+def require_column(described: ObjectDescription, name: str, field: str, *, may_follow: str = "") -> Column:
+    """Give the column as `find_column` does; a refusal says what `may_follow` the name, too.
 
     Raises:
         InvalidParameter: There is none, or several; told with the names that there are.
@@ -25,16 +25,16 @@ def require_column(described: ObjectDescription, name: str, field: str) -> Colum
     told = ", ".join(names[:_MOST_NAMES_TOLD]) + (", …" if len(names) > _MOST_NAMES_TOLD else "")
     if fold(name) in described.by_folded_name:
         raise InvalidParameter("Several columns differ from this name in case only.", field=field, expected=told)
-    raise InvalidParameter("The object has no such column.", field=field, expected=f"one of {told}")
+    raise InvalidParameter("The object has no such column.", field=field, expected=f"one of {told}{may_follow}")
 
 
-def require_bare_column(described: ObjectDescription, name: str, field: str) -> Column:
+def require_bare_column(described: ObjectDescription, name: str, field: str, *, may_follow: str = "") -> Column:
     """Give the column as `require_column` does, for a use that would tell of its values.
 
     Raises:
         InvalidParameter: As there; or it is masked.
     """
-    column = require_column(described, name, field)
+    column = require_column(described, name, field, may_follow=may_follow)
     if column.mask is not None:
         raise refuse_masked(column, field)
     return column

@@ -122,7 +122,7 @@ def _as_number(value: Scalar, column: Column, field: str) -> int | float | Decim
             number = math.nan
     bindable = MIN_INTEGER <= number <= MAX_INTEGER if isinstance(number, int) else math.isfinite(number)
     if not bindable:
-        raise InvalidParameter(f"{column.name} holds numbers.", field=field, expected="a number")
+        raise _refuse_number(column, field)
     return number
 
 
@@ -132,7 +132,13 @@ def _as_decimal(text: str, column: Column, field: str) -> Decimal:
         number = Decimal(text)
         if abs(number.adjusted()) <= _MOST_DECIMAL_PLACES:
             return number
-    raise InvalidParameter(f"{column.name} holds numbers.", field=field, expected="a number")
+    raise _refuse_number(column, field)
+
+
+def _refuse_number(column: Column, field: str) -> InvalidParameter:
+    if column.family is Family.BOOLEAN:
+        return InvalidParameter(f"{column.name} holds true and false.", field=field, expected="true or false")
+    return InvalidParameter(f"{column.name} holds numbers.", field=field, expected="a number")
 
 
 def _as_binary(value: Scalar, column: Column, field: str) -> bytes:

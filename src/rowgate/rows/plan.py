@@ -34,6 +34,7 @@ from rowgate.rows.runs import ask_for_runs, require_run_key
 from rowgate.rows.told_order import complete_order
 
 RUN_KEY_NAME = "jobruntimekey"
+_AFTER_ORDER = "; behind it asc or desc, then nulls first or nulls last"
 
 Planner = Callable[[RowsRequest], Plan]  # `plan_rows` for one reader and one object
 
@@ -149,7 +150,7 @@ def _plan_order(
     for item in asked:
         by: Column | Aggregate | None = by_name.get(fold(item.column))
         if by is None:
-            by = require_bare_column(described, item.column, item.field)
+            by = require_bare_column(described, item.column, item.field, may_follow=_AFTER_ORDER)
             if by not in sortable:
                 raise InvalidParameter(
                     "The answer does not hold this column, so it cannot be sorted by it.",

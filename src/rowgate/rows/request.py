@@ -96,7 +96,7 @@ def parse_rows_query(query: bytes, allowed: Sequence[str] = PARAMETERS) -> RowsR
     if "filters" in allowed:
         short = [value for name, value in pairs if name.lower() == "filter"]
         pairs = [(name, value) for name, value in pairs if name.lower() != "filter"]
-    members = _by_name(pairs, allowed)
+    members = _by_name(pairs, allowed, told=_tell_names(tuple(allowed)))
     filters = _json_text(members["filters"], "filters") if members.get("filters") else []
     if not isinstance(filters, list):
         raise wrong("filters", "a JSON list of {column, function, value}")
@@ -127,16 +127,20 @@ def _json_text(text: str, field: str) -> Any:
         raise wrong(field, "JSON") from None
 
 
-def _by_name(pairs: Sequence[tuple[str, Any]], allowed: Sequence[str]) -> dict[str, Any]:
+def _by_name(
+    pairs: Sequence[tuple[str, Any]], allowed: Sequence[str], *, told: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Give the members by the names that are allowed; a refusal says what is `told`, those unless another list is."""
     members: dict[str, Any] = {}
     by_folded_name = _fold_names(tuple(allowed))
     for given, value in pairs:
         name = by_folded_name.get(given.lower())
         if name is None:
+            names = ", ".join(told or allowed)
             raise InvalidParameter(
                 "There is no parameter of this name.",
                 field=given[:64] or "''",
-                expected="one of " + ", ".join(allowed) if allowed else "none at this address: rows are at its /rows",
+                expected=f"one of {names}" if names else "none at this address: rows are at its /rows",
             )
         if name in members:
             raise InvalidParameter("The parameter is given more than once.", field=name, expected="it once")
@@ -145,6 +149,12 @@ def _by_name(pairs: Sequence[tuple[str, Any]], allowed: Sequence[str]) -> dict[s
 
 
 @cache  # there are as many lists of names as there are addresses
+def _tell_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the names that a query may have: `filter` too, which is read apart, where filters may stand."""
+    return ("filter", *names) if "filters" in names else names
+
+
+@cache
 def _fold_names(names: tuple[str, ...]) -> Mapping[str, str]:
     return {name.lower(): name for name in names}
 

@@ -160,9 +160,10 @@ def _suit_moment(column: Column, value: str, field: str) -> Value | Gap:
         return value.lower()
     found = _MOMENTS.fullmatch(value)
     if found is None:
-        raise _refuse(
-            column, field, "a date or time as ISO 8601 writes it, or its beginning: 2018-11-05T13:15:30, 2018"
-        )
+        expected = "a date or time as ISO 8601 writes it, or its beginning: 2018-11-05T13:15:30, 2018"
+        if _MOMENTS.fullmatch("+".join(value.rsplit(" ", 1))):  # a form's way to read a bare +
+            expected = "the + of the zone written as %2B, since + is a space in an address"
+        raise _refuse(column, field, expected)
     zone = found["zone"] or ""
     if zone and (column.holds is not Holds.INSTANT or found["hour"] is None):
         raise _refuse(column, field, "a date or time without a zone")

@@ -88,7 +88,8 @@ class RowsEndpoint:
     async def __call__(self, exchange: Exchange) -> None:
         """Answer a rows request: bearer, request, decision, rows."""
         if exchange.method not in self._methods:
-            raise HttpProblem(405, "invalid_request", "This is not how it is read.", [(b"allow", self._asked.allow)])
+            answered = f"Only {', '.join(self._methods)} is answered here."
+            raise HttpProblem(405, "invalid_request", answered, [(b"allow", self._asked.allow)])
         access: Access | None = None
         failed_calls: list[Call] = []
         name = read_object_name(exchange, self._asked.suffix)
