@@ -11,7 +11,9 @@ import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "engines.md"
 _MATRIX = re.compile(r"(<!-- what was run: [^>]*-->\n).*?(<!-- end of what was run -->)", re.DOTALL)
-_CASE = re.compile(r"tests/engines/(test_contract|test_conformance|test_laws)\.py::test_(\w+)\[([a-z]+)")
+# Of a road over HTTP the engine is named as of the rest: what it reads, such as Parquet, has a column of its own.
+_FILES = "contract|conformance|laws|pages_served|counts_served|streams_served|runs_served|cursors_served|calls_served"
+_CASE = re.compile(rf"tests/engines/test_({_FILES})\.py::test_(\w+)\[([a-z]+)")
 titles: dict[str, str] = {}  # what stands over a column, where that is more than the engine's name
 _outcomes: dict[tuple[str, str], dict[str, list[str]]] = {}
 
