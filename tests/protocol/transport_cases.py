@@ -111,6 +111,8 @@ RAW_CASES = (
     RawCase("P10", "short-chunk", _FRAMING, (400,), (f"{_CHUNKED}\r\n\r\n10000\r\naa",), half_close=True),
     RawCase("P10", "short-head", _FRAMING, (400,), (f"POST {TOKEN} HTTP/1.1\r\nHo",), half_close=True),
     RawCase("P10", "no-host", "RFC 9112 §3.2", (400,), (raw_request(host=()),), error="invalid_request"),
+    RawCase("P10", "no-name-in-host", "RFC 9112 §3.2", (400,), (raw_request(host=("Host: a b/c",)),)),
+    RawCase("P10", "path-in-host", "RFC 9112 §3.2", (400,), (raw_request(host=("Host: a/token",)),)),
     RawCase("P10", "two-hosts", "RFC 9112 §3.2", (400,), (raw_request(host=("Host: a", "Host: a")),)),
     RawCase("P10", "folded-header", "RFC 9112 §5.2", (400,), (raw_request(GOOD, "X: a\r\n b"),)),
     RawCase("P10", "space-before-colon", "RFC 9112 §5.1", (400,), (raw_request(GOOD, "X : a"),)),

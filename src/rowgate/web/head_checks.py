@@ -4,9 +4,12 @@ What the answer or the framing hangs on stands there once: of two, another serve
 other one. Of credentials the endpoints see to that; of Content-Length the parser does.
 """
 
+import re
+
 from rowgate.web.exchange import Headers
 
 _VERSIONS = ("1.1", "1.0")
+_find_no_host = re.compile(rb"[^A-Za-z0-9._~!$&'()*+,;=%:\[\]-]").search  # RFC 3986 §3.2.2 and a port
 _CONTINUE = b"100-continue"
 
 
@@ -15,17 +18,19 @@ def find_fault(headers: Headers, version: str) -> tuple[int, str] | None:
 
     >>> find_fault([(b"host", b"a")], "1.1")
     >>> find_fault([(b"host", b"a"), (b"host", b"a")], "1.1")
-    (400, 'The request needs exactly one Host header.')
+    (400, 'The request needs exactly one Host header, with a host.')
+    >>> find_fault([(b"host", b"a/b c")], "1.1")
+    (400, 'The request needs exactly one Host header, with a host.')
 
     Args:
         headers: Their names in lower case.
         version: Of HTTP, as the parser gives it.
     """
     names = [name for name, _ in headers]
-    hosts = names.count(b"host")
-    # RFC 9112 §3.2: a server MUST respond with 400 to a request that lacks a Host or has more than one.
-    if hosts > 1 or (hosts == 0 and version == "1.1"):
-        return 400, "The request needs exactly one Host header."
+    hosts = [value for name, value in headers if name == b"host"]
+    # RFC 9112 §3.2: a server MUST respond with 400 to a request that lacks a Host, has more than one, or a wrong one.
+    if len(hosts) > 1 or (not hosts and version == "1.1") or (hosts and _find_no_host(hosts[0])):
+        return 400, "The request needs exactly one Host header, with a host."
     if version not in _VERSIONS:
         return 505, "Only HTTP/1.1 is spoken here."  # RFC 9110 §15.6.6
     if names.count(b"content-type") > 1:
