@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 RUN = Path(__file__).parent.parent / ".ci" / "run"
-EVERYWHERE = ("bash", "dirname", "cat")
+EVERYWHERE = ("bash", "dirname", "cat", "mktemp", "rm")
 # what a machine has before anything is installed, and what stands in for the rest: each writes down how it was called
 _APT_CACHE = 'case " {packages} " in *" $2 "*) exit 0;; esac; exit 100'
 _APT_GET = (
@@ -23,7 +23,9 @@ DEBIAN_13 = f"{OF_BOTH} default-jdk-headless libaio1t64"
 class Machine:
     """A checkout with `.ci/run`, and commands that do nothing but tell."""
 
-    def __init__(self, folder: Path, *, packages: str, update: int = 0, install: int = 0, prefetch: int = 0) -> None:
+    def __init__(
+        self, folder: Path, *, packages: str, update: int = 0, install: int = 0, prefetch: str = "exit 0"
+    ) -> None:
         self.calls = folder / "calls"
         self.calls.touch()
         self.bin = folder / "bin"
@@ -38,12 +40,15 @@ class Machine:
         self._write(self.bin / "apt-cache", _APT_CACHE.format(packages=packages))
         self._write(self.bin / "apt-get", _APT_GET.format(update=update, install=install))
         self._write(self.bin / "timeout", 'shift; exec "$@"')
-        self._write(folder / ".venv" / "bin" / "python", f'echo "prefetch $3" >> "$CALLS"; exit {prefetch}')
+        self._write(folder / ".venv" / "bin" / "python", f'echo "prefetch $3" >> "$CALLS"; {prefetch}')
 
     def give(self, *commands: str, fails: str = "") -> None:
         """Have these commands; one of them may fail."""
         for name in commands:
-            self._write(self.bin / name, f'echo "{name} $*" >> "$CALLS"; [ "{name} $*" != "{fails}" ]')
+            self._write(
+                self.bin / name,
+                f'echo "{name} $*" >> "$CALLS"; echo "it said: {name} $*"; [ "{name} $*" != "{fails}" ]',
+            )
 
     def run(self) -> "subprocess.CompletedProcess[str]":
         environment = {"PATH": str(self.bin), "CALLS": str(self.calls)}
@@ -84,14 +89,14 @@ def test_packages_are_called_as_this_debian_calls_them(tmp_path: Path, packages:
 
 
 def test_without_a_network_the_fetched_engines_are_left_out_aloud(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, packages=DEBIAN_12, update=100, install=100, prefetch=1)
+    machine = Machine(tmp_path, packages=DEBIAN_12, update=100, install=100, prefetch="exit 1")
     machine.give(*HERE)
     ended = machine.run()
     assert ended.returncode == 0, ended.stderr
     assert "make test-engines" in machine.list_calls()
     last = ended.stderr.splitlines()[-3:]
     assert [line.partition(":")[0] for line in last] == ["NOT RUN"] * 3
-    assert [line.split(" ")[2] for line in last] == ["clickhouse:", "trino:", "mysql:"]
+    assert sorted(line.split(" ")[2] for line in last) == ["clickhouse:", "mysql:", "trino:"]
 
 
 def test_a_package_that_every_check_needs_ends_the_run(tmp_path: Path) -> None:
@@ -103,11 +108,32 @@ def test_a_package_that_every_check_needs_ends_the_run(tmp_path: Path) -> None:
     assert not any(call.startswith("make ") for call in machine.list_calls())
 
 
-@pytest.mark.parametrize("target", ["test", "test-mysql"])
-def test_tests_that_fail_fail_the_run(tmp_path: Path, target: str) -> None:
+def test_a_server_that_is_not_fetched_keeps_no_other_from_being_tested(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, packages=DEBIAN_12, prefetch='[ "$3" != trino ]')
+    machine.give(*HERE)
+    ended = machine.run()
+    assert ended.returncode == 0, ended.stderr
+    assert {"make test-clickhouse", "make test-mysql"} <= set(machine.list_calls())
+    assert "make test-trino" not in machine.list_calls()
+    assert ended.stderr.splitlines()[-1] == "NOT RUN: trino: its server was not fetched"
+
+
+def test_servers_are_fetched_while_others_are_tested(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, packages=DEBIAN_12, prefetch='until [[ "$(<"$CALLS")" == *"make fuzz"* ]]; do :; done')
+    machine.give(*HERE)
+    ended = machine.run()
+    assert ended.returncode == 0, ended.stderr
+    assert "NOT RUN" not in ended.stderr
+
+
+@pytest.mark.parametrize("target", ["setup", "lint", "test", "test-clickhouse", "test-trino", "test-mysql"])
+def test_tests_that_fail_fail_the_run_with_all_that_they_said(tmp_path: Path, target: str) -> None:
     machine = Machine(tmp_path, packages=DEBIAN_12)
     machine.give(*HERE, fails=f"make {target}")
-    assert machine.run().returncode != 0
+    ended = machine.run()
+    assert ended.returncode != 0
+    assert f"it said: make {target}" in ended.stdout
+    assert "all that was run has passed" not in ended.stderr
 
 
 def test_it_can_be_run() -> None:

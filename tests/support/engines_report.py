@@ -3,6 +3,7 @@
 An engine that was not run keeps what an earlier run wrote.
 """
 
+import fcntl
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,11 +41,15 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     is_whole = not hasattr(session.config, "workerinput")  # the processes of xdist tell the one that started them
     if session.config.getoption("engines_report") and _outcomes and is_whole:
-        text = PAGE.read_text("utf-8")
-        found = _MATRIX.search(text)
-        assert found is not None, "internal error: the page has no place for the matrix"
-        before = _read_matrix(found[0])
-        PAGE.write_text(_MATRIX.sub(lambda found: found[1] + render_matrix(before) + found[2], text), "utf-8")
+        with PAGE.open("r+b") as page:
+            fcntl.flock(page, fcntl.LOCK_EX)  # two engines may be run at once
+            text = page.read().decode()
+            found = _MATRIX.search(text)
+            assert found is not None, "internal error: the page has no place for the matrix"
+            before = _read_matrix(found[0])
+            page.seek(0)
+            page.write(_MATRIX.sub(lambda found: found[1] + render_matrix(before) + found[2], text).encode())
+            page.truncate()
 
 
 def _read_matrix(text: str) -> dict[str, dict[str, str]]:
