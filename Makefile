@@ -46,7 +46,7 @@ test-mysql: setup ## the same on MySQL itself, which it fetches (needs Java and 
 	.venv/bin/python -m pytest -m mysql --engines-report tests/engines
 
 test-trino: setup ## the same on Trino, which it fetches (needs Java 17 and Maven); writes its column of that page
-	LAWS_PERCENT=12 .venv/bin/python -m pytest -m trino --timeout=300 --engines-report tests/engines
+	LAWS_PERCENT=12 .venv/bin/python -m pytest -m trino --timeout=600 --engines-report tests/engines
 
 protocol: setup ## the protocol's cases alone, listed by number with result and section
 	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m number --numbers

@@ -80,7 +80,7 @@ class TrinoServer:
             self._process = subprocess.Popen(
                 [*java, f"{self.parts}/Launch.java"], cwd=self.folder, stdout=log, stderr=log
             )
-        wait_until(self._answers, seconds=240)
+        wait_until(self._answers, seconds=400)
 
     def _answers(self) -> bool:
         assert self._process is not None
