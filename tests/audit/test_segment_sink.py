@@ -310,7 +310,7 @@ def test_an_event_that_cannot_be_written_harms_only_itself(tmp_path: Path) -> No
 def test_an_unforeseen_error_in_the_thread_refuses_and_does_not_hang(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_writer: SegmentWriter, _bodies: list[bytes]) -> None:
+    def fail(*_arguments: object) -> None:
         raise MemoryError
 
     async def use(sink: SegmentSink) -> None:

@@ -147,7 +147,7 @@ def test_description_shows_masks_and_no_hidden_column(world: World) -> None:
         assert told["some_rows_only"]
         assert refusal(client.get(address(STAFF), params={"orderby": "Email"})) == (
             "orderby[0]",
-            "one of Name, Salary, Since",
+            "one of Name, Salary, Since; behind it asc or desc, then nulls first or nulls last",
         )
 
 

@@ -436,6 +436,7 @@ def test_what_a_grant_holds_of_a_procedure_is_held(calls: Reader) -> None:
     assert unordered(success(answer)) == unordered(enabled)
     assert answer.headers["rowgate-count"] == str(len(enabled))
     for hidden in ({"columns": ["Enabled"]}, {"orderby": ["Department"]}, {"groupby": ["Created"]}):
-        assert refusal(call(calls, "UsersOf", {**body, **hidden}, **headers))[1] == "one of UserId, SamAccountName"
+        told = refusal(call(calls, "UsersOf", {**body, **hidden}, **headers))[1]
+        assert told.partition(";")[0] == "one of UserId, SamAccountName"
     told = calls.client.get("/api/v1/data/UsersOf", headers=headers).json()
     assert [column["name"] for column in told["columns"]] == ["UserId", "SamAccountName"]
